@@ -1,0 +1,209 @@
+"""DAViHD model configuration."""
+
+import difflib
+import math
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+MODALITIES = ("visual", "semantic", "dynamics")
+FULL_LOG_MEL_RATE = 62.5
+VISUAL_BACKBONES = ("inception_v3", "resnet3d_34")
+SEMANTIC_BACKBONES = ("panns_cnn14_16k",)
+
+
+@strict
+class DAViHDConfig(PreTrainedConfig):
+    r"""
+    Configuration of a [`DAViHDModel`]. The defaults are the network of the paper at Mr.HiSum size.
+
+    modalities (`list[str]`, defaults to all three):
+        Non-empty subset of `"visual"`, `"semantic"`, `"dynamics"` (Table 2). What is not named is not built.
+    visual_dim, semantic_dim, dynamics_dim (`int`):
+        Widths D_v, D_s and D_d of the three streams.
+    projection_dim (`int`, *optional*):
+        When set, every stream is projected to this width before attention.
+    num_attention_heads (`int`):
+        Heads of the self-attention encoders and of both cross-attentions.
+    intermediate_ratio (`int`):
+        Width of every feed-forward network, in multiples of its stream's width.
+    dropout (`float`):
+        Dropout of feed-forward networks, dynamics Transformer attention, positions and score head.
+    num_mel_bins (`int`):
+        Frequency bins F of the log-Mel spectrogram.
+    log_mel_rate (`float`):
+        Log-Mel frames a second that the dynamics encoder sees: 62.5 (hop 256 at 16 kHz) or 1 (averaged
+        beforehand).
+    log_mel_baseline_seconds (`int`, *optional*):
+        When set (odd), a running median of that many seconds is subtracted from every mel band, so that the
+        network sees what departs from the background and not how loud the background is.
+    dynamics_channels, dynamics_basis_kernels, dynamics_time_pooling, dynamics_frequency_pooling
+    (`list[int]`):
+        One entry per convolution block: output channels, basis kernels K (1 = an ordinary convolution), and
+        the average-pooling factors in time and in frequency.
+    dynamics_temperature (`float`):
+        Temperature of the softmax over basis kernels.
+    dynamics_num_layers, dynamics_num_heads (`int`):
+        Transformer that contextualises the dynamics stream.
+    dynamics_positions (`bool`):
+        Whether that Transformer sees sinusoidal positions. Without them it compares seconds regardless of
+        where they stand, and a model trained on short clips carries over to films of any length.
+    batch_norm_momentum (`float`):
+        Momentum of the batch norm that ends each convolution block.
+    fusion_placement (`str`):
+        `"early"`: both audio streams are contextualised, then combined; `"late"`: combined, then
+        contextualised.
+    fusion_operation (`str`):
+        `"multiply"` (Eq. 3) or `"concat"` (followed by a linear layer).
+    score_hidden_dim (`int`):
+        Width h of the last hidden layer of the score head; the one before is twice as wide.
+    visual_backbone, semantic_backbone (`str`, *optional*):
+        Frozen encoders for raw `pixel_values` (`"inception_v3"`, `"resnet3d_34"`) and `waveform`
+        (`"panns_cnn14_16k"`). Without them the model takes features.
+    """
+
+    model_type = "davihd"
+
+    modalities: list[str] | tuple[str, ...] = MODALITIES
+    visual_dim: int = 1024
+    semantic_dim: int = 2048
+    dynamics_dim: int = 2048
+    projection_dim: int | None = None
+    num_attention_heads: int = 4
+    intermediate_ratio: int = 4
+    dropout: float | int = 0.1
+    num_mel_bins: int = 128
+    log_mel_rate: float | int = FULL_LOG_MEL_RATE
+    log_mel_baseline_seconds: int | None = None
+    dynamics_channels: list[int] | tuple[int, ...] = (16, 32, 64, 128, 128, 128)
+    dynamics_basis_kernels: list[int] | tuple[int, ...] = (1, 4, 4, 4, 4, 4)
+    dynamics_time_pooling: list[int] | tuple[int, ...] = (4, 2, 2, 2, 1, 1)
+    dynamics_frequency_pooling: list[int] | tuple[int, ...] = (2, 2, 2, 2, 2, 2)
+    dynamics_temperature: float | int = 31.0
+    dynamics_num_layers: int = 2
+    dynamics_num_heads: int = 8
+    dynamics_positions: bool = True
+    batch_norm_momentum: float | int = 0.1
+    fusion_placement: str = "early"
+    fusion_operation: str = "multiply"
+    score_hidden_dim: int = 512
+    visual_backbone: str | None = None
+    semantic_backbone: str | None = None
+
+    def __post_init__(self, **kwargs):
+        fields = [name for name in type(self).__annotations__ if name != "model_type"]
+        for name in kwargs:
+            if similar := difflib.get_close_matches(name, fields, n=1, cutoff=0.85):
+                raise ValueError(f"DAViHDConfig has no field `{name}`; did you mean `{similar[0]}`?")
+        super().__post_init__(**kwargs)
+
+    def validate_architecture(self):
+        """Raise ValueError naming the field, what it holds and what it needs."""
+        self._validate_choices()
+        self._validate_sizes()
+        self._validate_blocks()
+        self._validate_widths()
+
+    def _validate_choices(self):
+        names = list(self.modalities)
+        if not names or len(set(names)) < len(names) or not set(names) <= set(MODALITIES):
+            raise ValueError(
+                f"`modalities` is {names}; it needs a non-empty selection of {list(MODALITIES)}."
+            )
+        choices = {
+            "log_mel_rate": (FULL_LOG_MEL_RATE, 1),
+            "fusion_placement": ("early", "late"),
+            "fusion_operation": ("multiply", "concat"),
+            "visual_backbone": (None, *VISUAL_BACKBONES),
+            "semantic_backbone": (None, *SEMANTIC_BACKBONES),
+        }
+        for field, allowed in choices.items():
+            if getattr(self, field) not in allowed:
+                raise ValueError(f"`{field}` is {getattr(self, field)!r}; it needs one of {list(allowed)}.")
+
+    def _validate_sizes(self):
+        for field in ("visual_dim", "semantic_dim", "dynamics_dim", "score_hidden_dim", "num_mel_bins"):
+            self._require_range(field, 1, 65536)
+        for field in ("num_attention_heads", "dynamics_num_heads", "intermediate_ratio"):
+            self._require_range(field, 1, 256)
+        if self.projection_dim is not None:
+            self._require_range("projection_dim", 1, 65536)
+        self._require_range("dynamics_num_layers", 0, 256)
+        self._require_range("dropout", 0, 1)
+        self._require_range("batch_norm_momentum", 0, 1)
+        if not self.dynamics_temperature > 0:
+            raise ValueError(
+                f"`dynamics_temperature` is {self.dynamics_temperature}; it needs to be positive."
+            )
+        window = self.log_mel_baseline_seconds
+        if window is not None and (window < 1 or window % 2 == 0):
+            raise ValueError(
+                f"`log_mel_baseline_seconds` is {window}; it needs an odd number of seconds, or null."
+            )
+
+    def _require_range(self, field: str, low: float, high: float):
+        if not low <= getattr(self, field) <= high:
+            raise ValueError(
+                f"`{field}` is {getattr(self, field)}; it needs to lie between {low} and {high}."
+            )
+
+    def _validate_blocks(self):
+        blocks = len(self.dynamics_channels)
+        fields = ("channels", "basis_kernels", "time_pooling", "frequency_pooling")
+        for field in (f"dynamics_{name}" for name in fields):
+            values = list(getattr(self, field))
+            if len(values) != blocks or blocks == 0 or any(not 1 <= value <= 8192 for value in values):
+                raise ValueError(
+                    f"`{field}` is {values}; it needs {max(blocks, 1)} positive integers, one a block."
+                )
+        if math.prod(self.dynamics_frequency_pooling) > self.num_mel_bins:
+            raise ValueError(
+                f"`dynamics_frequency_pooling` is {list(self.dynamics_frequency_pooling)}; its product "
+                f"needs to be at most `num_mel_bins` ({self.num_mel_bins})."
+            )
+
+    def _validate_widths(self):
+        if {"semantic", "dynamics"} <= set(self.modalities) and self.audio_width != self.dynamics_width:
+            raise ValueError(
+                f"`dynamics_dim` is {self.dynamics_dim}; to be combined with the semantic stream it needs to "
+                f"equal `semantic_dim` ({self.semantic_dim}), or `projection_dim` needs to be set."
+            )
+        self._require_divisible("num_attention_heads", "visual", self.visual_width)
+        contextualised = "dynamics" if self.fusion_placement == "late" else "semantic"
+        self._require_divisible("num_attention_heads", contextualised, self.audio_width)
+        self._require_divisible("dynamics_num_heads", "dynamics", self.dynamics_width)
+        if self.dynamics_positions and self.dynamics_width % 2:
+            raise ValueError(
+                f"The dynamics stream is {self.dynamics_width} wide; its positions need an even width."
+            )
+
+    def _require_divisible(self, heads_field: str, modality: str, width: int):
+        if modality in self.modalities and width % getattr(self, heads_field):
+            raise ValueError(
+                f"`{heads_field}` is {getattr(self, heads_field)}; it needs to divide the width of the "
+                f"{modality} stream ({width})."
+            )
+
+    @property
+    def visual_width(self) -> int:
+        """Width of the visual stream inside the network."""
+        return self.projection_dim or self.visual_dim
+
+    @property
+    def dynamics_width(self) -> int:
+        """Width of the dynamics stream inside the network."""
+        return self.projection_dim or self.dynamics_dim
+
+    @property
+    def audio_width(self) -> int:
+        """Width D_a of the fused audio stream."""
+        return self.projection_dim or (
+            self.semantic_dim if "semantic" in self.modalities else self.dynamics_dim
+        )
+
+    def log_mel_frames(self, segments: int) -> int:
+        """Number of log-Mel frames M of a video of that many one-second segments."""
+        return math.ceil(self.log_mel_rate * segments)
+
+
+__all__ = ["DAViHDConfig"]
