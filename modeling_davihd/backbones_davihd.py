@@ -1,0 +1,273 @@
+"""Frozen encoders that turn each one-second segment into one feature vector (paper section 3.1.3).
+
+`InceptionV3Backbone` and `ResNet3D34Backbone` see pixels, `PANNsCNN14Backbone` hears the waveform. None is
+ever trained: they run without gradients, in evaluation mode, a few segments at a time.
+"""
+
+import functools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import initialization as init
+from transformers.audio_utils import mel_filter_bank
+
+INCEPTION_FEATURES = 2048
+
+
+class FrozenBackbone(nn.Module):
+    """An encoder (N, *input_shape) -> (N, dim) whose weights never change.
+
+    Subclasses set the class attributes and `dim` (output width), build their layers, call `freeze()` last,
+    and define `encode` for one chunk. At most `chunk_size` segments are in flight, so memory does not grow
+    with the length of a video.
+    """
+
+    input_name: str
+    input_shape: tuple[int, ...]
+    dim: int
+    chunk_size: int = 16
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def freeze(self) -> None:
+        """Draw the weights, then keep transformers' `post_init` from drawing them again."""
+        self.reset_parameters()
+        if not any(parameter.is_meta for parameter in self.parameters()):
+            for module in self.modules():
+                module._is_hf_initialized = True
+        self.eval()
+
+    def reset_parameters(self) -> None:
+        """Kaiming weights, to be called by a model's `_init_weights`; leaves what a checkpoint has filled."""
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Conv3d, nn.Linear)):
+                init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+    def train(self, mode: bool = True) -> "FrozenBackbone":
+        """Stay in evaluation mode and out of the optimiser, whatever is asked.
+
+        Freezing is repeated here because `from_pretrained` makes the weights it loads trainable, then calls
+        `eval`.
+        """
+        self.requires_grad_(False)
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(N, *input_shape) -> (N, dim) in the dtype of the weights. Raises ValueError on any other shape."""
+        if tuple(inputs.shape[1:]) != self.input_shape:
+            needed = ", ".join(map(str, ("N", *self.input_shape)))
+            found = tuple(inputs.shape)
+            raise ValueError(
+                f"{self.input_name} has shape {found}, but {type(self).__name__} needs ({needed})."
+            )
+        return torch.cat([self.encode(chunk) for chunk in inputs.split(self.chunk_size)])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+
+class InceptionV3Backbone(FrozenBackbone):
+    """Inception-v3 pool features, then PCA: one frame (N, 1, 3, 299, 299) -> (N, dim). Mr.HiSum's protocol.
+
+    Pixels in [0, 1] are normalised with `image_mean` and `image_std`, 0.5 each: timm's setting for its own
+    and for torchvision's weights. torchvision asks for ImageNet statistics but turns them into 0.5 itself.
+    PCA: ((pool - mean) @ projection.T) * scale, with scale = 1 where there is no whitening.
+    """
+
+    input_name = "pixel_values"
+    image_size = 299
+    frames_per_segment = 1
+    image_mean = (0.5, 0.5, 0.5)
+    image_std = (0.5, 0.5, 0.5)
+    input_shape = (frames_per_segment, 3, image_size, image_size)
+
+    def __init__(self, dim: int = 1024) -> None:
+        super().__init__()
+        self.dim = dim
+        self.network = _build_inception_v3()
+        self.register_buffer("mean", torch.empty(INCEPTION_FEATURES))
+        self.register_buffer("projection", torch.empty(dim, INCEPTION_FEATURES))
+        self.register_buffer("scale", torch.empty(dim))
+        self.freeze()
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        init.zeros_(self.mean)
+        init.normal_(self.projection, std=INCEPTION_FEATURES**-0.5)
+        init.ones_(self.scale)
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        features = self.network(inputs[:, 0].to(self.dtype))
+        return F.linear(features - self.mean, self.projection) * self.scale
+
+
+def _build_inception_v3() -> nn.Module:
+    try:
+        import timm
+    except ImportError as error:
+        raise ImportError(
+            "The inception_v3 backbone needs timm: install it with `pip install timm`."
+        ) from error
+    return timm.create_model("inception_v3", pretrained=False, num_classes=0)
+
+
+class ResNet3D34Backbone(FrozenBackbone):
+    """3D ResNet-34, shortcut type B: 16 frames (N, 16, 3, 112, 112) -> (N, 512). TVSum's protocol.
+
+    Hara et al., "Can Spatiotemporal 3D CNNs Retrace the History of 2D CNNs and ImageNet?", CVPR 2018.
+    Features are taken after global average pooling. Keys are those of the published checkpoints.
+    """
+
+    input_name = "pixel_values"
+    image_size = 112
+    frames_per_segment = 16
+    image_mean = (0.43216, 0.394666, 0.37645)
+    image_std = (0.22803, 0.22145, 0.216989)
+    input_shape = (frames_per_segment, 3, image_size, image_size)
+    chunk_size = 4
+
+    def __init__(self, dim: int = 512) -> None:
+        super().__init__()
+        if dim != 512:
+            raise ValueError(f"The resnet3d_34 backbone gives 512 features, but dim is {dim}.")
+        self.dim = dim
+        self.conv1 = nn.Conv3d(3, 64, 7, stride=(1, 2, 2), padding=3, bias=False)
+        self.bn1 = nn.BatchNorm3d(64)
+        self.layer1 = _residual_stage(64, 64, blocks=3, stride=1)
+        self.layer2 = _residual_stage(64, 128, blocks=4, stride=2)
+        self.layer3 = _residual_stage(128, 256, blocks=6, stride=2)
+        self.layer4 = _residual_stage(256, 512, blocks=3, stride=2)
+        self.freeze()
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        frames = inputs.transpose(1, 2).to(self.dtype)  # (N, 3, 16, 112, 112)
+        hidden = F.relu(self.bn1(self.conv1(frames)))
+        hidden = F.max_pool3d(hidden, 3, stride=2, padding=1)
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            hidden = stage(hidden)
+        return hidden.mean(dim=(2, 3, 4))
+
+
+class _ResidualBlock3D(nn.Module):
+    def __init__(self, width_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv3d(width_in, width, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm3d(width)
+        self.conv2 = nn.Conv3d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm3d(width)
+        self.downsample = nn.Sequential()
+        if stride != 1 or width_in != width:
+            self.downsample.append(nn.Conv3d(width_in, width, 1, stride=stride, bias=False))
+            self.downsample.append(nn.BatchNorm3d(width))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        residual = self.downsample(hidden)
+        hidden = F.relu(self.bn1(self.conv1(hidden)))
+        return F.relu(self.bn2(self.conv2(hidden)) + residual)
+
+
+def _residual_stage(width_in: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+    first = _ResidualBlock3D(width_in, width, stride)
+    return nn.Sequential(first, *(_ResidualBlock3D(width, width, 1) for _ in range(blocks - 1)))
+
+
+class PANNsCNN14Backbone(FrozenBackbone):
+    """PANNs CNN14 for 16 kHz: one second of sound (N, 16000) in [-1, 1] -> (N, 2048).
+
+    Kong et al., "PANNs: Large-Scale Pretrained Audio Neural Networks for Audio Pattern Recognition", IEEE/ACM
+    TASLP 28, 2020. The embedding is taken before the tag classifier. Keys are those of the published
+    checkpoint. The log-Mel front end has no weights and always runs in float32.
+    """
+
+    input_name = "waveform"
+    sampling_rate = 16000
+    input_shape = (sampling_rate,)
+    dim = 2048
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bn0 = nn.BatchNorm2d(64)
+        self.conv_block1 = _ConvBlock(1, 64)
+        self.conv_block2 = _ConvBlock(64, 128)
+        self.conv_block3 = _ConvBlock(128, 256)
+        self.conv_block4 = _ConvBlock(256, 512)
+        self.conv_block5 = _ConvBlock(512, 1024)
+        self.conv_block6 = _ConvBlock(1024, 2048)
+        self.fc1 = nn.Linear(2048, 2048)
+        self.freeze()
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        mels_first = panns_log_mel(inputs).transpose(1, 2)[..., None].to(self.dtype)  # (N, 64, 101, 1)
+        hidden = self.bn0(mels_first).transpose(1, 3)  # (N, 1, 101, 64)
+        for block in (
+            self.conv_block1,
+            self.conv_block2,
+            self.conv_block3,
+            self.conv_block4,
+            self.conv_block5,
+        ):
+            hidden = F.avg_pool2d(block(hidden), 2)
+        over_time = self.conv_block6(hidden).mean(dim=3)  # (N, 2048, 3)
+        return F.relu(self.fc1(over_time.amax(dim=2) + over_time.mean(dim=2)))
+
+
+class _ConvBlock(nn.Module):
+    def __init__(self, width_in: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width_in, width, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.bn2 = nn.BatchNorm2d(width)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        hidden = F.relu(self.bn1(self.conv1(hidden)))
+        return F.relu(self.bn2(self.conv2(hidden)))
+
+
+def panns_log_mel(waveform: Tensor) -> Tensor:
+    """(N, samples) at 16 kHz -> (N, 1 + samples // 160, 64): 10 log10 of the mel power, at least -100 dB."""
+    waveform = waveform.float()
+    window = torch.hann_window(512, device=waveform.device)
+    spectrum = torch.stft(
+        waveform, 512, hop_length=160, window=window, pad_mode="reflect", return_complex=True
+    )
+    power = spectrum.real.square() + spectrum.imag.square()
+    mel = power.transpose(1, 2) @ panns_mel_filters(waveform.device)
+    return 10 * mel.clamp(min=1e-10).log10()
+
+
+# Cached, not a buffer: models are built on the meta device, where a computed buffer comes back empty.
+@functools.cache
+def panns_mel_filters(device: torch.device) -> Tensor:
+    """The 64 Slaney filters from 50 to 8000 Hz that CNN14 was trained with: (257, 64) float32 on `device`."""
+    filters = mel_filter_bank(257, 64, 50.0, 8000.0, 16000, norm="slaney", mel_scale="slaney")
+    return torch.from_numpy(filters).to(device, torch.float32)
+
+
+VISUAL_BACKBONES: dict[str, type[FrozenBackbone]] = {
+    "inception_v3": InceptionV3Backbone,
+    "resnet3d_34": ResNet3D34Backbone,
+}
+SEMANTIC_BACKBONES: dict[str, type[FrozenBackbone]] = {"panns_cnn14_16k": PANNsCNN14Backbone}
+
+
+def build_visual_backbone(name: str, dim: int) -> FrozenBackbone:
+    """The visual backbone called `name`, `dim` features wide. Raises ValueError if there is none."""
+    return _look_up(VISUAL_BACKBONES, name, "visual")(dim)
+
+
+def build_semantic_backbone(name: str) -> FrozenBackbone:
+    """The audio semantic backbone called `name`. Raises ValueError if there is none."""
+    return _look_up(SEMANTIC_BACKBONES, name, "semantic")()
+
+
+def _look_up(registry: dict[str, type[FrozenBackbone]], name: str, kind: str) -> type[FrozenBackbone]:
+    if name not in registry:
+        raise ValueError(
+            f"There is no {kind} backbone {name!r}; the known ones are {', '.join(sorted(registry))}."
+        )
+    return registry[name]

@@ -1,0 +1,330 @@
+"""Foreign checkpoints of the frozen encoders: what is read, what is refused, and that nothing is executed."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torchvision.models import inception_v3
+
+from modeling_davihd.backbones_davihd import InceptionV3Backbone, PANNsCNN14Backbone, ResNet3D34Backbone
+from modeling_davihd.conversion import (
+    convert_inception_state_dict,
+    convert_panns_state_dict,
+    convert_resnet3d_state_dict,
+    load_foreign_checkpoint,
+    load_pca,
+    strict_rename,
+)
+
+GOLDEN = Path(__file__).parent / "golden"
+WEIGHTS = {"conv.weight": torch.arange(6.0).view(2, 3), "conv.bias": torch.ones(2)}
+
+
+def published_state(name):
+    """A published checkpoint's keys and shapes, all zero and without memory behind them."""
+    shapes = json.loads((GOLDEN / f"{name}.json").read_text())["state_shapes"]
+    return {key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}
+
+
+@pytest.fixture
+def panns_state():
+    filters = load_file(GOLDEN / "panns_cnn14_16k.safetensors")["logmel_extractor.melW"]
+    return published_state("panns_cnn14_16k") | {"logmel_extractor.melW": filters}
+
+
+def shapes(state):
+    return {key: tuple(value.shape) for key, value in state.items()}
+
+
+def meta_state(backbone_class):
+    with torch.device("meta"):
+        return backbone_class().state_dict()
+
+
+# Files
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin"])
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
+def test_pickled_weights_are_unwrapped(tmp_path, suffix, wrapper):
+    path = tmp_path / f"weights{suffix}"
+    torch.save({wrapper: WEIGHTS, "epoch": 3} if wrapper else WEIGHTS, path)
+    loaded = load_foreign_checkpoint(path)
+    assert loaded.keys() == WEIGHTS.keys() and all(torch.equal(loaded[key], WEIGHTS[key]) for key in WEIGHTS)
+
+
+def test_safetensors_are_read(tmp_path):
+    save_file(WEIGHTS, tmp_path / "weights.safetensors")
+    assert shapes(load_foreign_checkpoint(tmp_path / "weights.safetensors")) == shapes(WEIGHTS)
+
+
+def test_the_prefix_of_data_parallel_models_is_removed(tmp_path):
+    torch.save({"state_dict": {f"module.{key}": value for key, value in WEIGHTS.items()}}, tmp_path / "w.pth")
+    assert load_foreign_checkpoint(tmp_path / "w.pth").keys() == WEIGHTS.keys()
+    torch.save({"module.weight": torch.ones(1), "other": torch.ones(1)}, tmp_path / "part.pth")
+    assert load_foreign_checkpoint(tmp_path / "part.pth").keys() == {"module.weight", "other"}
+
+
+@pytest.mark.parametrize("zip_format", [True, False])
+def test_numpy_values_beside_the_weights_do_no_harm(tmp_path, zip_format):
+    extra = {"sampler": {"indexes": np.arange(5), "pointers": [0, 1]}, "best": np.float64(0.4)}
+    path = tmp_path / "Cnn14_16k.pth"
+    torch.save({"model": WEIGHTS, **extra}, path, _use_new_zipfile_serialization=zip_format)
+    if not zip_format:  # the name under which NumPy 1 stored its arrays
+        path.write_bytes(path.read_bytes().replace(b"numpy._core", b"numpy.core"))
+    assert load_foreign_checkpoint(path).keys() == WEIGHTS.keys()
+
+
+class Intruder:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("zip_format", [True, False])
+def test_code_in_a_pickle_is_refused_and_never_run(tmp_path, zip_format):
+    path, trace = tmp_path / "evil.pth", tmp_path / "trace"
+    torch.save({"model": WEIGHTS, "x": Intruder(trace)}, path, _use_new_zipfile_serialization=zip_format)
+    with pytest.raises(ValueError, match=r"evil\.pth is not loaded: .* could run code"):
+        load_foreign_checkpoint(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.pth", b"", "empty.pth is not loaded: it is damaged"),
+        ("page.pth", b"<!DOCTYPE html><html></html>", "page.pth is not loaded: it is damaged"),
+        ("cut.pth", b"PK\x03\x04" + bytes(200), "cut.pth is not loaded: it is damaged"),
+        ("cut.safetensors", b"\x10\x00", "cut.safetensors is not a readable safetensors file"),
+        (
+            "weights.h5",
+            b"",
+            "weights.h5 is not a checkpoint: its name must end in .safetensors, .pth, .pt or .bin",
+        ),
+    ],
+)
+def test_what_is_no_checkpoint_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError) as error:
+        load_foreign_checkpoint(tmp_path / name)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([torch.ones(1)], "holds a list, not a state dict"),
+        ({}, "holds nothing, not a state dict"),
+        ({"weight": torch.ones(1), "epoch": 3}, "not a state dict of named tensors: it also holds epoch."),
+        ({0: torch.ones(1)}, "not a state dict of named tensors: it also holds 0."),
+    ],
+)
+def test_what_is_no_state_dict_is_described(tmp_path, content, message):
+    torch.save(content, tmp_path / "odd.pth")
+    with pytest.raises(ValueError) as error:
+        load_foreign_checkpoint(tmp_path / "odd.pth")
+    assert "odd.pth" in str(error.value) and message in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no checkpoint file .*nowhere\.pth"):
+        load_foreign_checkpoint(tmp_path / "nowhere.pth")
+
+
+# Renaming
+
+
+def test_strict_rename_fills_only_the_counters_of_batch_norms():
+    expected = {"bn.weight": torch.ones(2), "bn.num_batches_tracked": torch.tensor(0)}
+    renamed = strict_rename({"old.weight": torch.full((2,), 3.0)}, expected, lambda key: "bn.weight", "old")
+    assert renamed["bn.weight"].tolist() == [3, 3] and renamed["bn.num_batches_tracked"].item() == 0
+
+
+def test_strict_rename_refuses_two_keys_for_one():
+    with pytest.raises(ValueError, match="The old checkpoint has two keys for each of weight"):
+        strict_rename(
+            {"a": torch.ones(1), "b": torch.ones(1)}, {"weight": torch.ones(1)}, lambda _: "weight", "old"
+        )
+
+
+# Networks
+
+
+def test_panns_checkpoint_becomes_the_backbone(panns_state):
+    converted = convert_panns_state_dict(panns_state)
+    assert shapes(converted) == shapes(meta_state(PANNsCNN14Backbone))
+    assert all(value is panns_state[key] for key, value in converted.items())
+
+
+def test_panns_with_another_front_end_is_refused(panns_state):
+    key = "logmel_extractor.melW"
+    with pytest.raises(ValueError, match=r"melW has shape \(513, 64\), but \(257, 64\) is needed"):
+        convert_panns_state_dict(panns_state | {key: torch.zeros(513, 64)})
+    with pytest.raises(ValueError, match="melW is not the Slaney filter bank"):
+        convert_panns_state_dict(panns_state | {key: panns_state[key].roll(1, dims=1)})
+    with pytest.raises(ValueError, match="lacks logmel_extractor.melW"):
+        convert_panns_state_dict({name: value for name, value in panns_state.items() if name != key})
+
+
+def test_resnet3d_checkpoint_becomes_the_backbone():
+    state = published_state("resnet3d_34") | {"fc.weight": torch.zeros(400, 512), "fc.bias": torch.zeros(400)}
+    converted = convert_resnet3d_state_dict(state)
+    assert shapes(converted) == shapes(meta_state(ResNet3D34Backbone))
+    assert all(value is state[key] for key, value in converted.items())
+
+
+def test_resnet3d_with_shortcut_type_a_is_refused():
+    state = {key: value for key, value in published_state("resnet3d_34").items() if "downsample" not in key}
+    with pytest.raises(ValueError) as error:
+        convert_resnet3d_state_dict(state)
+    assert str(error.value) == (
+        "The 3D ResNet-34 checkpoint lacks layer2.0.downsample.0.weight, layer2.0.downsample.1.bias, "
+        "layer2.0.downsample.1.running_mean, layer2.0.downsample.1.running_var, "
+        "layer2.0.downsample.1.weight and 10 more."
+    )
+
+
+def test_resnet3d_of_another_depth_or_width_is_refused():
+    state = published_state("resnet3d_34")
+    with pytest.raises(ValueError, match="keys that belong nowhere: layer1.3.conv1.weight"):
+        convert_resnet3d_state_dict(state | {"layer1.3.conv1.weight": torch.zeros(64, 64, 3, 3, 3)})
+    with pytest.raises(
+        ValueError, match=r"conv1.weight has shape \(64, 1, 7, 7, 7\), but \(64, 3, 7, 7, 7\)"
+    ):
+        convert_resnet3d_state_dict(state | {"conv1.weight": torch.zeros(64, 1, 7, 7, 7)})
+
+
+def randomise_batch_norms(network):
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(std=0.1)
+            module.running_var.uniform_(0.5, 1.5)
+
+
+def test_torchvision_inception_gives_the_same_features():
+    torch.manual_seed(0)
+    network = inception_v3(weights=None, init_weights=False, transform_input=True).eval()
+    randomise_batch_norms(network)
+    with torch.device("meta"):
+        backbone = InceptionV3Backbone(dim=2048)
+    pca = {"mean": torch.zeros(2048), "projection": torch.eye(2048), "scale": torch.ones(2048)}
+    backbone.load_state_dict(convert_inception_state_dict(network.state_dict()) | pca, assign=True)
+    network.fc = torch.nn.Identity()
+    frame = torch.rand(1, 3, 299, 299)  # each network gets the statistics that it asks for
+    imagenet_mean, imagenet_std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    with torch.no_grad():
+        expected = network((frame - imagenet_mean.view(3, 1, 1)) / imagenet_std.view(3, 1, 1))
+    own_mean, own_std = torch.tensor(backbone.image_mean), torch.tensor(backbone.image_std)
+    features = backbone(((frame - own_mean.view(3, 1, 1)) / own_std.view(3, 1, 1))[None])
+    torch.testing.assert_close(features, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+
+
+def test_old_torchvision_inception_without_counters_is_accepted():
+    expected = {key: value for key, value in meta_state(InceptionV3Backbone).items() if "network." in key}
+    old = {key.removeprefix("network."): value for key, value in expected.items() if "num_batches" not in key}
+    old |= {"fc.weight": torch.zeros(1000, 2048), "AuxLogits.fc.bias": torch.zeros(1000)}
+    converted = convert_inception_state_dict(old)
+    assert shapes(converted) == shapes(expected)
+    with pytest.raises(
+        ValueError, match="The Inception-v3 checkpoint lacks network.Mixed_7c.branch1x1.conv.weight"
+    ):
+        convert_inception_state_dict(
+            {key: old[key] for key in old if key != "Mixed_7c.branch1x1.conv.weight"}
+        )
+
+
+# PCA
+
+
+@pytest.fixture
+def pca():
+    random = np.random.default_rng(0)
+    return {"mean": random.normal(size=2048), "components": random.normal(size=(4, 2048))}
+
+
+def test_pca_of_an_npz_without_whitening(tmp_path, pca):
+    np.savez(tmp_path / "pca.npz", **pca)
+    loaded = load_pca(tmp_path / "pca.npz")
+    np.testing.assert_allclose(loaded["mean"], pca["mean"], rtol=1e-6)
+    np.testing.assert_allclose(loaded["projection"], pca["components"], rtol=1e-6)
+    assert loaded["scale"].tolist() == [1, 1, 1, 1]
+    assert all(value.dtype == torch.float32 for value in loaded.values())
+
+
+def test_pca_whitens_by_variance_or_scale(tmp_path, pca):
+    np.savez(tmp_path / "variance.npz", **pca, explained_variance=np.array([16, 4, 1, 0.25]))
+    np.savez(tmp_path / "scale.npz", **pca, scale=np.array([0.25, 0.5, 1, 2]))
+    assert load_pca(tmp_path / "variance.npz")["scale"].tolist() == [0.25, 0.5, 1, 2]
+    assert load_pca(tmp_path / "scale.npz")["scale"].tolist() == [0.25, 0.5, 1, 2]
+
+
+def test_pca_of_a_bare_projection_either_way_round(tmp_path, pca):
+    np.save(tmp_path / "rows.npy", pca["components"])
+    np.save(tmp_path / "columns.npy", pca["components"].T)
+    rows, columns = load_pca(tmp_path / "rows.npy"), load_pca(tmp_path / "columns.npy")
+    assert all(torch.equal(rows[name], columns[name]) for name in ("mean", "projection", "scale"))
+    assert rows["projection"].shape == (4, 2048) and not rows["mean"].any() and (rows["scale"] == 1).all()
+
+
+def test_pca_and_network_fill_the_whole_backbone(tmp_path, pca):
+    np.savez(tmp_path / "pca.npz", **pca)
+    with torch.device("meta"):
+        backbone = InceptionV3Backbone(dim=4)
+    network = {key: value for key, value in backbone.state_dict().items() if key.startswith("network.")}
+    backbone.load_state_dict(network | load_pca(tmp_path / "pca.npz"), assign=True)
+    assert backbone.mean.device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mean": None}, "holds components, but mean and components are needed"),
+        ({"mean": None, "components": None}, "holds nothing, but mean and components are needed"),
+        (
+            {"scale": np.ones(4), "explained_variance": np.ones(4)},
+            "at most one of explained_variance and scale",
+        ),
+        ({"singular_values": np.ones(4)}, "at most one of explained_variance and scale"),
+        ({"mean": np.zeros((2048, 1))}, "holds mean of shape (2048, 1), but (2048,) is needed"),
+        ({"components": np.zeros((2048, 4))}, "holds components of shape (2048, 4), but (D, 2048) is needed"),
+        ({"components": np.zeros((0, 2048))}, "holds components of shape (0, 2048), but (D, 2048) is needed"),
+        ({"scale": np.ones(3)}, "holds scale of shape (3,), but (4,) is needed"),
+        (
+            {"explained_variance": np.array([1, 1, 0, 1])},
+            "explained_variance that is not positive everywhere",
+        ),
+        ({"mean": np.full(2048, np.nan)}, "holds mean that is not made of finite numbers"),
+        ({"mean": np.full(2048, "0")}, "holds mean that is not made of finite numbers"),
+    ],
+)
+def test_a_wrong_npz_is_described(tmp_path, pca, change, message):
+    np.savez(
+        tmp_path / "pca.npz", **{key: value for key, value in (pca | change).items() if value is not None}
+    )
+    with pytest.raises(ValueError) as error:
+        load_pca(tmp_path / "pca.npz")
+    assert "pca.npz" in str(error.value) and message in str(error.value)
+
+
+@pytest.mark.parametrize("shape", [(2048, 2048), (4, 1024), (2048,), (4096, 2048), (2, 4, 2048)])
+def test_a_projection_of_unclear_shape_is_refused(tmp_path, shape):
+    np.save(tmp_path / "pca.npy", np.zeros(shape, dtype=np.float16))
+    with pytest.raises(ValueError) as error:
+        load_pca(tmp_path / "pca.npy")
+    assert f"pca.npy holds an array of shape {shape}" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["pca.npy", "pca.npz"])
+def test_a_pickle_is_no_pca(tmp_path, name):
+    path, trace = tmp_path / name, tmp_path / "trace"
+    path.write_bytes(pickle.dumps(Intruder(trace)))
+    with pytest.raises(ValueError, match=r"pca\.np. is not a readable \.npy or \.npz file"):
+        load_pca(path)
+    assert not trace.exists()
