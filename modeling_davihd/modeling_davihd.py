@@ -1,0 +1,956 @@
+"""DAViHD: dual-pathway audio encoders for audio-visual video highlight detection (arXiv 2602.03891).
+
+Top to bottom this file is Figure 2 of the paper: self-attention encoder (2.1, 2.2.1), audio dynamics encoder
+(2.2.2), audio fusion (2.2.3), cross-attention and score prediction (2.3).
+
+B is the batch, T the number of one-second segments, L the log-Mel frames that a block sees, C its channels
+and F its frequency bins. Padding is at the end of the time axis; a video's scores in a padded batch equal its
+scores alone.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.utils import ModelOutput
+from transformers.utils.generic import can_return_tuple
+
+from .backbones_davihd import FrozenBackbone, build_semantic_backbone, build_visual_backbone
+from .configuration_davihd import DAViHDConfig
+
+# Elements of one convolution window outside training: long videos pass through in pieces of at most this
+# size.
+_WINDOW_ELEMENTS = 2**22
+
+
+@dataclass
+class DAViHDOutput(ModelOutput):
+    r"""
+    Output of [`DAViHDModel`]. Attention fields are filled when `output_attentions=True`.
+
+    loss (`torch.Tensor` of shape `(1,)`, *optional*):
+        Mean squared error over the real segments of the batch (Eq. 5), when `labels` are given.
+    scores (`torch.Tensor` of shape `(B, T)`):
+        Predicted highlight score of each segment in [0, 1]; 0 where masked.
+    visual_attentions, semantic_attentions, fused_attentions (`torch.Tensor` of shape `(B, heads, T, T)`,
+    *optional*):
+        Self-attention of the visual stream, of the semantic stream and, with late fusion, of the fused audio
+        stream.
+    dynamics_attentions (`tuple` of `torch.Tensor` of shape `(B, heads, T, T)`, *optional*):
+        Self-attention of each Transformer layer of the dynamics encoder.
+    visual_to_audio_attentions, audio_to_visual_attentions (`torch.Tensor` of shape `(B, heads, T, T)`,
+    *optional*):
+        Cross-attention of visual queries over audio keys (Eq. 4), and the reverse.
+    time_attentions, velocity_attentions (`tuple` of `torch.Tensor` of shape `(B, L, F)`, *optional*):
+        The maps alpha and beta of Eq. 1 of each frequency-dynamic convolution, averaged over its input
+        channels; each sums to 1 over the real frames.
+    """
+
+    loss: torch.FloatTensor | None = None
+    scores: torch.FloatTensor | None = None
+    visual_attentions: torch.FloatTensor | None = None
+    semantic_attentions: torch.FloatTensor | None = None
+    fused_attentions: torch.FloatTensor | None = None
+    dynamics_attentions: tuple[torch.FloatTensor, ...] | None = None
+    visual_to_audio_attentions: torch.FloatTensor | None = None
+    audio_to_visual_attentions: torch.FloatTensor | None = None
+    time_attentions: tuple[torch.FloatTensor, ...] | None = None
+    velocity_attentions: tuple[torch.FloatTensor, ...] | None = None
+
+
+# ------------------------------------------------------------------------------------------- attention (2.1,
+# 2.2.1)
+
+
+def eager_attention_forward(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention that keeps its weights. `attention_mask` is boolean, True where a key may be attended."""
+    weights = query @ key.transpose(2, 3) * scaling
+    if attention_mask is not None:
+        weights = weights.masked_fill(~attention_mask, torch.finfo(weights.dtype).min)
+    weights = weights.softmax(-1)
+    output = F.dropout(weights, dropout, module.training) @ value
+    return output.transpose(1, 2).contiguous(), weights
+
+
+def zero_padding(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Zero the padded rows of (B, T, D) states; `mask` is (B, T), True at real rows. Padding may be NaN."""
+    return states if mask is None else states.masked_fill(~mask[..., None], 0)
+
+
+class DAViHDAttention(nn.Module):
+    """Multi-head attention with biases from (B, T, D) queries to (B, T, D) keys and values."""
+
+    def __init__(self, config: DAViHDConfig, width: int, num_heads: int, dropout: float = 0.0):
+        super().__init__()
+        self.config = config
+        self.num_heads = num_heads
+        self.head_dim = width // num_heads
+        self.dropout = dropout
+        self.is_causal = False
+        self.q_proj = nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width)
+        self.v_proj = nn.Linear(width, width)
+        self.out_proj = nn.Linear(width, width)
+
+    def _heads(self, states: torch.Tensor) -> torch.Tensor:
+        return states.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
+
+    def forward(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        output_attentions: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        attend = eager_attention_forward
+        if not output_attentions:
+            attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, attend)
+        if mask is not None:
+            # A row without any real segment attends everywhere instead of nowhere: finite, and zeroed
+            # afterwards.
+            mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
+        output, weights = attend(
+            self,
+            self._heads(self.q_proj(query)),
+            self._heads(self.k_proj(key)),
+            self._heads(self.v_proj(value)),
+            mask,
+            scaling=self.head_dim**-0.5,
+            dropout=self.dropout if self.training else 0.0,
+        )
+        return self.out_proj(output.flatten(2)), weights if output_attentions else None
+
+
+class DAViHDFeedForward(nn.Sequential):
+    """Linear D -> ratio D, ReLU, dropout, Linear back."""
+
+    def __init__(self, config: DAViHDConfig, width: int):
+        hidden = config.intermediate_ratio * width
+        super().__init__(
+            nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(hidden, width)
+        )
+
+
+class DAViHDSelfAttentionEncoder(GradientCheckpointingLayer):
+    """Post-norm self-attention block of Sections 2.1 and 2.2.3: y = LN(x + MHA(x)), z = LN(y + FFN(y)); no
+    positions.
+
+    (B, T, D) states -> (B, T, D), zero at padding, and the attention weights (B, heads, T, T) or None.
+    """
+
+    def __init__(self, config: DAViHDConfig, width: int):
+        super().__init__()
+        self.attention = DAViHDAttention(config, width, config.num_attention_heads)
+        self.attention_norm = nn.LayerNorm(width, eps=1e-5)
+        self.feed_forward = DAViHDFeedForward(config, width)
+        self.feed_forward_norm = nn.LayerNorm(width, eps=1e-5)
+
+    def forward(
+        self, states: torch.Tensor, mask: torch.Tensor | None, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        attended, weights = self.attention(states, states, states, mask, output_attentions)
+        states = self.attention_norm(states + attended)
+        states = self.feed_forward_norm(states + self.feed_forward(states))
+        return zero_padding(states, mask), weights
+
+
+# ----------------------------------------------------------------------------------- audio dynamics encoder
+# (2.2.2)
+
+
+def frame_mask(lengths: torch.Tensor | None, frames: int) -> torch.Tensor | None:
+    """Real frames of videos of those lengths (B,): (B, 1, frames, 1), or None where nothing is padded."""
+    if lengths is None:
+        return None
+    return (torch.arange(frames, device=lengths.device) < lengths[:, None])[:, None, :, None]
+
+
+def time_windows(
+    states: torch.Tensor, channels: int, multiple: int, training: bool
+) -> Iterator[tuple[int, int]]:
+    """Spans [start, end) that cover the time axis of (B, C, L, F) states.
+
+    In training there is one, because batch norm needs the whole batch; otherwise they bound the memory that a
+    convolution to `channels` channels takes, and start at multiples of `multiple`.
+    """
+    batch, _, frames, bins = states.shape
+    step = frames
+    if not training:
+        step = max(1, _WINDOW_ELEMENTS // (batch * channels * bins * multiple)) * multiple
+    for start in range(0, frames, step):
+        yield start, min(start + step, frames)
+
+
+def with_halo(states: torch.Tensor, start: int, end: int) -> torch.Tensor:
+    """Frames [start - 1, end + 1) of (B, C, L, F) states, zero beyond the ends: for a 3-wide convolution."""
+    left, right = max(start - 1, 0), min(end + 1, states.shape[2])
+    return F.pad(states[:, :, left:right], (0, 0, left - start + 1, end + 1 - right))
+
+
+class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm over (B, C, ...) whose training statistics leave out the positions where `mask` is False.
+
+    `mask` broadcasts against the input with one channel. The running statistics move once after every
+    `expect_update`, so that a block that gradient checkpointing runs twice is counted once.
+    """
+
+    update_expected = False
+
+    def _check_input_dim(self, input: torch.Tensor):
+        if input.dim() not in (3, 4):
+            raise ValueError(
+                f"batch norm got a tensor of shape {tuple(input.shape)}; it needs 3 or 4 dimensions."
+            )
+
+    def forward(self, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        update, self.update_expected = self.training and self.update_expected, False
+        if update:
+            self.num_batches_tracked.add_(1)
+        if self.training and mask is not None:
+            return self._masked(states, mask, update)
+        running = (self.running_mean, self.running_var) if update or not self.training else (None, None)
+        return F.batch_norm(states, *running, self.weight, self.bias, self.training, self.momentum, self.eps)
+
+    def _masked(self, states: torch.Tensor, mask: torch.Tensor, update: bool) -> torch.Tensor:
+        states = states.to(torch.promote_types(states.dtype, torch.float32))
+        axes, shape = [0, *range(2, states.dim())], (1, -1) + (1,) * (states.dim() - 2)
+        count = mask.expand_as(states[:, :1]).sum().clamp(min=1)
+        mean = states.masked_fill(~mask, 0).sum(axes) / count
+        variance = (states - mean.view(shape)).masked_fill(~mask, 0).square().sum(axes) / count
+        if update:
+            self.running_mean.lerp_(mean.detach().to(self.running_mean), self.momentum)
+            unbiased = variance.detach() * count / (count - 1).clamp(min=1)
+            self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return torch.addcmul((self.bias - mean * scale).view(shape), states, scale.view(shape))
+
+
+class DAViHDConvBranch(nn.Module):
+    """The paper's 2D Conv block: Conv2d C -> h 3x3, batch norm, ReLU, Conv2d h -> C 1x1; h = max(4, C // 4).
+
+    Takes (B, C, L + 2, F) with a frame of halo on both sides, gives (B, C, L, F).
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        hidden = max(4, channels // 4)
+        self.conv_in = nn.Conv2d(channels, hidden, 3, padding=(0, 1))
+        self.norm = DAViHDBatchNorm(hidden)
+        self.conv_out = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        return self.conv_out(self.norm(self.conv_in(states), mask).relu())
+
+
+class RunningSoftmaxSum:
+    """sum_t softmax_t(logits) * values over consecutive windows of (B, C, L, F) logits and values."""
+
+    def __init__(self):
+        self.peak = self.weight = self.total = None
+
+    def add(self, logits: torch.Tensor, values: torch.Tensor):
+        peak = logits.detach().amax(2)
+        if self.peak is not None:
+            peak = torch.maximum(peak, self.peak)
+        exponentials = (logits - peak[:, :, None]).exp()
+        weight, total = exponentials.sum(2), (exponentials * values).sum(2)
+        if self.peak is not None:
+            decay = (self.peak - peak).exp()
+            weight, total = weight + decay * self.weight, total + decay * self.total
+        self.peak, self.weight, self.total = peak, weight, total
+
+    def result(self) -> torch.Tensor:
+        return self.total / self.weight
+
+
+class TemporalAttentionPooling(nn.Module):
+    """Pools (B, C, L, F) over time into (B, C, F): f_TA + f_VA + mean_t S (Eq. 1).
+
+    alpha = softmax_t(branch(S)), beta = softmax_t(branch(|S_t - S_{t-1}|)), x_s = sigmoid(branch(S));
+    f_TA = sum_t alpha x_s, f_VA = sum_t beta x_s.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.saliency_gate = DAViHDConvBranch(channels)
+        self.time_attention = DAViHDConvBranch(channels)
+        self.velocity_attention = DAViHDConvBranch(channels)
+
+    def forward(
+        self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
+        """`states` are zero at padding. Also gives channel means of alpha and beta, (B, L, F), on demand."""
+        mask = frame_mask(lengths, states.shape[2])
+        velocity = self._velocity(states, mask)
+        pools, logits = (RunningSoftmaxSum(), RunningSoftmaxSum()), ([], [])
+        for start, end in time_windows(states, states.shape[1], 1, self.training):
+            window_mask = None if mask is None else mask[:, :, start:end]
+            window = with_halo(states, start, end)
+            saliency = self.saliency_gate(window, window_mask).sigmoid()
+            window_logits = (
+                self.time_attention(window, window_mask),
+                self.velocity_attention(with_halo(velocity, start, end), window_mask),
+            )
+            for pool, kept, values in zip(pools, logits, window_logits, strict=True):
+                if mask is not None:
+                    values = values.masked_fill(~window_mask, torch.finfo(values.dtype).min)
+                pool.add(values, saliency)
+                if output_attentions:
+                    kept.append(values)
+        frames = states.shape[2] if lengths is None else lengths.clamp(min=1)[:, None, None]
+        pooled = pools[0].result() + pools[1].result() + states.sum(2) / frames
+        maps = tuple(torch.cat(kept, 2).softmax(2).mean(1) for kept in logits) if output_attentions else None
+        return pooled, maps
+
+    @staticmethod
+    def _velocity(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        velocity = F.pad((states[:, :, 1:] - states[:, :, :-1]).abs(), (0, 0, 1, 0))
+        return velocity if mask is None else velocity.masked_fill(~mask, 0)
+
+
+class FrequencyDynamicConv2d(nn.Module):
+    """3x3 convolution whose kernel varies with frequency: sum_k gamma_k(f) (W_k * S) (Eq. 2).
+
+    gamma(f) = softmax_k(conv block(pooled S) / temperature), from the temporally pooled input (B, C, F).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, basis_kernels: int, temperature: float):
+        super().__init__()
+        hidden = max(4, in_channels // 4)
+        self.temperature = temperature
+        self.weight = nn.Parameter(torch.empty(basis_kernels, out_channels, in_channels, 3, 3))
+        self.pooling = TemporalAttentionPooling(in_channels)
+        self.kernel_in = nn.Conv1d(in_channels, hidden, 3, padding=1, bias=False)
+        self.kernel_norm = DAViHDBatchNorm(hidden)
+        self.kernel_out = nn.Conv1d(hidden, basis_kernels, 1)
+
+    @property
+    def out_channels(self) -> int:
+        return self.weight.shape[1]
+
+    def kernel_weights(
+        self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
+        """gamma (B, K, F) of (B, C, L, F) states, and the maps of `TemporalAttentionPooling`."""
+        pooled, maps = self.pooling(states, lengths, output_attentions)
+        not_empty = None if lengths is None else (lengths > 0)[:, None, None]
+        hidden = self.kernel_norm(self.kernel_in(pooled), not_empty).relu()
+        return (self.kernel_out(hidden) / self.temperature).softmax(1), maps
+
+    def forward(self, window: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
+        """(B, C, L + 2, F) with halo, gamma (B, K, F) -> (B, out, L, F).
+
+        Since gamma_k(f) weights output row f, the sum over k folds into one kernel per row, and the rows
+        become the groups of a single convolution over time whose channels are (input channel, three
+        neighbouring bins).
+        """
+        batch, _, _, bins = window.shape
+        kernels = torch.einsum("bkf,kocts->bfocst", gamma.to(self.weight.dtype), self.weight)
+        rows = F.pad(window, (1, 1)).unfold(3, 3, 1).permute(0, 3, 1, 4, 2)
+        output = F.conv1d(
+            rows.reshape(1, -1, window.shape[2]),
+            kernels.reshape(-1, rows.shape[2] * 3, 3),
+            groups=batch * bins,
+        )
+        return output.view(batch, bins, self.out_channels, -1).permute(0, 2, 3, 1)
+
+
+class StaticConv2d(nn.Conv2d):
+    """Ordinary 3x3 convolution with bias over (B, C, L + 2, F) with halo; it has no kernels to weigh."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(in_channels, out_channels, 3, padding=(0, 1))
+
+    def kernel_weights(
+        self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
+    ):
+        return None, None
+
+    def forward(self, window: torch.Tensor, gamma: None) -> torch.Tensor:
+        return super().forward(window)
+
+
+class DAViHDDynamicsBlock(GradientCheckpointingLayer):
+    """(Frequency-dynamic) convolution -> batch norm -> ReLU -> average pool, on (B, C, L, F)."""
+
+    def __init__(self, config: DAViHDConfig, index: int):
+        super().__init__()
+        in_channels = config.dynamics_channels[index - 1] if index else 1
+        out_channels = config.dynamics_channels[index]
+        basis_kernels = config.dynamics_basis_kernels[index]
+        self.pooling = (config.dynamics_time_pooling[index], config.dynamics_frequency_pooling[index])
+        if basis_kernels == 1:
+            self.conv = StaticConv2d(in_channels, out_channels)
+        else:
+            self.conv = FrequencyDynamicConv2d(
+                in_channels, out_channels, basis_kernels, config.dynamics_temperature
+            )
+        self.norm = DAViHDBatchNorm(out_channels, eps=1e-3, momentum=config.batch_norm_momentum)
+
+    def forward(
+        self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
+        """Returns pooled states (B, out, L // pool, F // pool), of videos of `lengths // pool` frames."""
+        mask = frame_mask(lengths, states.shape[2])
+        if mask is not None:
+            states = states.masked_fill(~mask, 0)
+        gamma, maps = self.conv.kernel_weights(states, lengths, output_attentions)
+        pooled = []
+        for start, end in time_windows(states, self.conv.out_channels, self.pooling[0], self.training):
+            window = self.conv(with_halo(states, start, end), gamma)
+            window = self.norm(window, None if mask is None else mask[:, :, start:end]).relu()
+            if end - start >= self.pooling[0]:
+                pooled.append(F.avg_pool2d(window, self.pooling))
+        return torch.cat(pooled, 2), maps
+
+
+class DAViHDDynamicsLayer(GradientCheckpointingLayer):
+    """Pre-norm Transformer layer over (B, T, D_d)."""
+
+    def __init__(self, config: DAViHDConfig):
+        super().__init__()
+        width = config.dynamics_width
+        self.attention_norm = nn.LayerNorm(width, eps=1e-5)
+        self.attention = DAViHDAttention(config, width, config.dynamics_num_heads, config.dropout)
+        self.feed_forward_norm = nn.LayerNorm(width, eps=1e-5)
+        self.feed_forward = DAViHDFeedForward(config, width)
+
+    def forward(
+        self, states: torch.Tensor, mask: torch.Tensor | None, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        normed = self.attention_norm(states)
+        attended, weights = self.attention(normed, normed, normed, mask, output_attentions)
+        states = states + attended
+        return states + self.feed_forward(self.feed_forward_norm(states)), weights
+
+
+def sinusoidal_positions(length: int, width: int, like: torch.Tensor) -> torch.Tensor:
+    """Interleaved sinusoids (length, width), sine at even columns; made in float32, then cast to `like`."""
+    rates = torch.exp(torch.arange(0, width, 2, device=like.device).float() * (-math.log(10000.0) / width))
+    angles = torch.arange(length, device=like.device).float()[:, None] * rates
+    return torch.stack((angles.sin(), angles.cos()), -1).flatten(1).to(like.dtype)
+
+
+def repeat_last_frame(log_mel: torch.Tensor, lengths: torch.Tensor, minimum: int) -> torch.Tensor:
+    """Lengthen videos of fewer than `minimum` frames, (B, L, F), by repeating their last real frame."""
+    frames = torch.arange(max(log_mel.shape[1], minimum), device=log_mel.device)
+    last = torch.where(lengths < minimum, (lengths - 1).clamp(min=0), log_mel.shape[1] - 1)
+    index = torch.minimum(frames, last[:, None])
+    return log_mel.gather(1, index[..., None].expand(-1, -1, log_mel.shape[2]))
+
+
+def subtract_running_median(
+    log_mel: torch.Tensor, frames: torch.Tensor, segments: torch.Tensor, rate: float, seconds: int
+) -> torch.Tensor:
+    """Subtract from each band of (B, L, F) its background: the running median over `seconds` of each second's
+    median.
+
+    Only real frames and segments count, both given as lengths (B,). A frame belongs to the second that it
+    starts in.
+    """
+    position = torch.arange(log_mel.shape[1], device=log_mel.device)
+    owner = (position / rate).long()
+    second = torch.arange(math.ceil(log_mel.shape[1] / rate), device=log_mel.device)
+    first = torch.ceil(second * rate).long()
+    index = first[:, None] + torch.arange(math.ceil(rate), device=log_mel.device)
+    inside = (index < torch.ceil((second + 1) * rate)[:, None]) & (index < frames[:, None, None])
+    framewise = log_mel[:, index.clamp(max=log_mel.shape[1] - 1)].masked_fill(~inside[..., None], torch.nan)
+    medians = framewise.nanmedian(2).values.masked_fill((second >= segments[:, None])[..., None], torch.nan)
+    padded = F.pad(medians, (0, 0, seconds // 2, seconds // 2), value=torch.nan)
+    background = padded.unfold(1, seconds, 1).nanmedian(-1).values
+    return log_mel - background.nan_to_num(0.0)[:, owner]
+
+
+def mean_over_rows(rows: torch.Tensor, first: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted means of consecutive rows: out[b, t] = sum_r weights[b, t, r] rows[b, first[b, t] + r] / sum_r
+    weights.
+
+    rows (B, L, D), first (B, T), weights (B, T, R) -> (B, T, D). Where no row has a weight the first one is
+    taken.
+    """
+    weights = weights.to(rows.dtype)
+    weights[..., 0] += weights.sum(-1) == 0
+    weights = weights / weights.sum(-1, keepdim=True)
+    total = 0
+    for r in range(weights.shape[-1]):
+        index = (first + r).clamp(max=rows.shape[1] - 1)[..., None].expand(-1, -1, rows.shape[2])
+        total = total + weights[..., r, None] * rows.gather(1, index)
+    return total
+
+
+def align_by_time(rows: torch.Tensor, lengths: torch.Tensor, segments: int, pooling: int) -> torch.Tensor:
+    """Full rate: row j covers seconds [j p / 62.5, (j + 1) p / 62.5); each second takes the overlap-weighted
+    mean.
+
+    rows (B, L, D) of which `lengths` (B,) are real -> (B, segments, D). Times are counted in 1/125 s, hence
+    exact.
+    """
+    width, second = 2 * pooling, 125
+    start = second * torch.arange(segments, device=rows.device)
+    last = (lengths - 1).clamp(min=0)[:, None]
+    first = torch.minimum(start // width, last)
+    row = first[..., None] + torch.arange(-(-second // width) + 1, device=rows.device)
+    start = start[:, None]
+    overlap = torch.minimum((row + 1) * width, start + second) - torch.maximum(row * width, start)
+    return mean_over_rows(rows, first, overlap.clamp(min=0).masked_fill(row > last[..., None], 0))
+
+
+def align_adaptively(
+    rows: torch.Tensor, lengths: torch.Tensor, segments: int, segment_lengths: torch.Tensor
+) -> torch.Tensor:
+    """1 frame a second: adaptive average pooling of each video's own rows to its own number of segments.
+
+    Segment i takes rows floor(i L / T) to ceil((i + 1) L / T) - 1: at most two, since L <= T.
+    """
+    total = segment_lengths.clamp(min=1)[:, None]
+    segment = torch.minimum(torch.arange(segments, device=rows.device), total - 1)
+    first = segment * lengths[:, None] // total
+    end = -(-(segment + 1) * lengths[:, None] // total)
+    return mean_over_rows(
+        rows, first, first[..., None] + torch.arange(2, device=rows.device) < end[..., None]
+    )
+
+
+class DAViHDDynamicsEncoder(nn.Module):
+    """Audio dynamics encoder E_a^d (Section 2.2.2, Figure 2b): log-Mel (B, F, M) -> (B, T, D_d), zero at
+    padding.
+
+    With early fusion the stream is contextualised by a pre-norm Transformer with sinusoidal positions.
+    """
+
+    def __init__(self, config: DAViHDConfig):
+        super().__init__()
+        self.config = config
+        self.blocks = nn.ModuleList(
+            DAViHDDynamicsBlock(config, i) for i in range(len(config.dynamics_channels))
+        )
+        self.time_pooling = math.prod(config.dynamics_time_pooling)
+        bins = config.num_mel_bins
+        for pooling in config.dynamics_frequency_pooling:
+            bins //= pooling
+        self.projection = nn.Linear(config.dynamics_channels[-1] * bins, config.dynamics_width)
+        self.dropout = nn.Dropout(config.dropout)
+        num_layers = config.dynamics_num_layers if config.fusion_placement == "early" else 0
+        self.layers = nn.ModuleList(DAViHDDynamicsLayer(config) for _ in range(num_layers))
+
+    def forward(
+        self, log_mel: torch.Tensor, mask: torch.Tensor | None, segments: int, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, dict[str, tuple[torch.Tensor, ...]]]:
+        """Also returns the attentions under their names in `DAViHDOutput`, empty unless asked for."""
+        if self.training:
+            self._expect_norm_updates()
+        states, frames, segment_lengths = self._prepare(log_mel, mask, segments)
+        time_maps, velocity_maps, attentions = (), (), ()
+        for block in self.blocks:
+            states, maps = block(states, None if mask is None else frames, output_attentions)
+            frames = frames // block.pooling[0]
+            if maps is not None:
+                time_maps, velocity_maps = (*time_maps, maps[0]), (*velocity_maps, maps[1])
+        states = states.transpose(1, 2).flatten(2)
+        if self.config.log_mel_rate == 1:
+            states = align_adaptively(states, frames, segments, segment_lengths)
+        else:
+            states = align_by_time(states, frames, segments, self.time_pooling)
+        states = self.projection(zero_padding(states, mask))
+        if self.layers and self.config.dynamics_positions:
+            states = self.dropout(states + sinusoidal_positions(segments, states.shape[2], states))
+        for layer in self.layers:
+            states, weights = layer(states, mask, output_attentions)
+            attentions = (*attentions, weights)
+        return zero_padding(states, mask), {
+            "dynamics_attentions": attentions,
+            "time_attentions": time_maps,
+            "velocity_attentions": velocity_maps,
+        }
+
+    def velocity_attention(
+        self, log_mel: torch.Tensor, mask: torch.Tensor | None, segments: int
+    ) -> torch.Tensor:
+        """Velocity attention (B, L, F) of the first frequency-dynamic block; later blocks do not run."""
+        states, frames, _ = self._prepare(log_mel, mask, segments)
+        for block in self.blocks:
+            lengths = None if mask is None else frames
+            if isinstance(block.conv, FrequencyDynamicConv2d):
+                return block.conv.kernel_weights(states, lengths, output_attentions=True)[1][1]
+            states, _ = block(states, lengths)
+            frames = frames // block.pooling[0]
+        raise ValueError(
+            "The model has no frequency-dynamic block: every entry of `dynamics_basis_kernels` is 1."
+        )
+
+    def _expect_norm_updates(self):
+        for module in self.modules():
+            if isinstance(module, DAViHDBatchNorm):
+                module.update_expected = True
+
+    def _prepare(
+        self, log_mel: torch.Tensor, mask: torch.Tensor | None, segments: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The input of the first block (B, 1, L, F), its real frames (B,) and the real segments (B,)."""
+        log_mel = log_mel.transpose(1, 2)
+        if mask is None:
+            segment_lengths = torch.full(log_mel.shape[:1], segments, device=log_mel.device)
+        else:
+            segment_lengths = mask.sum(1)
+        rate, minimum = self.config.log_mel_rate, self.time_pooling
+        frames = torch.ceil(segment_lengths * rate).long()
+        if mask is not None:
+            log_mel = zero_padding(log_mel, frame_mask(frames, log_mel.shape[1])[:, 0, :, 0])
+        if self.config.log_mel_baseline_seconds is not None:
+            seconds = self.config.log_mel_baseline_seconds
+            log_mel = subtract_running_median(log_mel, frames, segment_lengths, rate, seconds)
+        log_mel = repeat_last_frame(log_mel, frames, minimum)
+        frames = frames.clamp(min=minimum).masked_fill(frames == 0, 0)
+        return log_mel[:, None], frames, segment_lengths
+
+
+# ---------------------------------------------------------------- audio fusion (2.2.3), cross-attention,
+# score (2.3)
+
+
+class DAViHDAudioFusion(nn.Module):
+    """Combines semantic and dynamics streams (B, T, D_a): element-wise product (Eq. 3) or concatenation."""
+
+    def __init__(self, config: DAViHDConfig):
+        super().__init__()
+        concat = config.fusion_operation == "concat"
+        self.projection = nn.Linear(2 * config.audio_width, config.audio_width) if concat else None
+
+    def forward(self, semantic: torch.Tensor, dynamics: torch.Tensor) -> torch.Tensor:
+        if self.projection is None:
+            return semantic * dynamics
+        return self.projection(torch.cat((semantic, dynamics), -1))
+
+
+class DAViHDCrossAttention(nn.Module):
+    """Queries of one stream over keys and values of the other (Eq. 4); the output has the query stream's
+    width.
+
+    query (B, T, D_q), context (B, T, D_c) -> (B, T, D_q), zero at padding, and weights (B, heads, T, T) or
+    None.
+    """
+
+    def __init__(self, config: DAViHDConfig, query_width: int, context_width: int):
+        super().__init__()
+        self.query = nn.Linear(query_width, query_width)
+        self.key = nn.Linear(context_width, query_width)
+        self.value = nn.Linear(context_width, query_width)
+        self.attention = DAViHDAttention(config, query_width, config.num_attention_heads)
+
+    def forward(
+        self,
+        query: torch.Tensor,
+        context: torch.Tensor,
+        mask: torch.Tensor | None,
+        output_attentions: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        attended, weights = self.attention(
+            self.query(query), self.key(context), self.value(context), mask, output_attentions
+        )
+        return zero_padding(attended, mask), weights
+
+
+class DAViHDScoreHead(nn.Sequential):
+    """3-layer MLP of Section 2.3: (B, T, D) -> score logits (B, T, 1)."""
+
+    def __init__(self, config: DAViHDConfig, width: int):
+        hidden = config.score_hidden_dim
+        layers = []
+        for in_width, out_width in ((width, 2 * hidden), (2 * hidden, hidden)):
+            layers += [
+                nn.Linear(in_width, out_width),
+                nn.LayerNorm(out_width, eps=1e-6),
+                nn.ReLU(),
+                nn.Dropout(config.dropout),
+            ]
+        super().__init__(*layers, nn.Linear(hidden, 1))
+
+
+class DAViHDPreTrainedModel(PreTrainedModel):
+    config: DAViHDConfig
+    base_model_prefix = "davihd"
+    main_input_name = "log_mel"
+    input_modalities = ("video", "audio")
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["DAViHDSelfAttentionEncoder", "DAViHDDynamicsBlock", "DAViHDDynamicsLayer"]
+    _supports_sdpa = True
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        super()._init_weights(module)
+        if isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)
+        elif isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            init.kaiming_normal_(module.weight, nonlinearity="relu")
+        elif isinstance(module, DAViHDBatchNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+            init.zeros_(module.running_mean)
+            init.ones_(module.running_var)
+            init.zeros_(module.num_batches_tracked)
+        elif isinstance(module, FrozenBackbone):
+            module.reset_parameters()
+        elif isinstance(module, FrequencyDynamicConv2d):
+            init.normal_(module.weight, std=(2 / math.prod(module.weight.shape[2:])) ** 0.5)
+
+
+class DAViHDModel(DAViHDPreTrainedModel):
+    """DAViHD (Figure 2a): one highlight score in [0, 1] for every second of a video.
+
+    What `config.modalities` does not name is not built, not needed and not computed.
+    """
+
+    def __init__(self, config: DAViHDConfig):
+        super().__init__(config)
+        visual, audio = "visual" in config.modalities, set(config.modalities) - {"visual"}
+        if visual:
+            self._build_visual(config)
+        if "semantic" in audio:
+            self._build_semantic(config)
+        if "dynamics" in audio:
+            self.dynamics_encoder = DAViHDDynamicsEncoder(config)
+        if len(audio) == 2:
+            self.audio_fusion = DAViHDAudioFusion(config)
+        if audio and config.fusion_placement == "late":
+            self.audio_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
+        width = config.visual_width * visual + config.audio_width * bool(audio)
+        if visual and audio:
+            self.cross_visual_to_audio = DAViHDCrossAttention(config, config.visual_width, config.audio_width)
+            self.cross_audio_to_visual = DAViHDCrossAttention(config, config.audio_width, config.visual_width)
+            width *= 2
+        self.score_head = DAViHDScoreHead(config, width)
+        self.post_init()
+
+    def _build_visual(self, config: DAViHDConfig):
+        if config.visual_backbone is not None:
+            self.visual_backbone = build_visual_backbone(config.visual_backbone, config.visual_dim)
+        if config.projection_dim is not None:
+            self.visual_projection = nn.Linear(config.visual_dim, config.projection_dim)
+        self.visual_encoder = DAViHDSelfAttentionEncoder(config, config.visual_width)
+
+    def _build_semantic(self, config: DAViHDConfig):
+        if config.semantic_backbone is not None:
+            self.semantic_backbone = build_semantic_backbone(config.semantic_backbone)
+        if config.projection_dim is not None:
+            self.semantic_projection = nn.Linear(config.semantic_dim, config.projection_dim)
+        if config.fusion_placement == "early":
+            self.semantic_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
+
+    def get_visual_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Frozen visual backbone alone: pixel_values (B, T, P, 3, H, W) -> (B, T, D_v), P frames a segment.
+
+        Raises ValueError if the config names no visual backbone or the shape does not fit it.
+        """
+        return self._run_backbone("visual_backbone", "pixel_values", pixel_values)
+
+    def get_semantic_features(self, waveform: torch.Tensor) -> torch.Tensor:
+        """Frozen semantic backbone alone: 16 kHz waveform (B, T, 16000) -> (B, T, D_s).
+
+        Raises ValueError if the config names no semantic backbone or the shape does not fit it.
+        """
+        return self._run_backbone("semantic_backbone", "waveform", waveform)
+
+    def _run_backbone(self, name: str, argument: str, values: torch.Tensor) -> torch.Tensor:
+        backbone = getattr(self, name, None)
+        if backbone is None:
+            raise ValueError(f"`{argument}` needs a frozen encoder, but this model's config has no `{name}`.")
+        check_shape(argument, values, (None, None, *backbone.input_shape))
+        return backbone(values.flatten(0, 1)).unflatten(0, values.shape[:2])
+
+    @can_return_tuple
+    def forward(
+        self,
+        visual_features: torch.Tensor | None = None,
+        semantic_features: torch.Tensor | None = None,
+        log_mel: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        waveform: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> DAViHDOutput:
+        r"""
+        visual_features (`torch.Tensor` of shape `(B, T, D_v)`, *optional*):
+            Features of each one-second segment. Alternatively `pixel_values` `(B, T, P, 3, H, W)`, if the
+            config names a visual backbone.
+        semantic_features (`torch.Tensor` of shape `(B, T, D_s)`, *optional*):
+            Audio embedding of each segment. Alternatively `waveform` `(B, T, 16000)`, if the config names a
+            semantic backbone.
+        log_mel (`torch.Tensor` of shape `(B, F, ceil(rate * T))`, *optional*):
+            log(mel + 1e-8) at the config's `log_mel_rate`, 62.5 or 1 frame a second.
+        attention_mask (`torch.Tensor` of shape `(B, T)`, *optional*):
+            1 at real segments, 0 at padding, which is at the end.
+        labels (`torch.Tensor` of shape `(B, T)`, *optional*):
+            Ground-truth scores in [0, 1]; read at real segments only.
+
+        Raises ValueError, naming the argument, the shape it has and the shape it needs, if an input that the
+        config's `modalities` call for is missing or misshapen.
+        """
+        inputs = self._stream_inputs(visual_features, semantic_features, log_mel, pixel_values, waveform)
+        batch, segments = self._check_inputs(inputs, attention_mask, labels)
+        mask = segment_mask(attention_mask)
+        output_attentions = bool(output_attentions)
+        visual, audio, attentions = None, None, {}
+        if "visual" in inputs:
+            visual, attentions["visual_attentions"] = self._encode_visual(
+                inputs["visual"], mask, output_attentions
+            )
+        if len(inputs) > (visual is not None):
+            audio = self._encode_audio(inputs, mask, segments, output_attentions, attentions)
+        joint = self._join(visual, audio, mask, output_attentions, attentions)
+        scores = zero_padding(self.score_head(joint).sigmoid(), mask)[..., 0]
+        loss = None if labels is None else self._loss(scores, labels, mask)
+        return DAViHDOutput(loss=loss, scores=scores, **(attentions if output_attentions else {}))
+
+    def get_velocity_attention(
+        self, log_mel: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Where the sound changes abruptly: beta of Eq. 1 in the first frequency-dynamic block, mean over
+        channels.
+
+        log_mel (B, F, M) -> (B, L, F'), L frames and F' bins after the pooling of the blocks before it.
+        Unlike
+        `output_attentions`, it leaves out everything later in the network, so it suits long videos.
+        """
+        inputs = {"dynamics": log_mel}
+        _, segments = self._check_inputs(inputs, attention_mask, None)
+        return self.dynamics_encoder.velocity_attention(log_mel, segment_mask(attention_mask), segments)
+
+    def _stream_inputs(self, visual_features, semantic_features, log_mel, pixel_values, waveform):
+        """The inputs of the streams that the config names; raw ones pass through their backbone."""
+        inputs = {}
+        if "visual" in self.config.modalities:
+            inputs["visual"] = self._features(
+                "visual_features", visual_features, "pixel_values", pixel_values, self.get_visual_features
+            )
+        if "semantic" in self.config.modalities:
+            inputs["semantic"] = self._features(
+                "semantic_features", semantic_features, "waveform", waveform, self.get_semantic_features
+            )
+        if "dynamics" in self.config.modalities:
+            if log_mel is None:
+                raise ValueError(f"`log_mel` is missing; it needs shape (B, {self.config.num_mel_bins}, M).")
+            inputs["dynamics"] = log_mel
+        return inputs
+
+    def _features(self, name, features, raw_name, raw, backbone) -> torch.Tensor:
+        if (features is None) == (raw is None):
+            found = "missing, and so is" if features is None else "given together with"
+            raise ValueError(f"`{name}` is {found} `{raw_name}`; the model needs exactly one of them.")
+        return backbone(raw) if features is None else features
+
+    def _check_inputs(
+        self,
+        inputs: dict[str, torch.Tensor],
+        attention_mask: torch.Tensor | None,
+        labels: torch.Tensor | None,
+    ) -> tuple[int, int]:
+        config = self.config
+        feature_dims = {"visual": config.visual_dim, "semantic": config.semantic_dim}
+        for modality, dim in feature_dims.items():
+            if modality in inputs:
+                check_shape(f"{modality}_features", inputs[modality], (None, None, dim))
+        if "dynamics" in inputs:
+            check_shape("log_mel", inputs["dynamics"], (None, config.num_mel_bins, None))
+        batch = next(iter(inputs.values())).shape[0]
+        timed = [inputs[modality] for modality in feature_dims if modality in inputs]
+        timed += [tensor for tensor in (attention_mask, labels) if tensor is not None]
+        segments = (
+            timed[0].shape[1] if timed else max(1, int(inputs["dynamics"].shape[2] / config.log_mel_rate))
+        )
+        for modality, dim in feature_dims.items():
+            if modality in inputs:
+                check_shape(f"{modality}_features", inputs[modality], (batch, segments, dim))
+        if "dynamics" in inputs:
+            frames = config.log_mel_frames(segments)
+            check_shape("log_mel", inputs["dynamics"], (batch, config.num_mel_bins, frames))
+        for name, tensor in (("attention_mask", attention_mask), ("labels", labels)):
+            if tensor is not None:
+                check_shape(name, tensor, (batch, segments))
+        return batch, segments
+
+    def _encode_visual(self, features, mask, output_attentions):
+        features = zero_padding(features, mask)
+        if self.config.projection_dim is not None:
+            features = self.visual_projection(features)
+        return self.visual_encoder(features, mask, output_attentions)
+
+    def _encode_audio(self, inputs, mask, segments, output_attentions, attentions) -> torch.Tensor:
+        """Dual-pathway audio encoder and fusion (Section 2.2): (B, T, D_a). Records into `attentions`."""
+        streams = []
+        if "semantic" in inputs:
+            semantic = zero_padding(inputs["semantic"], mask)
+            if self.config.projection_dim is not None:
+                semantic = self.semantic_projection(semantic)
+            if self.config.fusion_placement == "early":
+                semantic, weights = self.semantic_encoder(semantic, mask, output_attentions)
+                attentions["semantic_attentions"] = weights
+            streams.append(semantic)
+        if "dynamics" in inputs:
+            dynamics, recorded = self.dynamics_encoder(inputs["dynamics"], mask, segments, output_attentions)
+            attentions.update(recorded)
+            streams.append(dynamics)
+        audio = self.audio_fusion(*streams) if len(streams) == 2 else streams[0]
+        if self.config.fusion_placement == "late":
+            audio, attentions["fused_attentions"] = self.audio_encoder(audio, mask, output_attentions)
+        return audio
+
+    def _join(self, visual, audio, mask, output_attentions, attentions) -> torch.Tensor:
+        """[Z'_v, Z'_a, S_v, S_a] of Section 2.3, or the only stream there is. Records into `attentions`."""
+        if visual is None or audio is None:
+            return audio if visual is None else visual
+        to_visual, weights = self.cross_visual_to_audio(visual, audio, mask, output_attentions)
+        attentions["visual_to_audio_attentions"] = weights
+        to_audio, weights = self.cross_audio_to_visual(audio, visual, mask, output_attentions)
+        attentions["audio_to_visual_attentions"] = weights
+        return torch.cat((visual, audio, visual + to_visual, audio + to_audio), -1)
+
+    @staticmethod
+    def _loss(scores: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Mean squared error over the real segments of the batch (Eq. 5)."""
+        error = (scores - labels.to(scores.dtype)).square()
+        if mask is None:
+            return error.mean()
+        return error.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
+
+
+def check_shape(name: str, tensor: torch.Tensor, expected: tuple[int | None, ...]):
+    """Raise ValueError naming the argument, its shape and the shape needed; None is any size above 0."""
+    shape = tuple(tensor.shape)
+    fits = len(shape) == len(expected) and all(
+        size > 0 and need in (None, size) for size, need in zip(shape, expected, strict=True)
+    )
+    if not fits:
+        needed = ", ".join("any" if size is None else str(size) for size in expected)
+        raise ValueError(f"`{name}` has shape {shape}; it needs ({needed}).")
+
+
+def segment_mask(attention_mask: torch.Tensor | None) -> torch.Tensor | None:
+    """Boolean (B, T), True at real segments, or None if none is padded. ValueError unless padding is last."""
+    if attention_mask is None or bool(attention_mask.all()):
+        return None
+    mask = attention_mask.bool()
+    if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
+        raise ValueError("`attention_mask` has a 1 after a 0; padding needs to be at the end of every row.")
+    return mask
+
+
+__all__ = ["DAViHDModel", "DAViHDOutput", "DAViHDPreTrainedModel"]
