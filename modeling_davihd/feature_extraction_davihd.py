@@ -1,0 +1,297 @@
+"""DAViHD feature extractor: frames and waveforms of one or many videos to the tensors the model reads."""
+
+import functools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torchaudio
+from torch.nn import functional as F
+from transformers import BatchFeature
+from transformers.feature_extraction_utils import FeatureExtractionMixin
+
+SAMPLING_RATE = 16000
+FULL_LOG_MEL_RATE = 62.5
+_INTEGER_SCALES = {torch.int16: 2.0**15, torch.int32: 2.0**31}
+_ROWS_AT_ONCE = 60
+
+Array = np.ndarray | torch.Tensor
+
+
+class DAViHDFeatureExtractor(FeatureExtractionMixin):
+    r"""
+    Turns frames and sound into `pixel_values`, `waveform`, `log_mel` and `attention_mask`.
+
+    model_input_names (`list[str]`):
+        Which of those the model reads; the extractor computes no others.
+    num_mel_bins (`int`), n_fft (`int`), hop_length (`int`):
+        The log-Mel spectrogram: log(mel + 1e-8) of 16 kHz sound, 0 to 8000 Hz.
+    log_mel_rate (`float`):
+        62.5 frames a second as computed, or 1: the mean over each second.
+    frames_per_segment (`int`), image_size (`int`), image_mean, image_std (`list[float]`):
+        What the visual backbone wants of each one-second segment.
+    """
+
+    model_input_names = ["pixel_values", "waveform", "log_mel", "attention_mask"]
+
+    def __init__(
+        self,
+        model_input_names: Sequence[str] = ("log_mel", "attention_mask"),
+        num_mel_bins: int = 128,
+        n_fft: int = 2048,
+        hop_length: int = 256,
+        log_mel_rate: float = FULL_LOG_MEL_RATE,
+        frames_per_segment: int = 1,
+        image_size: int = 299,
+        image_mean: Sequence[float] = (0.5, 0.5, 0.5),
+        image_std: Sequence[float] = (0.5, 0.5, 0.5),
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        unknown = set(model_input_names) - set(type(self).model_input_names)
+        if unknown:
+            raise ValueError(
+                f"`model_input_names` holds {sorted(unknown)}; it needs names out of "
+                f"{type(self).model_input_names}."
+            )
+        if log_mel_rate not in (FULL_LOG_MEL_RATE, 1):
+            raise ValueError(f"`log_mel_rate` is {log_mel_rate}; it needs to be {FULL_LOG_MEL_RATE} or 1.")
+        self.model_input_names = list(model_input_names)
+        self.num_mel_bins = num_mel_bins
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.log_mel_rate = log_mel_rate
+        self.frames_per_segment = frames_per_segment
+        self.image_size = image_size
+        self.image_mean = list(image_mean)
+        self.image_std = list(image_std)
+
+    def __call__(
+        self,
+        frames: Array | Sequence[Array] | None = None,
+        audio: Array | Sequence[Array] | None = None,
+        sampling_rate: int | None = None,
+        return_tensors: str = "pt",
+    ) -> BatchFeature:
+        """
+        Args:
+            frames: one video, or a list of videos, of uint8 RGB frames `(T, P, H, W, 3)`, or `(T * P, H, W,
+            3)` in
+                order; P is `frames_per_segment`.
+            audio: one sound, or a list, as float in [-1, 1] or integers: `(n,)`, `(n, channels)` or
+            `(channels, n)`.
+            sampling_rate: samples a second of `audio`; any rate, resampled to 16 kHz.
+            return_tensors: `"pt"` or `"np"`.
+
+        Returns a batch padded to its longest video, with those of `model_input_names` that the given inputs
+        allow. Raises ValueError, naming the argument, on input of another kind.
+        """
+        rows = (
+            None
+            if audio is None
+            else [self._segment_rows(one, sampling_rate) for one in as_list(audio, (1, 2))]
+        )
+        videos = None if frames is None else [self._segment_frames(one) for one in as_list(frames, (4, 5))]
+        if rows is None and videos is None:
+            raise ValueError(
+                "Neither `frames` nor `audio` is given; the feature extractor needs at least one."
+            )
+        if rows is not None and videos is not None:
+            rows, videos = match_segments(rows, videos)
+        features = {}
+        if videos is not None and "pixel_values" in self.model_input_names:
+            features["pixel_values"] = pad_stack([self.normalise(video) for video in videos])
+        if rows is not None and "waveform" in self.model_input_names:
+            features["waveform"] = pad_stack(rows)
+        if rows is not None and "log_mel" in self.model_input_names:
+            features["log_mel"] = (
+                pad_stack([self.log_mel(one).T for one in rows]).transpose(1, 2).contiguous()
+            )
+        masks = [torch.ones(len(one), dtype=torch.long) for one in (rows or videos)]
+        features["attention_mask"] = pad_stack(masks)
+        return BatchFeature(features if return_tensors == "pt" else numpy_values(features), return_tensors)
+
+    def normalise(self, frames: Array) -> torch.Tensor:
+        """uint8 frames (T, P, H, W, 3) -> float32 `pixel_values` (T, P, 3, image_size, image_size)."""
+        pixels = torch.as_tensor(frames).movedim(-1, 2).float() / 255
+        if pixels.shape[-2:] != (self.image_size, self.image_size):
+            size = (self.image_size, self.image_size)
+            resized = F.interpolate(pixels.flatten(0, 1), size, mode="bilinear", antialias=True)
+            pixels = resized.unflatten(0, pixels.shape[:2])
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.image_mean, self.image_std))
+        return (pixels - mean) / std
+
+    def log_mel(self, waveform: Array) -> torch.Tensor:
+        """16 kHz waveform (T, 16000) -> log-Mel (num_mel_bins, M), M = ceil(log_mel_rate T)."""
+        waveform = torch.as_tensor(waveform)
+        stream = LogMelStream(self)
+        pieces = [stream.add(rows) for rows in waveform.split(_ROWS_AT_ONCE)]
+        return torch.cat([*pieces, stream.finish()], 1)
+
+    def _segment_rows(self, audio: Array, sampling_rate: int | None) -> torch.Tensor:
+        """One sound of any kind -> (T, 16000) float32 mono, the last row zero-padded."""
+        waveform = mono(torch.as_tensor(audio))
+        if sampling_rate is None or sampling_rate <= 0:
+            raise ValueError(
+                f"`sampling_rate` is {sampling_rate}; `audio` needs its samples a second, such as 44100."
+            )
+        if sampling_rate != SAMPLING_RATE:
+            waveform = torchaudio.functional.resample(waveform, sampling_rate, SAMPLING_RATE)
+        segments = math.ceil(len(waveform) / SAMPLING_RATE)
+        return F.pad(waveform, (0, segments * SAMPLING_RATE - len(waveform))).view(segments, SAMPLING_RATE)
+
+    def _segment_frames(self, frames: Array) -> torch.Tensor:
+        """One video of either form -> uint8 (T, P, H, W, 3)."""
+        video = torch.as_tensor(frames)
+        if video.dim() == 4 and len(video) % self.frames_per_segment == 0:
+            video = video.unflatten(0, (-1, self.frames_per_segment))
+        good = video.dim() == 5 and video.shape[1] == self.frames_per_segment and video.shape[-1] == 3
+        if not good or video.dtype != torch.uint8 or 0 in video.shape:
+            raise ValueError(
+                f"`frames` holds {video.dtype} of shape {tuple(video.shape)}; it needs uint8 RGB frames of "
+                f"shape (T, {self.frames_per_segment}, H, W, 3) or (T * {self.frames_per_segment}, H, W, 3)."
+            )
+        return video
+
+
+class LogMelStream:
+    """log(mel + 1e-8) of 16 kHz sound that arrives in pieces of whole seconds; the same values as in one
+    pass.
+
+    Frames are centred, with the first and last n_fft / 2 samples reflected at the ends.
+    """
+
+    def __init__(self, extractor: DAViHDFeatureExtractor):
+        self._extractor = extractor
+        self._mel = mel_spectrogram(extractor.n_fft, extractor.hop_length, extractor.num_mel_bins)
+        self._half = extractor.n_fft // 2
+        self._pending = torch.zeros(0)
+        self._seconds = 0
+        self._frames = torch.zeros(extractor.num_mel_bins, 0)
+        self._emitted = 0
+
+    def add(self, waveform: Array) -> torch.Tensor:
+        """Take (n, 16000) samples; returns the frames (num_mel_bins, m) that no later sample can change."""
+        samples = torch.as_tensor(waveform).flatten()
+        if self._seconds == 0:
+            self._pending = samples[1 : self._half + 1].flip(0)
+        self._pending = torch.cat((self._pending, samples))
+        self._seconds += len(samples) // SAMPLING_RATE
+        return self._emit(self._compute())
+
+    def finish(self) -> torch.Tensor:
+        """The remaining frames."""
+        if self._seconds == 0:
+            raise ValueError("The log-Mel spectrogram got no sound; it needs at least one second.")
+        self._pending = torch.cat((self._pending, self._pending[-self._half - 1 : -1].flip(0)))
+        return self._emit(self._compute(), last=True)
+
+    def _compute(self) -> torch.Tensor:
+        hop, n_fft = self._extractor.hop_length, self._extractor.n_fft
+        count = (len(self._pending) - n_fft) // hop + 1
+        if count <= 0:
+            return self._frames[:, :0]
+        mel = self._mel(self._pending[: (count - 1) * hop + n_fft])
+        self._pending = self._pending[count * hop :]
+        return (mel + 1e-8).log()
+
+    def _emit(self, frames: torch.Tensor, last: bool = False) -> torch.Tensor:
+        if self._extractor.log_mel_rate != 1:
+            if last:
+                frames = frames[:, : math.ceil(FULL_LOG_MEL_RATE * self._seconds) - self._emitted]
+            self._emitted += frames.shape[1]
+            return frames
+        return self._seconds_of(frames, last)
+
+    def _seconds_of(self, frames: torch.Tensor, last: bool) -> torch.Tensor:
+        """Means over the whole seconds available; a frame that straddles two counts half for each."""
+        halves = frames.repeat_interleave(2, 1)
+        self._frames = torch.cat((self._frames, halves), 1)
+        per_second = int(2 * FULL_LOG_MEL_RATE)
+        ready = min(self._frames.shape[1] // per_second, self._seconds - self._emitted)
+        whole, self._frames = self._frames[:, : ready * per_second], self._frames[:, ready * per_second :]
+        self._emitted += ready
+        return whole.unflatten(1, (ready, per_second)).mean(2)
+
+
+@functools.cache
+def mel_spectrogram(n_fft: int, hop_length: int, num_mel_bins: int) -> torchaudio.transforms.MelSpectrogram:
+    return torchaudio.transforms.MelSpectrogram(
+        SAMPLING_RATE,
+        n_fft,
+        hop_length=hop_length,
+        n_mels=num_mel_bins,
+        f_min=0.0,
+        f_max=8000.0,
+        center=False,
+    )
+
+
+def as_list(values: Array | Sequence[Array], dims: tuple[int, int]) -> list[Array]:
+    """A batch as a list; `dims` are the numbers of dimensions that one item may have."""
+    if isinstance(values, np.ndarray | torch.Tensor):
+        return list(values) if values.ndim > dims[1] else [values]
+    values = list(values)
+    if values and np.ndim(values[0]) == 0:
+        return [np.asarray(values, dtype=np.float32)]
+    if not values:
+        raise ValueError("The list of videos is empty; it needs at least one.")
+    return values
+
+
+def mono(audio: torch.Tensor) -> torch.Tensor:
+    """Any of the accepted forms -> float32 (n,); channels are averaged."""
+    if audio.dim() == 2:
+        axis = int(audio.shape[1] <= audio.shape[0])
+        if audio.shape[axis] > 32:
+            raise ValueError(
+                f"`audio` has shape {tuple(audio.shape)}; it needs (n,), (n, channels) or (channels, n)."
+            )
+    elif audio.dim() != 1:
+        raise ValueError(
+            f"`audio` has shape {tuple(audio.shape)}; it needs (n,), (n, channels) or (channels, n)."
+        )
+    if audio.numel() == 0:
+        raise ValueError("`audio` is empty; it needs at least one sample.")
+    if audio.is_floating_point():
+        waveform = audio.float()
+    elif audio.dtype in _INTEGER_SCALES:
+        waveform = audio.float() / _INTEGER_SCALES[audio.dtype]
+    else:
+        raise ValueError(f"`audio` holds {audio.dtype}; it needs floating point, int16 or int32 samples.")
+    if not torch.isfinite(waveform).all():
+        raise ValueError("`audio` holds NaN or infinite samples; it needs finite ones.")
+    return waveform.mean(axis) if audio.dim() == 2 else waveform
+
+
+def match_segments(
+    rows: list[torch.Tensor], videos: list[torch.Tensor]
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Same T for sound and picture: the one up to a second shorter gets silence or its last frames."""
+    if len(rows) != len(videos):
+        raise ValueError(
+            f"`frames` holds {len(videos)} videos and `audio` {len(rows)}; they need to be as many."
+        )
+    for i, (sound, video) in enumerate(zip(rows, videos, strict=True)):
+        if abs(len(sound) - len(video)) > 1:
+            raise ValueError(
+                f"Video {i} has {len(video)} s of `frames` and {len(sound)} s of `audio`; they need to "
+                "differ by at most 1 s."
+            )
+        segments = max(len(sound), len(video))
+        rows[i] = F.pad(sound, (0, 0, 0, segments - len(sound)))
+        videos[i] = torch.cat((video, video[-1:].expand(segments - len(video), -1, -1, -1, -1)))
+    return rows, videos
+
+
+def pad_stack(tensors: list[torch.Tensor]) -> torch.Tensor:
+    """Stack tensors whose first dimension differs, with zeros at the end."""
+    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True)
+
+
+def numpy_values(features: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in features.items()}
+
+
+__all__ = ["DAViHDFeatureExtractor", "LogMelStream"]
