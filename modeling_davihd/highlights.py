@@ -1,0 +1,405 @@
+"""From one score a second to highlight segments (NumPy and SciPy only; no media)."""
+
+from __future__ import annotations
+
+import math
+import operator
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.signal import find_peaks, peak_widths
+
+STEPS = 1_000_000  # scores become whole numbers 0..STEPS, so that rounding can neither make nor break a tie
+FLAT = 1e-6  # a curve that varies by less than this share of its largest magnitude is rounding noise
+SMOOTHING = np.array([1, 4, 6, 4, 1])  # binomial: a standard deviation of one second
+GROWTH = 0.5  # a clip holds the seconds at or above this share of its peak's prominence
+LESSER = 0.1  # peaks below this share of the greatest prominence are never kept
+SIGNIFICANT = 0.3  # peaks below this share are kept only when `top_k` or `duration` asks for more
+AUTOMATIC_COUNT = 10
+AUTOMATIC_SHARE = 0.15  # of the film
+AUTOMATIC_SECONDS = 15  # or this, where it is more
+SNAP_SECONDS = 1.0
+KNAPSACK_UNITS = 10  # a second
+
+
+@dataclass(frozen=True)
+class Highlight:
+    """One chosen stretch of a film.
+
+    start, end: seconds from the start of the film.
+    score: mean of the scores within, a second counting for the part of it that is inside.
+    peak: time in seconds at which the highest-scoring second within starts (the clip's own start if that
+        second began before it).
+    """
+
+    start: float
+    end: float
+    score: float
+    peak: float
+
+    def as_dict(self) -> dict[str, float]:
+        """The four fields as plain Python floats, ready for JSON."""
+        return {name: float(value) for name, value in asdict(self).items()}
+
+
+class _Clip(NamedTuple):
+    start: float
+    end: float
+    peak: int  # the second whose middle stays inside, whatever happens to the edges
+    prominence: float
+
+    @property
+    def length(self) -> float:
+        return self.end - self.start
+
+
+def find_highlights(
+    scores: ArrayLike,
+    *,
+    top_k: int | None = None,
+    duration: float | None = None,
+    min_length: float = 2,
+    max_length: float = 30,
+    merge_gap: float = 1,
+    boundaries: Sequence[float] | None = None,
+) -> list[Highlight]:
+    """Choose the stretches of a film that stand out, sorted by time and disjoint.
+
+    The curve is smoothed lightly. Every peak that rises above the film's ordinary level (the median) by at
+    least a tenth of what the greatest one does grows to half its height, is held to the length limits, joined
+    to neighbours and moved to nearby boundaries. Then the best are kept; ties go to the earlier one. Scores
+    multiplied by a positive number, or raised by a constant, give the same clips.
+
+    scores: (T,) finite numbers, one a second; second t covers [t, t + 1).
+    top_k: keep at most this many, those of highest mean score. Fewer come back if fewer peaks stand out.
+    duration: keep at most this many seconds in all: the subset with the greatest sum of seconds times score
+        above the film's lowest score (0/1 knapsack), or a single clip cut to fit where that is worth more.
+        Together with `top_k`, the subset is taken from the `top_k` best.
+    With neither, the peaks of at least three tenths of the greatest prominence are taken, best first, until
+        they cover 15 % of the film or 15 s, whichever is more, and ten at most.
+    min_length, max_length: limits of one clip in seconds. A film shorter than `min_length` is one clip.
+    merge_gap: clips at most this many seconds apart become one if it fits `max_length`.
+    boundaries: good places to cut, in seconds (shot changes, silences), in any order; an edge moves to the
+        nearest one within a second if that keeps the limits.
+
+    A constant curve has no highlights. Raises ValueError for an argument that cannot be used.
+    """
+    scores = _check_scores(scores)
+    top_k = _check_count(top_k)
+    duration = None if duration is None else _check_seconds("duration", duration)
+    shortest, longest = _check_lengths(min_length, max_length, len(scores))
+    merge_gap = _check_seconds("merge_gap", merge_gap, zero_allowed=True)
+    cuts = _check_boundaries(boundaries, len(scores))
+    levels = _quantise(scores)
+    if levels is None:
+        return []
+    clips = _place_clips(levels, *_whole_seconds(shortest, longest))
+    clips = _snap(_merge(clips, merge_gap, longest), cuts, shortest, longest, len(scores))
+    chosen = _choose(clips, _Area(levels), top_k, duration, shortest)
+    return [_describe(scores, clip) for clip in sorted(chosen)]
+
+
+def clip_highlights(highlights: Sequence[Highlight], duration: float) -> list[Highlight]:
+    """End highlights where the film does: its last second may be a partial one (T = ceil(duration))."""
+    return [replace(h, end=min(h.end, duration)) for h in highlights if h.start < duration]
+
+
+# Checks: one sentence naming the argument, what it was and what is needed.
+
+
+def _check_scores(scores: ArrayLike) -> np.ndarray:
+    try:
+        scores = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"scores must be numbers, one a second, but cannot be read so: {error}") from None
+    if scores.ndim != 1 or scores.size == 0:
+        raise ValueError(f"scores has shape {scores.shape}, but (T,) is needed: one a second, T at least 1.")
+    wrong = np.flatnonzero(~np.isfinite(scores))
+    if wrong.size:
+        raise ValueError(f"scores must be finite, but scores[{wrong[0]}] is {scores[wrong[0]]}.")
+    return scores
+
+
+def _check_count(top_k: int | None) -> int | None:
+    if top_k is None:
+        return None
+    try:
+        count = operator.index(top_k)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise ValueError(f"top_k must be a whole number of at least 1, but is {top_k!r}.")
+    return count
+
+
+def _check_seconds(name: str, value: float, *, zero_allowed: bool = False) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if math.isfinite(seconds) and (seconds > 0 or (zero_allowed and seconds == 0)):
+        return seconds
+    needed = "zero or more" if zero_allowed else "more than zero"
+    raise ValueError(f"{name} must be a number of seconds, {needed}, but is {value!r}.")
+
+
+def _check_lengths(min_length: float, max_length: float, film: int) -> tuple[float, float]:
+    shortest = _check_seconds("min_length", min_length)
+    longest = _check_seconds("max_length", max_length)
+    if longest < shortest:
+        raise ValueError(f"max_length must be at least min_length ({min_length}), but is {max_length}.")
+    return min(shortest, film), min(longest, film)
+
+
+def _check_boundaries(boundaries: Sequence[float] | None, film: int) -> np.ndarray:
+    try:
+        cuts = np.asarray([] if boundaries is None else boundaries, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"boundaries must be times in seconds, but cannot be read so: {error}") from None
+    if cuts.ndim != 1:
+        raise ValueError(f"boundaries has shape {cuts.shape}, but (N,) is needed: a flat list of seconds.")
+    wrong = np.flatnonzero(~np.isfinite(cuts))
+    if wrong.size:
+        raise ValueError(f"boundaries must be finite, but boundaries[{wrong[0]}] is {cuts[wrong[0]]}.")
+    return np.unique(cuts[(cuts >= 0) & (cuts <= film)])
+
+
+# The curve
+
+
+def _quantise(scores: np.ndarray) -> np.ndarray | None:
+    """(T,) whole numbers from 0 (the film's lowest score) to STEPS (its highest); None for a flat curve."""
+    largest = np.abs(scores).max()
+    if largest == 0:
+        return None
+    scaled = scores / largest
+    low, high = scaled.min(), scaled.max()
+    if high - low <= FLAT:
+        return None
+    return np.rint((scaled - low) / (high - low) * STEPS).astype(np.int64)
+
+
+class _Area:
+    """Integral of the curve; whole numbers between whole seconds, hence exact there."""
+
+    def __init__(self, levels: np.ndarray) -> None:
+        self.film = len(levels)
+        self._seconds = np.arange(self.film + 1)
+        self._sums = np.concatenate([[0], np.cumsum(levels)])
+
+    def between(self, start: ArrayLike, end: ArrayLike) -> np.ndarray:
+        return np.interp(end, self._seconds, self._sums) - np.interp(start, self._seconds, self._sums)
+
+    def of(self, clips: Sequence[_Clip]) -> np.ndarray:
+        """(N,) area within each clip: what it is worth."""
+        return self.between([clip.start for clip in clips], [clip.end for clip in clips])
+
+    def best_window(self, low: float, high: float, length: float) -> float:
+        """Start of the `length` seconds within [low, high] with the greatest area; the earliest of equals.
+
+        The curve is constant within a second, so some best window starts or ends at a whole second.
+        """
+        whole = np.arange(math.ceil(low), math.floor(high) + 1)
+        starts = np.concatenate([[low, high - length], whole, whole - length])
+        starts = np.unique(np.clip(starts, low, max(low, high - length)))
+        return float(starts[np.argmax(self.between(starts, starts + length))])
+
+
+# Peaks to clips
+
+
+def _whole_seconds(shortest: float, longest: float) -> tuple[float, float]:
+    """Length limits in whole seconds, the grain of the scores, wherever a whole number lies between them."""
+    whole = math.ceil(shortest), math.floor(longest)
+    return whole if whole[0] <= whole[1] else (shortest, longest)
+
+
+def _place_clips(levels: np.ndarray, shortest: float, longest: float) -> list[_Clip]:
+    """One clip for each peak, the most prominent first, each in the room that those before it left."""
+    area, placed = _Area(levels), []
+    for peak, prominence, start, end in _grown_peaks(levels):
+        where = bisect_right(placed, (peak, math.inf))
+        low = placed[where - 1].end if where else 0
+        high = placed[where].start if where < len(placed) else len(levels)
+        if low <= peak and peak + 1 <= high and high - low >= shortest:
+            start, end = max(start, low), min(end, high)
+            start, end = _fit(area, start, end, peak, (low, high), (shortest, longest))
+            placed.insert(where, _Clip(start, end, peak, prominence))
+    return placed
+
+
+def _grown_peaks(levels: np.ndarray) -> list[tuple[int, float, int, int]]:
+    """(peak second, prominence, start, end) of each peak, the most prominent first, then the earliest."""
+    smooth = np.convolve(np.pad(levels, 2, mode="reflect"), SMOOTHING, mode="valid")
+    ordinary = int(np.median(smooth))
+    if ordinary == smooth.max():  # most of the film is at its highest level
+        ordinary = 0
+    # Zeros beside the film let its first and last second be peaks.
+    curve = np.pad(np.maximum(smooth - ordinary, 0), 1)
+    tops, found = find_peaks(curve, prominence=1)
+    prominences, bases = found["prominences"], (found["left_bases"], found["right_bases"])
+    _, heights, left, right = peak_widths(curve, tops, GROWTH, prominence_data=(prominences, *bases))
+    starts, ends = np.ceil(left).astype(int) - 1, np.floor(right).astype(int)
+    order = np.argsort(-prominences, kind="stable")
+    grown = []
+    for i in order[prominences[order] >= LESSER * prominences.max()]:
+        least = (heights[i] + ordinary) / SMOOTHING.sum()
+        start, end = _sharpen(levels, least, int(starts[i]), int(ends[i]))
+        grown.append((start + int(np.argmax(levels[start:end])), float(prominences[i]), start, end))
+    return grown
+
+
+def _sharpen(levels: np.ndarray, least: float, start: int, end: int) -> tuple[int, int]:
+    """Let the unsmoothed curve decide about the outer seconds, and about the one beyond at either end."""
+    before = max(start - 1, 0)
+    inside = np.flatnonzero(levels[before : end + 1] >= least)
+    return (before + int(inside[0]), before + int(inside[-1]) + 1) if inside.size else (start, end)
+
+
+def _fit(
+    area: _Area, start: float, end: float, peak: int, room: tuple[float, float], limits: tuple[float, float]
+) -> tuple[float, float]:
+    """Hold [start, end) to the length limits, inside the room and around the peak second."""
+    shortest, longest = limits
+    if end - start > longest:
+        # The window must hold the peak second whole, or be held by it.
+        low = max(start, peak + min(1, longest) - longest)
+        high = min(end, peak + max(1, longest))
+        start = area.best_window(low, high, longest)
+        return start, start + longest
+    if end - start < shortest:
+        missing = shortest - (end - start)
+        lead_in = min(missing, math.ceil(missing / 2))  # an odd second goes before the event
+        start = min(max(start - lead_in, room[0]), room[1] - shortest)
+        return start, start + shortest
+    return start, end
+
+
+def _merge(clips: list[_Clip], gap: float, longest: float) -> list[_Clip]:
+    """Join neighbours at most `gap` seconds apart, from left to right, where the whole fits `longest`."""
+    merged = clips[:1]
+    for clip in clips[1:]:
+        last = merged[-1]
+        if clip.start - last.end <= gap and clip.end - last.start <= longest:
+            main = max(last, clip, key=lambda c: c.prominence)
+            merged[-1] = main._replace(start=last.start, end=clip.end)
+        else:
+            merged.append(clip)
+    return merged
+
+
+def _snap(clips: list[_Clip], cuts: np.ndarray, shortest: float, longest: float, film: int) -> list[_Clip]:
+    """Move edges to their nearest boundary: both if the limits allow, else the one that moves less."""
+    starts = _nearest(cuts, np.array([clip.start for clip in clips], dtype=np.float64))
+    ends = _nearest(cuts, np.array([clip.end for clip in clips], dtype=np.float64))
+    snapped: list[_Clip] = []
+    for i, clip in enumerate(clips):
+        low = snapped[-1].end if snapped else 0
+        high = clips[i + 1].start if i + 1 < len(clips) else film
+        one = [(starts[i], clip.end), (clip.start, ends[i])]
+        one.sort(key=lambda edges, at=clip: abs(edges[0] - at.start) + abs(edges[1] - at.end))
+        allowed = (
+            clip._replace(start=float(a), end=float(b))
+            for a, b in [(starts[i], ends[i]), *one]
+            if low <= a <= clip.peak + 0.5 <= b <= high and shortest <= b - a <= longest
+        )
+        snapped.append(next(allowed, clip))
+    return snapped
+
+
+def _nearest(cuts: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """For each edge the nearest of the sorted boundaries if within SNAP_SECONDS, else the edge itself."""
+    if cuts.size == 0:
+        return edges
+    after = np.searchsorted(cuts, edges)
+    before, after = cuts[np.maximum(after - 1, 0)], cuts[np.minimum(after, len(cuts) - 1)]
+    nearest = np.where(edges - before <= after - edges, before, after)
+    return np.where(np.abs(nearest - edges) <= SNAP_SECONDS, nearest, edges)
+
+
+# Which clips to keep
+
+
+def _choose(
+    clips: list[_Clip], area: _Area, top_k: int | None, duration: float | None, shortest: float
+) -> list[_Clip]:
+    """`clips` in order of time -> those to keep, in any order."""
+    means = area.of(clips) / [clip.length for clip in clips]
+    ranked = [clips[i] for i in np.argsort(-means, kind="stable")]
+    if duration is not None:
+        return _fill(sorted(ranked[:top_k]), area, duration, shortest)
+    return _automatic(ranked, area.film) if top_k is None else ranked[:top_k]
+
+
+def _automatic(ranked: list[_Clip], film: int) -> list[_Clip]:
+    """The significant clips, best first, until they cover enough."""
+    enough = max(AUTOMATIC_SHARE * film, AUTOMATIC_SECONDS)
+    least = SIGNIFICANT * max(clip.prominence for clip in ranked)
+    kept: list[_Clip] = []
+    for clip in ranked:
+        if len(kept) == AUTOMATIC_COUNT or sum(c.length for c in kept) >= enough:
+            break
+        if clip.prominence >= least:
+            kept.append(clip)
+    return kept
+
+
+def _fill(clips: list[_Clip], area: _Area, duration: float, shortest: float) -> list[_Clip]:
+    """The subset worth most within `duration`, or one clip (cut to it if need be) where that is better."""
+    subset = _knapsack(clips, area.of(clips), duration)
+    singles = _shortened(clips, area, duration, shortest)
+    if not singles:
+        return subset
+    best = singles[int(np.argmax(area.of(singles)))]
+    return [best] if area.of([best]) > area.of(subset).sum() else subset
+
+
+def _shortened(clips: list[_Clip], area: _Area, duration: float, shortest: float) -> list[_Clip]:
+    """Each clip cut to its best `duration` seconds; none where that is less than `shortest`."""
+    if duration < shortest:
+        return []
+    longest = _whole_seconds(shortest, duration)[1]
+    cut = []
+    for clip in clips:
+        if clip.length > duration:
+            start = area.best_window(clip.start, clip.end, longest)
+            clip = clip._replace(start=start, end=start + longest)
+        cut.append(clip)
+    return cut
+
+
+def _knapsack(clips: list[_Clip], values: np.ndarray, duration: float) -> list[_Clip]:
+    """0/1 knapsack by dynamic programming over tenths of a second, lengths rounded up.
+
+    Clips are added from the last to the first, and an equal value counts as better: the earlier clip wins.
+    """
+    if sum(clip.length for clip in clips) <= duration:
+        return clips
+    weights = [math.ceil(clip.length * KNAPSACK_UNITS) for clip in clips]
+    room = math.floor(duration * KNAPSACK_UNITS)
+    best, taken = np.zeros(room + 1), {}
+    for i in reversed(range(len(clips))):
+        if weights[i] <= room:
+            with_clip = best[: room + 1 - weights[i]] + values[i]
+            better = with_clip >= best[weights[i] :]
+            best[weights[i] :][better] = with_clip[better]
+            taken[i] = np.packbits(better)
+    chosen = []
+    for i, clip in enumerate(clips):
+        at = room - weights[i]
+        if i in taken and at >= 0 and taken[i][at // 8] >> (7 - at % 8) & 1:
+            chosen.append(clip)
+            room = at
+    return chosen
+
+
+def _describe(scores: np.ndarray, clip: _Clip) -> Highlight:
+    seconds = np.arange(math.floor(clip.start), math.ceil(clip.end))
+    inside = np.minimum(clip.end, seconds + 1) - np.maximum(clip.start, seconds)
+    score = float(scores[seconds] @ (inside / inside.sum()))
+    top = int(seconds[np.argmax(scores[seconds])])
+    return Highlight(float(clip.start), float(clip.end), score, max(float(top), float(clip.start)))
