@@ -45,9 +45,12 @@ class DAViHDConfig(PreTrainedConfig):
         Temperature of the softmax over basis kernels.
     dynamics_num_layers, dynamics_num_heads (`int`):
         Transformer that contextualises the dynamics stream.
-    dynamics_positions (`bool`):
-        Whether that Transformer sees sinusoidal positions. Without them it compares seconds regardless of
-        where they stand, and a model trained on short clips carries over to films of any length.
+    dynamics_positions (`str`):
+        `"sinusoidal"`: the paper's absolute positions; `"convolutional"`: a depthwise convolution over
+        `dynamics_position_kernel` seconds, which knows neighbours but no absolute time, so that a model
+        trained on short clips carries over to films of any length.
+    dynamics_position_kernel (`int`):
+        Width of that convolution in seconds, odd.
     batch_norm_momentum (`float`):
         Momentum of the batch norm that ends each convolution block.
     fusion_placement (`str`):
@@ -82,7 +85,8 @@ class DAViHDConfig(PreTrainedConfig):
     dynamics_temperature: float | int = 31.0
     dynamics_num_layers: int = 2
     dynamics_num_heads: int = 8
-    dynamics_positions: bool = True
+    dynamics_positions: str = "sinusoidal"
+    dynamics_position_kernel: int = 31
     batch_norm_momentum: float | int = 0.1
     fusion_placement: str = "early"
     fusion_operation: str = "multiply"
@@ -93,7 +97,7 @@ class DAViHDConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs):
         fields = [name for name in type(self).__annotations__ if name != "model_type"]
         for name in kwargs:
-            if similar := difflib.get_close_matches(name, fields, n=1, cutoff=0.85):
+            if similar := difflib.get_close_matches(name, fields, n=1, cutoff=0.75):
                 raise ValueError(f"DAViHDConfig has no field `{name}`; did you mean `{similar[0]}`?")
         super().__post_init__(**kwargs)
 
@@ -112,6 +116,7 @@ class DAViHDConfig(PreTrainedConfig):
             )
         choices = {
             "log_mel_rate": (FULL_LOG_MEL_RATE, 1),
+            "dynamics_positions": ("sinusoidal", "convolutional"),
             "fusion_placement": ("early", "late"),
             "fusion_operation": ("multiply", "concat"),
             "visual_backbone": (None, *VISUAL_BACKBONES),
@@ -135,11 +140,10 @@ class DAViHDConfig(PreTrainedConfig):
             raise ValueError(
                 f"`dynamics_temperature` is {self.dynamics_temperature}; it needs to be positive."
             )
-        window = self.log_mel_baseline_seconds
-        if window is not None and (window < 1 or window % 2 == 0):
-            raise ValueError(
-                f"`log_mel_baseline_seconds` is {window}; it needs an odd number of seconds, or null."
-            )
+        for field in ("log_mel_baseline_seconds", "dynamics_position_kernel"):
+            seconds = getattr(self, field)
+            if seconds is not None and not (1 <= seconds < 1000 and seconds % 2):
+                raise ValueError(f"`{field}` is {seconds}; it needs an odd number of seconds below 1000.")
 
     def _require_range(self, field: str, low: float, high: float):
         if not low <= getattr(self, field) <= high:
@@ -172,7 +176,7 @@ class DAViHDConfig(PreTrainedConfig):
         contextualised = "dynamics" if self.fusion_placement == "late" else "semantic"
         self._require_divisible("num_attention_heads", contextualised, self.audio_width)
         self._require_divisible("dynamics_num_heads", "dynamics", self.dynamics_width)
-        if self.dynamics_positions and self.dynamics_width % 2:
+        if self.dynamics_positions == "sinusoidal" and self.dynamics_width % 2:
             raise ValueError(
                 f"The dynamics stream is {self.dynamics_width} wide; its positions need an even width."
             )

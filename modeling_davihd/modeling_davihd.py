@@ -532,7 +532,7 @@ class DAViHDDynamicsEncoder(nn.Module):
     """Audio dynamics encoder E_a^d (Section 2.2.2, Figure 2b): log-Mel (B, F, M) -> (B, T, D_d), zero at
     padding.
 
-    With early fusion the stream is contextualised by a pre-norm Transformer with sinusoidal positions.
+    With early fusion the stream is contextualised by a pre-norm Transformer with positions.
     """
 
     def __init__(self, config: DAViHDConfig):
@@ -547,6 +547,9 @@ class DAViHDDynamicsEncoder(nn.Module):
             bins //= pooling
         self.projection = nn.Linear(config.dynamics_channels[-1] * bins, config.dynamics_width)
         self.dropout = nn.Dropout(config.dropout)
+        if config.dynamics_positions == "convolutional":
+            width, kernel = config.dynamics_width, config.dynamics_position_kernel
+            self.position_conv = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
         num_layers = config.dynamics_num_layers if config.fusion_placement == "early" else 0
         self.layers = nn.ModuleList(DAViHDDynamicsLayer(config) for _ in range(num_layers))
 
@@ -569,8 +572,8 @@ class DAViHDDynamicsEncoder(nn.Module):
         else:
             states = align_by_time(states, frames, segments, self.time_pooling)
         states = self.projection(zero_padding(states, mask))
-        if self.layers and self.config.dynamics_positions:
-            states = self.dropout(states + sinusoidal_positions(segments, states.shape[2], states))
+        if self.layers:
+            states = self.dropout(states + self._positions(states, mask))
         for layer in self.layers:
             states, weights = layer(states, mask, output_attentions)
             attentions = (*attentions, weights)
@@ -594,6 +597,11 @@ class DAViHDDynamicsEncoder(nn.Module):
         raise ValueError(
             "The model has no frequency-dynamic block: every entry of `dynamics_basis_kernels` is 1."
         )
+
+    def _positions(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        if self.config.dynamics_positions == "sinusoidal":
+            return sinusoidal_positions(states.shape[1], states.shape[2], states)
+        return self.position_conv(zero_padding(states, mask).transpose(1, 2)).relu().transpose(1, 2)
 
     def _expect_norm_updates(self):
         for module in self.modules():
