@@ -285,7 +285,10 @@ def active_part(sound: np.ndarray) -> tuple[float, float]:
 
 
 def label_seconds(events: list[Event], duration: float) -> np.ndarray:
-    """Labels (ceil(duration),): the maximum of all events, each with soft shoulders and a wide weak halo."""
+    """Labels (ceil(duration),): the maximum of all events, each with soft shoulders and a wide weak halo.
+
+    The square root at the end lets the halo weigh in a squared error, so that a model learns near misses.
+    """
     seconds = math.ceil(duration)
     times = (np.arange(seconds * GRID) + 0.5) / GRID
     curve = np.zeros(len(times))
@@ -296,7 +299,7 @@ def label_seconds(events: list[Event], duration: float) -> np.ndarray:
         for sigma, weight in ((0.6, 1.0), (2.0, 0.2)):
             soft = gaussian_filter1d(inside, sigma * GRID, mode="constant", truncate=3.5)
             np.maximum(curve, event.prominence * weight * soft / soft.max(), out=curve)
-    return np.clip(curve.reshape(seconds, GRID).mean(axis=1), 0, 1).astype(np.float32)
+    return np.sqrt(np.clip(curve.reshape(seconds, GRID).mean(axis=1), 0, 1)).astype(np.float32)
 
 
 def finish(rng: Rng, track: np.ndarray) -> np.ndarray:
