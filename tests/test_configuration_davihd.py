@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub.errors import StrictDataclassError
+
+from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
+from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES
+from modeling_davihd.configuration_davihd import SEMANTIC_BACKBONES as SEMANTIC_NAMES
+from modeling_davihd.configuration_davihd import VISUAL_BACKBONES as VISUAL_NAMES
+
+CONFIGURATION = Path(__file__).parent.parent / "configuration"
+PRESETS = sorted(path.parent.name for path in CONFIGURATION.glob("*/config.json"))
+
+
+def test_all_presets_are_there():
+    assert PRESETS == [
+        "davihd-base",
+        "davihd-mrhisum",
+        "davihd-mrhisum-reference",
+        "davihd-small",
+        "davihd-tvsum",
+        "davihd-tvsum-reference",
+    ]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_preset_gives_a_config_an_extractor_and_a_model_that_fit(preset):
+    config = DAViHDConfig.from_pretrained(CONFIGURATION / preset)
+    extractor = DAViHDFeatureExtractor.from_pretrained(CONFIGURATION / preset)
+    assert extractor.log_mel_rate == config.log_mel_rate
+    assert extractor.num_mel_bins == config.num_mel_bins
+    with torch.device("meta"):
+        model = DAViHDModel(config)
+    assert sum(parameter.numel() for parameter in model.parameters()) > 100_000
+    backbones = {"davihd-mrhisum": "inception_v3", "davihd-tvsum": "resnet3d_34"}
+    if backbone := VISUAL_BACKBONES.get(backbones.get(preset.removesuffix("-reference"))):
+        assert extractor.image_size == backbone.image_size
+        assert extractor.frames_per_segment == backbone.frames_per_segment
+        assert extractor.image_mean == list(backbone.image_mean)
+        assert extractor.image_std == list(backbone.image_std)
+
+
+def test_defaults_are_the_paper():
+    paper = DAViHDConfig.from_pretrained(CONFIGURATION / "davihd-mrhisum")
+    assert paper.to_diff_dict() == DAViHDConfig(architectures=["DAViHDModel"]).to_diff_dict()
+
+
+def test_backbone_names_are_those_that_can_be_built():
+    assert set(VISUAL_NAMES) == set(VISUAL_BACKBONES)
+    assert set(SEMANTIC_NAMES) == set(SEMANTIC_BACKBONES)
+
+
+def test_save_and_load(tmp_path):
+    config = DAViHDConfig(modalities=["visual"], visual_dim=64, dropout=0.25)
+    config.save_pretrained(tmp_path)
+    assert DAViHDConfig.from_pretrained(tmp_path).to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"modalities": []}, "`modalities` is"),
+        ({"modalities": ["audio"]}, "`modalities` is"),
+        ({"modalities": ["visual", "visual"]}, "`modalities` is"),
+        ({"log_mel_rate": 30}, "`log_mel_rate` is 30"),
+        ({"fusion_placement": "middle"}, "`fusion_placement` is 'middle'"),
+        ({"fusion_operation": "sum"}, "`fusion_operation` is 'sum'"),
+        ({"visual_backbone": "vgg"}, "`visual_backbone` is 'vgg'"),
+        ({"visual_dim": -4}, "`visual_dim` is -4"),
+        ({"visual_dim": 10**9}, "`visual_dim` is 1000000000"),
+        ({"visual_dim": 1023}, "`num_attention_heads` is 4; it needs to divide"),
+        ({"dynamics_dim": 1024}, "`dynamics_dim` is 1024"),
+        ({"dynamics_time_pooling": [2, 2]}, "`dynamics_time_pooling` is"),
+        ({"dynamics_basis_kernels": [1, 4, 4, 4, 4, 0]}, "`dynamics_basis_kernels` is"),
+        ({"dynamics_frequency_pooling": [4, 4, 4, 4, 4, 4]}, "`dynamics_frequency_pooling` is"),
+        ({"dynamics_temperature": 0.0}, "`dynamics_temperature` is"),
+        ({"log_mel_baseline_seconds": 30}, "`log_mel_baseline_seconds` is 30"),
+        ({"dropout": 1.5}, "`dropout` is 1.5"),
+        ({"modality": ["visual"]}, "did you mean `modalities`"),
+        ({"visual_dims": 512}, "did you mean `visual_dim`"),
+    ],
+)
+def test_wrong_fields_are_named(wrong, message):
+    with pytest.raises((ValueError, StrictDataclassError), match=message):
+        DAViHDConfig(**wrong)
+
+
+def test_wrong_type_is_refused():
+    with pytest.raises(StrictDataclassError, match="visual_dim"):
+        DAViHDConfig(visual_dim="wide")

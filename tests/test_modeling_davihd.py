@@ -1,0 +1,400 @@
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from modeling_davihd import DAViHDConfig, DAViHDModel, modeling_davihd
+from modeling_davihd.conversion import convert_reference_state_dict, reference_config
+
+GOLDEN = Path(__file__).parent / "golden"
+MODALITIES = ("visual", "semantic", "dynamics")
+SUBSETS = [list(names) for n in (1, 2, 3) for names in itertools.combinations(MODALITIES, n)]
+TINY = {
+    "visual_dim": 16,
+    "semantic_dim": 32,
+    "dynamics_dim": 32,
+    "dynamics_channels": [4, 8, 8, 8, 12, 8],
+    "score_hidden_dim": 8,
+}
+
+
+def tiny_model(**changes) -> DAViHDModel:
+    """A small network whose batch norms have seen something, so that padding would show."""
+    torch.manual_seed(0)
+    if changes.get("log_mel_rate") == 1:
+        changes = {"dynamics_time_pooling": [2, 2, 1, 1, 1, 1]} | changes
+    model = DAViHDModel(DAViHDConfig(**(TINY | changes))).eval()
+    for module in model.modules():
+        if isinstance(module, modeling_davihd.DAViHDBatchNorm):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return model
+
+
+def random_inputs(config: DAViHDConfig, lengths: list[int], padding: float = float("nan")) -> dict:
+    generator = torch.Generator().manual_seed(1)
+    batch, segments = len(lengths), max(lengths)
+    inputs = {
+        "visual_features": torch.randn(batch, segments, config.visual_dim, generator=generator),
+        "semantic_features": torch.randn(batch, segments, config.semantic_dim, generator=generator),
+        "log_mel": torch.randn(
+            batch, config.num_mel_bins, config.log_mel_frames(segments), generator=generator
+        ),
+        "attention_mask": (torch.arange(segments) < torch.tensor(lengths)[:, None]).long(),
+        "labels": torch.rand(batch, segments, generator=generator),
+    }
+    for row, length in enumerate(lengths):
+        for name in ("visual_features", "semantic_features", "labels"):
+            inputs[name][row, length:] = padding
+        inputs["log_mel"][row, :, config.log_mel_frames(length) :] = padding
+    return inputs
+
+
+def one_video(inputs: dict, config: DAViHDConfig, row: int, length: int) -> dict:
+    alone = {name: inputs[name][row : row + 1, :length] for name in ("visual_features", "semantic_features")}
+    return alone | {"log_mel": inputs["log_mel"][row : row + 1, :, : config.log_mel_frames(length)]}
+
+
+@pytest.fixture(scope="module")
+def golden() -> tuple[dict, dict, DAViHDModel]:
+    facts = json.loads((GOLDEN / "reference_model_small.json").read_text())
+    tensors = load_file(GOLDEN / "reference_model_small.safetensors")
+    config = reference_config(facts["config"])
+    model = DAViHDModel(config).eval()
+    state = {name.removeprefix("state."): tensors[name] for name in tensors if name.startswith("state.")}
+    model.load_state_dict(convert_reference_state_dict(state, config))
+    return facts, tensors, model
+
+
+def golden_inputs(tensors: dict, prefix: str, dtype: torch.dtype) -> dict:
+    names = {"visual_features": "visual", "semantic_features": "audio", "log_mel": "mel", "labels": "label"}
+    inputs = {ours: tensors[prefix + theirs].to(dtype) for ours, theirs in names.items()}
+    return inputs | {"attention_mask": tensors[prefix + "mask"]}
+
+
+@pytest.mark.parametrize("prefix", ["", "equal.", "short."])
+@pytest.mark.parametrize("dtype, suffix, tolerance", [("float32", "", 6e-5), ("float64", "_float64", 1e-9)])
+def test_scores_equal_the_reference(golden, prefix, dtype, suffix, tolerance):
+    _, tensors, model = golden
+    dtype = getattr(torch, dtype)
+    output = model.to(dtype)(**golden_inputs(tensors, prefix, dtype))
+    real = tensors[prefix + "mask"].bool()
+    expected = tensors[f"{prefix}scores{suffix}"]
+    assert (output.scores - expected)[real].abs().max() < tolerance
+    assert (output.scores[~real] == 0).all()
+
+
+STAGES = {
+    "inter.visual_encoded": "visual_encoder",
+    "inter.semantic_encoded": "semantic_encoder",
+    "inter.dynamics_encoded": "dynamics_encoder",
+    "inter.cross_visual_to_audio_attn": "cross_visual_to_audio",
+    "inter.cross_audio_to_visual_attn": "cross_audio_to_visual",
+}
+
+
+def test_stages_equal_the_reference(golden):
+    _, tensors, model = golden
+    model.float()
+    seen = {}
+    hooks = [
+        model.get_submodule(module).register_forward_hook(
+            lambda _, __, output, stage=stage: seen.update({stage: output[0]})
+        )
+        for stage, module in STAGES.items()
+    ]
+    hooks.append(
+        model.score_head.register_forward_hook(
+            lambda _, __, output: seen.update({"inter.logits": output[..., 0]})
+        )
+    )
+    model(**golden_inputs(tensors, "", torch.float32))
+    for hook in hooks:
+        hook.remove()
+    real = tensors["mask"].bool()
+    for stage, value in seen.items():
+        expected = tensors[stage][real]
+        assert (value[real] - expected).abs().max() < 3e-5 * expected.abs().max(), stage
+
+
+def test_attention_maps_equal_the_reference(golden):
+    _, tensors, model = golden
+    output = model.float()(**golden_inputs(tensors, "", torch.float32), output_attentions=True)
+    real = tensors["mask"].bool()
+    pairs = {
+        "visual_attentions": "attn.visual_self_attention",
+        "semantic_attentions": "attn.audio_self_attention",
+        "visual_to_audio_attentions": "attn.visual_to_audio",
+        "audio_to_visual_attentions": "attn.audio_to_visual",
+    }
+    for ours, theirs in pairs.items():
+        difference = (output[ours] - tensors[theirs]).transpose(1, 2)[real]
+        # These random weights saturate the cross-attention's softmax, which magnifies float32 rounding.
+        assert difference.abs().max() < 2e-4, ours
+
+
+def test_dynamics_blocks_equal_the_reference(golden):
+    _, tensors, model = golden
+    blocks = model.float().dynamics_encoder.blocks
+    states = tensors["mel"][:1].transpose(1, 2)[:, None]
+    for index, block in enumerate(blocks):
+        if index:
+            gamma, _ = block.conv.kernel_weights(states, None)
+            expected = tensors[f"dyn0.conv{index}_kernel_attention"].squeeze(2, 3)
+            assert (gamma - expected).abs().max() < 3e-5
+            pooled, _ = block.conv.pooling(states, None)
+            expected = tensors[f"dyn0.conv{index}_time_pool"]
+            assert (pooled - expected).abs().max() < 3e-5 * expected.abs().max()
+        states, _ = block(states, None)
+        expected = tensors[f"dyn0.pooling{index}_out"]
+        assert (states - expected).abs().max() < 3e-5 * expected.abs().max()
+
+
+def test_gradients_equal_the_reference(golden):
+    facts, tensors, model = golden
+    inputs = golden_inputs(tensors, "", torch.float32)
+    watched = {"visual_features": "visual", "semantic_features": "audio", "log_mel": "mel"}
+    for name in watched:
+        inputs[name].requires_grad_()
+    model.float().zero_grad()
+    loss = model(**inputs).loss
+    loss.backward()
+    assert loss.item() == pytest.approx(facts["loss"], rel=1e-5)
+    for name, theirs in watched.items():
+        expected = tensors[f"grad_input.{theirs}"]
+        assert (inputs[name].grad - expected).abs().max() < 2e-3 * expected.abs().max(), name
+    norms = facts["grad_norm"]
+    config = model.config
+    ours = {name: parameter.grad for name, parameter in model.named_parameters()}
+    named = convert_reference_state_dict(enumerate_reference(tensors), config)
+    groups: dict[int, float] = {}
+    for name, gradient in ours.items():
+        key = int(named[name].flatten()[0])
+        groups[key] = groups.get(key, 0.0) + gradient.square().sum().item()
+    keys = [name for name in tensors if name.startswith("state.")]
+    floor = 1e-6 * sum(value**2 for value in norms.values()) ** 0.5
+    for key, square in groups.items():
+        reference = keys[key].removeprefix("state.")
+        assert square**0.5 == pytest.approx(norms[reference], rel=2e-3, abs=floor), reference
+
+
+def enumerate_reference(tensors: dict) -> dict:
+    """The reference's state dict with every tensor filled with its number, to tell who became whom."""
+    keys = [name for name in tensors if name.startswith("state.")]
+    shapes = {key.removeprefix("state."): tensors[key].shape for key in keys}
+    return {key: torch.full(shape, float(i)) for i, (key, shape) in enumerate(shapes.items())}
+
+
+@pytest.mark.parametrize("rate", [62.5, 1])
+@pytest.mark.parametrize("modalities", SUBSETS, ids="+".join)
+def test_padding_never_changes_a_score(modalities, rate):
+    lengths = [5, 1, 12, 3]
+    model = tiny_model(modalities=modalities, log_mel_rate=rate)
+    inputs = random_inputs(model.config, lengths)
+    scores = model(**inputs).scores
+    for row, length in enumerate(lengths):
+        alone = model(**one_video(inputs, model.config, row, length)).scores[0]
+        assert (scores[row, :length] - alone).abs().max() < 1e-5
+        assert (scores[row, length:] == 0).all()
+        assert length == 1 or alone.std() > 1e-3  # a network that says the same always would pass the above
+
+
+@pytest.mark.parametrize("operation", ["multiply", "concat"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fusion_placement": "late"},
+        {"fusion_placement": "early", "projection_dim": 24},
+        {"dynamics_positions": "convolutional", "log_mel_baseline_seconds": 3},
+    ],
+    ids=["late", "projected", "baseline"],
+)
+def test_padding_never_changes_a_score_in_other_architectures(changes, operation):
+    lengths = [2, 9, 6]
+    model = tiny_model(fusion_operation=operation, **changes).double()
+    inputs = random_inputs(model.config, lengths)
+    inputs = {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
+    scores = model(**inputs).scores
+    for row, length in enumerate(lengths):
+        alone = model(**one_video(inputs, model.config, row, length)).scores[0]
+        assert (scores[row, :length] - alone).abs().max() < 1e-9
+
+
+def test_video_without_any_segment_gives_zeros_and_finite_gradients():
+    model = tiny_model().train()
+    inputs = random_inputs(model.config, [6, 4])
+    inputs["attention_mask"][1] = 0
+    output = model(**inputs)
+    output.loss.backward()
+    assert (output.scores[1] == 0).all()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
+
+
+def test_training_statistics_leave_padding_out():
+    """Two videos in a padded batch teach a batch norm what they teach it joined without padding."""
+    torch.manual_seed(0)
+    states = torch.randn(2, 3, 8, 5)
+    mask = modeling_davihd.frame_mask(torch.tensor([8, 3]), 8)
+    joined = torch.cat((states[0], states[1, :, :3]), 1)[None]
+    norms = [modeling_davihd.DAViHDBatchNorm(3) for _ in range(2)]
+    for norm in norms:
+        norm.update_expected = True
+    padded, whole = norms[0](states.masked_fill(~mask, 7.0), mask), norms[1](joined)
+    assert torch.allclose(padded[0], whole[0, :, :8], atol=1e-6)
+    assert torch.allclose(padded[1, :, :3], whole[0, :, 8:], atol=1e-6)
+    assert torch.allclose(norms[0].running_mean, norms[1].running_mean, atol=1e-6)
+    assert torch.allclose(norms[0].running_var, norms[1].running_var, atol=1e-6)
+
+
+@pytest.mark.parametrize("lengths", [[20, 20], [20, 7]], ids=["equal", "padded"])
+def test_long_videos_pass_in_windows_with_the_same_scores(monkeypatch, lengths):
+    model = tiny_model(modalities=["dynamics"])
+    inputs = random_inputs(model.config, lengths)
+    with torch.no_grad():
+        whole = model(**inputs, output_attentions=True)
+        monkeypatch.setattr(modeling_davihd, "_WINDOW_ELEMENTS", 5000)
+        windows = model(**inputs, output_attentions=True)
+    assert (whole.scores - windows.scores).abs().max() < 1e-5
+    for name in ("time_attentions", "velocity_attentions"):
+        for one, other in zip(whole[name], windows[name], strict=True):
+            assert (one - other).abs().max() < 1e-6
+
+
+def test_gradient_checkpointing_changes_nothing():
+    inputs = random_inputs(DAViHDConfig(**TINY), [6, 4])
+    models = [tiny_model(dropout=0.0).train() for _ in range(2)]
+    models[1].activation_checkpointing_enable()
+    for model in models:
+        model(**inputs).loss.backward()
+    for (name, plain), (_, saved) in zip(*(model.named_parameters() for model in models), strict=True):
+        assert torch.allclose(plain.grad, saved.grad, atol=1e-6), name
+    for (name, plain), (_, saved) in zip(*(model.named_buffers() for model in models), strict=True):
+        assert torch.equal(plain, saved), name
+
+
+def test_bfloat16_scores_are_close():
+    model = tiny_model()
+    inputs = random_inputs(model.config, [9, 5], padding=0.0)
+    exact = model(**inputs).scores
+    inputs = {
+        name: value.bfloat16() if value.is_floating_point() else value for name, value in inputs.items()
+    }
+    half = model.bfloat16()(**inputs).scores
+    assert half.dtype == torch.bfloat16
+    assert (half.float() - exact).abs().max() < 0.05
+
+
+def test_autocast_trains():
+    model = tiny_model().train()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(**random_inputs(model.config, [5, 3])).loss
+    loss.backward()
+    assert torch.isfinite(loss)
+
+
+def test_save_and_load_give_the_same_scores(tmp_path):
+    model = tiny_model()
+    model.save_pretrained(tmp_path)
+    loaded, report = DAViHDModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    inputs = random_inputs(model.config, [4, 2])
+    assert torch.equal(model(**inputs).scores, loaded.eval()(**inputs).scores)
+
+
+def test_scores_of_a_new_network_are_neither_constant_nor_saturated():
+    torch.manual_seed(0)
+    config = DAViHDConfig(**(TINY | {"visual_dim": 256, "semantic_dim": 512, "dynamics_dim": 512}))
+    scores = DAViHDModel(config).eval()(**random_inputs(config, [40])).scores
+    assert scores.std() > 0.01
+    assert 0.02 < scores.min() and scores.max() < 0.98
+
+
+def test_attentions_are_recorded_on_demand():
+    model = tiny_model()
+    inputs = random_inputs(model.config, [8, 5])
+    assert model(**inputs).velocity_attentions is None
+    output = model(**inputs, output_attentions=True)
+    assert torch.allclose(output.scores, model(**inputs).scores, atol=1e-6)
+    assert output.visual_attentions.shape == (2, 4, 8, 8)
+    assert len(output.dynamics_attentions) == 2
+    assert len(output.velocity_attentions) == len(output.time_attentions) == 5
+    for maps in output.velocity_attentions:
+        assert torch.allclose(maps.sum(1), torch.ones_like(maps.sum(1)), atol=1e-5)
+    first = model.get_velocity_attention(inputs["log_mel"], inputs["attention_mask"])
+    assert torch.equal(first, output.velocity_attentions[0])
+
+
+def test_tuple_output():
+    model = tiny_model(modalities=["visual"])
+    loss, scores = model(**random_inputs(model.config, [4]), return_dict=False)
+    assert loss.ndim == 0 and scores.shape == (1, 4)
+
+
+def test_loss_is_the_mean_over_real_segments():
+    model = tiny_model()
+    inputs = random_inputs(model.config, [7, 3])
+    output = model(**inputs)
+    real = inputs["attention_mask"].bool()
+    expected = (output.scores - inputs["labels"])[real].square().mean()
+    assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_modalities_that_are_not_named_are_not_built():
+    model = tiny_model(modalities=["semantic"])
+    names = {name.split(".")[0] for name, _ in model.named_parameters()}
+    assert names == {"semantic_encoder", "score_head"}
+    inputs = random_inputs(model.config, [5])
+    alone = model(semantic_features=inputs["semantic_features"]).scores
+    assert torch.equal(alone, model(**inputs).scores)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"visual_features": None}, "`visual_features` is missing"),
+        ({"log_mel": None}, "`log_mel` is missing"),
+        ({"visual_features": torch.zeros(2, 5, 17)}, r"`visual_features` has shape \(2, 5, 17\); it needs"),
+        ({"semantic_features": torch.zeros(2, 4, 32)}, r"`semantic_features` .* it needs \(2, 5, 32\)"),
+        ({"log_mel": torch.zeros(2, 128, 312)}, r"`log_mel` .* it needs \(2, 128, 313\)"),
+        ({"log_mel": torch.zeros(2, 64, 313)}, "`log_mel`"),
+        ({"attention_mask": torch.ones(2, 6)}, r"`attention_mask` .* it needs \(2, 5\)"),
+        ({"attention_mask": torch.tensor([[0, 1, 1, 1, 1]] * 2)}, "padding needs to be at the end"),
+        ({"labels": torch.ones(2, 6)}, r"`labels` .* it needs \(2, 5\)"),
+        ({"pixel_values": torch.zeros(2, 5, 1, 3, 299, 299)}, "given together with `pixel_values`"),
+        (
+            {"visual_features": None, "pixel_values": torch.zeros(2, 5, 1, 3, 299, 299)},
+            "no `visual_backbone`",
+        ),
+    ],
+)
+def test_wrong_inputs_are_named(change, message):
+    model = tiny_model()
+    with pytest.raises(ValueError, match=message):
+        model(**(random_inputs(model.config, [5, 5]) | change))
+
+
+def test_raw_waveform_passes_through_the_backbone():
+    model = tiny_model(
+        modalities=["semantic"], semantic_dim=2048, dynamics_dim=2048, semantic_backbone="panns_cnn14_16k"
+    )
+    waveform = torch.randn(1, 2, 16000) * 0.1
+    features = model.get_semantic_features(waveform)
+    assert features.shape == (1, 2, 2048)
+    assert torch.allclose(model(waveform=waveform).scores, model(semantic_features=features).scores)
+    with pytest.raises(ValueError, match=r"`waveform` has shape \(1, 2, 8000\)"):
+        model(waveform=waveform[..., :8000])
+
+
+def test_full_size_network_has_the_parameters_of_the_reference():
+    shapes = json.loads((GOLDEN / "reference_state_dict_keys.json").read_text())
+    config = DAViHDConfig.from_pretrained(
+        Path(__file__).parent.parent / "configuration/davihd-mrhisum-reference"
+    )
+    with torch.device("meta"):
+        model = DAViHDModel(config)
+        state = {key: torch.empty(shape) for key, (shape, _) in shapes.items()}
+        convert_reference_state_dict(state, config)  # raises on any key or shape that does not fit
+    assert sum(parameter.numel() for parameter in model.parameters()) == 207_527_817
