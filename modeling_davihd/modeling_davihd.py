@@ -25,9 +25,8 @@ from transformers.utils.generic import can_return_tuple
 from .backbones_davihd import FrozenBackbone, build_semantic_backbone, build_visual_backbone
 from .configuration_davihd import DAViHDConfig
 
-# Elements of one convolution window outside training: long videos pass through in pieces of at most this
-# size.
-_WINDOW_ELEMENTS = 2**22
+# Elements of one convolution window outside training: long videos pass through in pieces of at most that.
+_WINDOW_ELEMENTS = 2**19
 
 
 @dataclass
@@ -65,8 +64,7 @@ class DAViHDOutput(ModelOutput):
     velocity_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-# ------------------------------------------------------------------------------------------- attention (2.1,
-# 2.2.1)
+# ---------------------------------------------------------------------------------- attention (2.1, 2.2.1)
 
 
 def eager_attention_forward(
@@ -171,8 +169,7 @@ class DAViHDSelfAttentionEncoder(GradientCheckpointingLayer):
         return zero_padding(states, mask), weights
 
 
-# ----------------------------------------------------------------------------------- audio dynamics encoder
-# (2.2.2)
+# ------------------------------------------------------------------------- audio dynamics encoder (2.2.2)
 
 
 def frame_mask(lengths: torch.Tensor | None, frames: int) -> torch.Tensor | None:
@@ -207,8 +204,8 @@ def with_halo(states: torch.Tensor, start: int, end: int) -> torch.Tensor:
 class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch norm over (B, C, ...) whose training statistics leave out the positions where `mask` is False.
 
-    `mask` broadcasts against the input with one channel. The running statistics move once after every
-    `expect_update`, so that a block that gradient checkpointing runs twice is counted once.
+    `mask` broadcasts against the input with one channel. The running statistics move once after
+    `update_expected` is set, so that a block that gradient checkpointing runs twice is counted once.
     """
 
     update_expected = False
@@ -279,6 +276,11 @@ class RunningSoftmaxSum:
     def result(self) -> torch.Tensor:
         return self.total / self.weight
 
+    def channel_mean(self, windows: list[torch.Tensor]) -> torch.Tensor:
+        """The softmax of the same logits, given again window by window, averaged over channels: (B, L, F)."""
+        peak, weight = self.peak[:, :, None], self.weight[:, :, None]
+        return torch.cat([((logits - peak).exp() / weight).mean(1) for logits in windows], 1)
+
 
 class TemporalAttentionPooling(nn.Module):
     """Pools (B, C, L, F) over time into (B, C, F): f_TA + f_VA + mean_t S (Eq. 1).
@@ -316,8 +318,9 @@ class TemporalAttentionPooling(nn.Module):
                     kept.append(values)
         frames = states.shape[2] if lengths is None else lengths.clamp(min=1)[:, None, None]
         pooled = pools[0].result() + pools[1].result() + states.sum(2) / frames
-        maps = tuple(torch.cat(kept, 2).softmax(2).mean(1) for kept in logits) if output_attentions else None
-        return pooled, maps
+        if not output_attentions:
+            return pooled, None
+        return pooled, tuple(pool.channel_mean(kept) for pool, kept in zip(pools, logits, strict=True))
 
     @staticmethod
     def _velocity(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -459,11 +462,10 @@ def repeat_last_frame(log_mel: torch.Tensor, lengths: torch.Tensor, minimum: int
 def subtract_running_median(
     log_mel: torch.Tensor, frames: torch.Tensor, segments: torch.Tensor, rate: float, seconds: int
 ) -> torch.Tensor:
-    """Subtract from each band of (B, L, F) its background: the running median over `seconds` of each second's
-    median.
+    """Subtract from each band of (B, L, F) its background: a running median over `seconds`.
 
-    Only real frames and segments count, both given as lengths (B,). A frame belongs to the second that it
-    starts in.
+    It is the median of each second's median. Only real frames and segments count, both given as lengths (B,).
+    A frame belongs to the second that it starts in.
     """
     position = torch.arange(log_mel.shape[1], device=log_mel.device)
     owner = (position / rate).long()
@@ -629,8 +631,7 @@ class DAViHDDynamicsEncoder(nn.Module):
         return log_mel[:, None], frames, segment_lengths
 
 
-# ---------------------------------------------------------------- audio fusion (2.2.3), cross-attention,
-# score (2.3)
+# ---------------------------------------------------- audio fusion (2.2.3), cross-attention, score (2.3)
 
 
 class DAViHDAudioFusion(nn.Module):
@@ -648,11 +649,10 @@ class DAViHDAudioFusion(nn.Module):
 
 
 class DAViHDCrossAttention(nn.Module):
-    """Queries of one stream over keys and values of the other (Eq. 4); the output has the query stream's
-    width.
+    """Queries of one stream over keys and values of the other (Eq. 4).
 
-    query (B, T, D_q), context (B, T, D_c) -> (B, T, D_q), zero at padding, and weights (B, heads, T, T) or
-    None.
+    query (B, T, D_q), context (B, T, D_c) -> (B, T, D_q), zero at padding, and the attention weights
+    (B, heads, T, T) or None.
     """
 
     def __init__(self, config: DAViHDConfig, query_width: int, context_width: int):
@@ -813,7 +813,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
         config's `modalities` call for is missing or misshapen.
         """
         inputs = self._stream_inputs(visual_features, semantic_features, log_mel, pixel_values, waveform)
-        batch, segments = self._check_inputs(inputs, attention_mask, labels)
+        segments = self._check_inputs(inputs, attention_mask, labels)
         mask = segment_mask(attention_mask)
         output_attentions = bool(output_attentions)
         visual, audio, attentions = None, None, {}
@@ -821,7 +821,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
             visual, attentions["visual_attentions"] = self._encode_visual(
                 inputs["visual"], mask, output_attentions
             )
-        if len(inputs) > (visual is not None):
+        if inputs.keys() - {"visual"}:
             audio = self._encode_audio(inputs, mask, segments, output_attentions, attentions)
         joint = self._join(visual, audio, mask, output_attentions, attentions)
         scores = zero_padding(self.score_head(joint).sigmoid(), mask)[..., 0]
@@ -839,7 +839,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
         `output_attentions`, it leaves out everything later in the network, so it suits long videos.
         """
         inputs = {"dynamics": log_mel}
-        _, segments = self._check_inputs(inputs, attention_mask, None)
+        segments = self._check_inputs(inputs, attention_mask, None)
         return self.dynamics_encoder.velocity_attention(log_mel, segment_mask(attention_mask), segments)
 
     def _stream_inputs(self, visual_features, semantic_features, log_mel, pixel_values, waveform):
@@ -870,30 +870,31 @@ class DAViHDModel(DAViHDPreTrainedModel):
         inputs: dict[str, torch.Tensor],
         attention_mask: torch.Tensor | None,
         labels: torch.Tensor | None,
-    ) -> tuple[int, int]:
+    ) -> int:
+        """Raise ValueError where shapes do not fit the config or each other; returns T."""
         config = self.config
-        feature_dims = {"visual": config.visual_dim, "semantic": config.semantic_dim}
-        for modality, dim in feature_dims.items():
-            if modality in inputs:
-                check_shape(f"{modality}_features", inputs[modality], (None, None, dim))
+        dims = {"visual_features": config.visual_dim, "semantic_features": config.semantic_dim}
+        features = {f"{name}_features": inputs[name] for name in ("visual", "semantic") if name in inputs}
+        per_segment = {"attention_mask": attention_mask, "labels": labels}
+        per_segment = {name: tensor for name, tensor in per_segment.items() if tensor is not None}
+        for name, tensor in features.items():
+            check_shape(name, tensor, (None, None, dims[name]))
         if "dynamics" in inputs:
             check_shape("log_mel", inputs["dynamics"], (None, config.num_mel_bins, None))
         batch = next(iter(inputs.values())).shape[0]
-        timed = [inputs[modality] for modality in feature_dims if modality in inputs]
-        timed += [tensor for tensor in (attention_mask, labels) if tensor is not None]
-        segments = (
-            timed[0].shape[1] if timed else max(1, int(inputs["dynamics"].shape[2] / config.log_mel_rate))
-        )
-        for modality, dim in feature_dims.items():
-            if modality in inputs:
-                check_shape(f"{modality}_features", inputs[modality], (batch, segments, dim))
+        timed = [*features.values(), *per_segment.values()]
+        if timed:
+            segments = timed[0].shape[1]
+        else:
+            segments = max(1, int(inputs["dynamics"].shape[2] / config.log_mel_rate))
+        for name, tensor in features.items():
+            check_shape(name, tensor, (batch, segments, dims[name]))
         if "dynamics" in inputs:
             frames = config.log_mel_frames(segments)
             check_shape("log_mel", inputs["dynamics"], (batch, config.num_mel_bins, frames))
-        for name, tensor in (("attention_mask", attention_mask), ("labels", labels)):
-            if tensor is not None:
-                check_shape(name, tensor, (batch, segments))
-        return batch, segments
+        for name, tensor in per_segment.items():
+            check_shape(name, tensor, (batch, segments))
+        return segments
 
     def _encode_visual(self, features, mask, output_attentions):
         features = zero_padding(features, mask)

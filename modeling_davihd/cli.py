@@ -1,0 +1,194 @@
+"""The command `davihd highlight FILE...`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import DEFAULT_CHECKPOINT, __version__
+
+if TYPE_CHECKING:
+    from .pipeline_davihd import VideoHighlightDetectionPipeline
+
+FORMATS = ("json", "csv", "png", "mp4", "clips", "edl", "otio", "chapters")
+DEFAULT_FORMATS = "json,png,mp4"
+DEFAULT_MODEL = "davihd-small"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0 all files done, 1 some file failed (the others are still written), 2 wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    _check(parser, options)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    warnings.simplefilter("ignore")
+    try:
+        detect = load_pipeline(options.model, options.device)
+    except (OSError, ValueError, RuntimeError) as error:
+        _say(f"error: the model {options.model} cannot be loaded: {_one_line(error)}")
+        return 1
+    from .media import MediaWarning
+
+    warnings.simplefilter("always", MediaWarning)
+    failed = 0
+    for path in options.files:
+        try:
+            _highlight(detect, path, options)
+        except (OSError, ValueError) as error:
+            _say(f"error: {_one_line(error)}")
+            failed += 1
+    return int(failed > 0)
+
+
+def load_pipeline(model: str, device: str) -> VideoHighlightDetectionPipeline:
+    """The pipeline of a checkpoint folder, a Hub id, or the model inside this package."""
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import logging
+
+    from . import DAViHDFeatureExtractor, DAViHDModel, VideoHighlightDetectionPipeline
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    checkpoint = DEFAULT_CHECKPOINT if model == DEFAULT_MODEL else model
+    try:
+        network, report = DAViHDModel.from_pretrained(checkpoint, output_loading_info=True)
+    except StrictDataclassError as error:
+        raise ValueError(str(error)) from error
+    if wrong := sorted(name for kind in ("missing_keys", "unexpected_keys") for name in report[kind]):
+        raise ValueError(f"its weights do not fit its config: {', '.join(wrong[:5])} missing or left over")
+    return VideoHighlightDetectionPipeline(
+        network.eval(),
+        feature_extractor=DAViHDFeatureExtractor.from_pretrained(checkpoint),
+        device=_device(device),
+    )
+
+
+def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace) -> None:
+    from .media import probe
+    from .writers import HighlightResult, write_outputs
+
+    info = probe(path)
+    search = {"min_length": options.min_length, "max_length": options.max_length}
+    search |= {"top_k": options.top_k, "duration": options.duration}
+    found = detect(str(path), return_features="png" in options.formats, **search)
+    result = HighlightResult(
+        source=path,
+        duration=found["duration"],
+        scores=found["scores"],
+        highlights=[_as_highlight(one) for one in found["highlights"]],
+        model_id=options.model,
+        version=__version__,
+        log_mel=found.get("log_mel"),
+        velocity_attention=found.get("velocity_attention"),
+        fps=info.fps,
+    )
+    written = write_outputs(result, options.output_dir, options.formats)
+    count = len(result.highlights)
+    names = [file.name for file in written]
+    print(
+        path.name,
+        _clock(result.duration),
+        f"{count} highlight{'s' * (count != 1)}",
+        *names,
+        sep="  ",
+        flush=True,
+    )
+
+
+def _as_highlight(fields: dict[str, float]):
+    from .highlights import Highlight
+
+    return Highlight(**fields)
+
+
+def _device(name: str):
+    import torch
+
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="davihd", description="Finds the highlights of videos.")
+    parser.add_argument("--version", action="version", version=f"davihd {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    highlight = commands.add_parser(
+        "highlight",
+        help="find the highlights of films and write them",
+        description="Scores every second of each film and writes its highlights as MATCH.highlights.* files.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    highlight.add_argument("files", nargs="+", type=Path, metavar="FILE", help="video or sound file")
+    highlight.add_argument("--model", default=DEFAULT_MODEL, help="checkpoint folder or Hub id")
+    highlight.add_argument("--output-dir", type=Path, default=Path("."), metavar="DIR", help="where to write")
+    highlight.add_argument(
+        "--formats",
+        type=_formats,
+        default=DEFAULT_FORMATS,
+        metavar="A,B",
+        help=f"what to write, out of {','.join(FORMATS)}",
+    )
+    how_much = highlight.add_mutually_exclusive_group()
+    how_much.add_argument(
+        "--duration", type=float, metavar="S", help="seconds that the highlights may last in all"
+    )
+    how_much.add_argument("--top-k", type=int, metavar="N", help="number of highlights at the most")
+    highlight.add_argument(
+        "--min-length", type=float, default=2, metavar="S", help="shortest highlight in seconds"
+    )
+    highlight.add_argument(
+        "--max-length", type=float, default=30, metavar="S", help="longest highlight in seconds"
+    )
+    highlight.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    return parser
+
+
+def _formats(text: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    if unknown := [name for name in names if name not in FORMATS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(FORMATS)}")
+    return names
+
+
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Wrong usage ends here with status 2, before anything is loaded."""
+    for name, least in (("duration", 0), ("top_k", 0), ("min_length", 0), ("max_length", 0)):
+        value = getattr(options, name)
+        if value is not None and not least < value < float("inf"):
+            parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be more than {least}")
+    if options.min_length > options.max_length:
+        parser.error(
+            f"--min-length is {options.min_length}; it needs to be at most --max-length {options.max_length}"
+        )
+    for stem, count in Counter(path.stem for path in options.files).items():
+        if count > 1:
+            parser.error(
+                f"{count} files would all write {stem}.highlights.*; run them with different --output-dir"
+            )
+    if options.output_dir.exists() and not options.output_dir.is_dir():
+        parser.error(f"--output-dir is {options.output_dir}, which is a file; it needs to be a folder")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

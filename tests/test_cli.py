@@ -1,0 +1,95 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from films import film_with_sound, tone
+
+from modeling_davihd import cli
+
+BURSTS = np.concatenate([tone(s, 16000, amplitude=a) for s, a in ((9, 0.005), (2, 0.6), (19, 0.005))])
+
+
+@pytest.fixture
+def film(tmp_path):
+    return film_with_sound(tmp_path / "match.mp4", BURSTS, 30)
+
+
+def run(*arguments) -> int:
+    return cli.main(["highlight", *map(str, arguments)])
+
+
+def test_default_files_and_summary_line(film, tmp_path, capsys):
+    assert run(film, "--output-dir", tmp_path / "out") == 0
+    names = ["match.highlights.json", "match.highlights.png", "match.highlights.mp4"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
+    line = capsys.readouterr().out.strip()
+    assert line.startswith("match.mp4  0:00:30  ") and line.endswith("  ".join(names))
+    result = json.loads((tmp_path / "out" / names[0]).read_text())
+    assert set(result) == {"version", "model", "source", "duration", "scores", "highlights"}
+    assert len(result["scores"]) == 30
+    assert any(one["start"] <= 10 <= one["end"] for one in result["highlights"])
+
+
+def test_every_format(film, tmp_path):
+    out = tmp_path / "out"
+    assert run(film, "--output-dir", out, "--formats", ",".join(cli.FORMATS), "--top-k", 1) == 0
+    written = {path.name.removeprefix("match.") for path in out.iterdir()}
+    suffixes = ("json", "csv", "png", "mp4", "edl", "otio", "chapters.txt")
+    assert written == {f"highlights.{suffix}" for suffix in suffixes} | {"highlight-01.mp4"}
+
+
+def test_bad_files_get_a_line_each_and_the_good_one_is_written(film, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("not a film")
+    out = tmp_path / "out"
+    status = run(
+        tmp_path / "missing.mp4", tmp_path / "notes.txt", film, "--output-dir", out, "--formats", "json"
+    )
+    assert status == 1
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 2
+    assert "missing.mp4" in errors[0] and "notes.txt" in errors[1]
+    assert [path.name for path in out.iterdir()] == ["match.highlights.json"]
+
+
+def test_silent_film_gets_a_warning_and_flat_scores(tmp_path, capsys):
+    silent = film_with_sound(tmp_path / "silent.mp4", np.zeros(80000, np.float32), 5)
+    assert run(silent, "--output-dir", tmp_path, "--formats", "json,mp4") == 0
+    assert "silent.mp4" in capsys.readouterr().err
+    result = json.loads((tmp_path / "silent.highlights.json").read_text())
+    assert set(result["scores"]) == {0.0} and result["highlights"] == []
+    assert not (tmp_path / "silent.highlights.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--formats", "gif"], "'gif' is none of"),
+        (["--top-k", "0"], "--top-k is 0"),
+        (["--duration", "-3"], "--duration is -3"),
+        (["--duration", "nan"], "--duration is nan"),
+        (["--min-length", "9", "--max-length", "4"], "--min-length is 9.0"),
+        (["--top-k", "2", "--duration", "9"], "not allowed with"),
+        (["other/match.mp4"], "would all write match.highlights"),
+    ],
+)
+def test_wrong_usage_ends_with_status_2(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run("match.mp4", *arguments)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_model_that_cannot_be_loaded_is_one_line(film, tmp_path, capsys):
+    assert run(film, "--model", tmp_path / "nowhere") == 1
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1 and "nowhere" in errors[0]
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from modeling_davihd import cli; cli._parser().format_help(); print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"torch", "transformers", "av", "scipy", "matplotlib"} & set(loaded)

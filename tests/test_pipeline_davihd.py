@@ -1,0 +1,152 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from films import film_with_sound, tone
+from transformers import pipeline
+
+from modeling_davihd import (
+    DEFAULT_CHECKPOINT,
+    DAViHDConfig,
+    DAViHDFeatureExtractor,
+    DAViHDModel,
+    VideoHighlightDetectionPipeline,
+    media,
+)
+from modeling_davihd.media import MediaError, MediaWarning
+
+SOUND = np.concatenate([tone(4, 16000, amplitude=0.01), tone(1, 16000), tone(2.5, 16000, amplitude=0.01)])
+
+
+def small_config(**changes) -> DAViHDConfig:
+    fields = {"dynamics_channels": [4] * 6, "score_hidden_dim": 8, "projection_dim": 16, "dynamics_dim": 16}
+    return DAViHDConfig(**(fields | changes))
+
+
+def detector(extractor: dict | None = None, **changes) -> VideoHighlightDetectionPipeline:
+    torch.manual_seed(0)
+    model = DAViHDModel(small_config(**changes)).eval()
+    return VideoHighlightDetectionPipeline(
+        model, feature_extractor=DAViHDFeatureExtractor(**(extractor or {})), device="cpu"
+    )
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return film_with_sound(tmp_path_factory.mktemp("films") / "film.mp4", SOUND, 7.5)
+
+
+def test_scores_are_those_of_the_model_on_the_whole_sound(film):
+    detect = detector(modalities=["dynamics"])
+    found = detect(str(film))
+    waveform = np.concatenate([chunk.waveform for chunk in media.stream_segments(film)])
+    inputs = detect.feature_extractor(audio=waveform.ravel(), sampling_rate=16000)
+    expected = detect.model(**inputs).scores[0].detach().numpy()
+    assert found["duration"] == pytest.approx(7.5, abs=0.05)
+    assert found["scores"].shape == (8,)
+    np.testing.assert_allclose(found["scores"], expected, atol=1e-5)
+
+
+def test_visual_and_semantic_features_come_from_the_backbones(film):
+    sizes = {"visual_dim": 512, "visual_backbone": "resnet3d_34", "semantic_backbone": "panns_cnn14_16k"}
+    names = ["pixel_values", "waveform", "log_mel", "attention_mask"]
+    detect = detector({"model_input_names": names, "frames_per_segment": 16, "image_size": 112}, **sizes)
+    found = detect(str(film))
+    sampling = media.FrameSampling(16, 112, 112)
+    chunks = list(media.stream_segments(film, frames=sampling))
+    frames = np.concatenate([chunk.frames for chunk in chunks])
+    waveform = np.concatenate([chunk.waveform for chunk in chunks]).ravel()
+    with torch.no_grad():
+        expected = detect.model(**detect.feature_extractor(frames, waveform, 16000)).scores[0]
+    np.testing.assert_allclose(found["scores"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "modalities, decoded",
+    [(["dynamics"], {"audio"}), (["visual"], {"video"}), (["visual", "dynamics"], {"audio", "video"})],
+)
+def test_only_the_streams_of_the_modalities_are_decoded(film, monkeypatch, modalities, decoded):
+    asked = {}
+    stream = media.stream_segments
+
+    def spy(path, *, audio, frames):
+        asked.update(audio=audio, video=frames is not None)
+        return stream(path, audio=audio, frames=frames)
+
+    monkeypatch.setattr("modeling_davihd.pipeline_davihd.stream_segments", spy)
+    extractor = {
+        "frames_per_segment": 16,
+        "image_size": 112,
+        "model_input_names": ["pixel_values", "log_mel"],
+    }
+    detector(extractor, modalities=modalities, visual_dim=512, visual_backbone="resnet3d_34")(str(film))
+    assert {name for name, wanted in asked.items() if wanted} == decoded
+
+
+def test_scores_do_not_depend_on_the_chunks(film, monkeypatch):
+    detect = detector(modalities=["dynamics"])
+    expected = detect(str(film))["scores"]
+    stream = media.stream_segments
+    for seconds in (1, 3):
+        monkeypatch.setattr(
+            "modeling_davihd.pipeline_davihd.stream_segments",
+            lambda path, seconds=seconds, **wanted: stream(path, chunk_seconds=seconds, **wanted),
+        )
+        np.testing.assert_allclose(detect(str(film))["scores"], expected, atol=1e-5)
+
+
+def test_many_files_and_search_options(film):
+    detect = detector(modalities=["dynamics"])
+    found = detect([str(film), str(film)], top_k=1, min_length=3)
+    assert len(found) == 2
+    np.testing.assert_array_equal(found[0]["scores"], found[1]["scores"])
+    for one in found:
+        assert len(one["highlights"]) <= 1
+        assert all(set(highlight) == {"start", "end", "score", "peak"} for highlight in one["highlights"])
+
+
+@pytest.mark.parametrize("sound", [np.zeros(48000, np.float32), None], ids=["silent", "no sound track"])
+def test_without_audible_sound_nothing_stands_out(tmp_path, sound):
+    quiet = film_with_sound(tmp_path / "quiet.mp4", sound, 3)
+    with pytest.warns(MediaWarning, match="quiet.mp4"):
+        found = detector(modalities=["dynamics"])(str(quiet))
+    assert (found["scores"] == 0).all() and found["highlights"] == []
+
+
+def test_features_for_a_picture_are_returned_on_demand(film):
+    found = detector(modalities=["dynamics"])(str(film), return_features=True)
+    assert found["log_mel"].shape == (128, 500)
+    assert found["velocity_attention"].shape == (125, 64)
+    np.testing.assert_allclose(found["velocity_attention"].sum(0), 1, atol=1e-4)
+
+
+def test_unreadable_files_raise_one_sentence(tmp_path):
+    (tmp_path / "notes.txt").write_text("not a film")
+    detect = detector(modalities=["dynamics"])
+    for path, name in ((tmp_path / "missing.mp4", "missing.mp4"), (tmp_path / "notes.txt", "notes.txt")):
+        with pytest.raises(MediaError, match=name):
+            detect(str(path))
+    with pytest.raises(ValueError, match="needs the path"):
+        detect(42)
+
+
+def test_embedded_default_finds_the_events_of_the_sample():
+    import json
+    from pathlib import Path
+
+    examples = Path(__file__).parent.parent / "examples"
+    truth = json.loads((examples / "sample.json").read_text())
+    detect = pipeline("video-highlight-detection", model=str(DEFAULT_CHECKPOINT), device="cpu")
+    found = detect(str(examples / "sample.mp4"))["highlights"]
+    hit = {
+        event["start"]
+        for event, highlight in itertools.product(truth["events"], found)
+        if highlight["start"] < event["end"] and event["start"] < highlight["end"]
+    }
+    assert len(hit) >= len(truth["events"]) - 1
+    for highlight in found:
+        assert any(
+            highlight["start"] < event["end"] and event["start"] < highlight["end"]
+            for event in truth["events"]
+        )
