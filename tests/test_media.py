@@ -1,0 +1,555 @@
+"""Media in, segments out; pieces in, reels out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tracemalloc
+import warnings
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from modeling_davihd.media import (
+    FrameSampling,
+    MediaError,
+    MediaWarning,
+    cut_clips,
+    cut_reel,
+    probe,
+    stream_segments,
+    write_film,
+)
+from tests.films import click_times, clicks, damage, make_film, number_of, numbered_frame, tone, truncate
+
+pytestmark = pytest.mark.filterwarnings("error::modeling_davihd.media.MediaWarning")
+
+SMALL = FrameSampling(frames_per_segment=1, height=60, width=80)
+FIVE_SECONDS = [i / 25 for i in range(125)]
+
+
+def decode(path, **options):
+    """The whole of `stream_segments`: waveform (n,) or None, frames (T, P, H, W, 3) or None, end."""
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always", MediaWarning)
+        chunks = list(stream_segments(path, **options))
+    starts = np.cumsum([0] + [len(c.waveform if c.frames is None else c.frames) for c in chunks])
+    assert [chunk.first_segment for chunk in chunks] == starts[:-1].tolist()
+    assert starts[-1] == np.ceil(chunks[-1].end)
+    joined = [
+        None if parts[0] is None else np.concatenate(parts)
+        for parts in ([c.waveform for c in chunks], [c.frames for c in chunks])
+    ]
+    return joined[0] if joined[0] is None else joined[0].ravel(), joined[1], chunks[-1].end
+
+
+def numbers(frames):
+    return [[number_of(frame) for frame in segment] for segment in frames]
+
+
+def shown(path):
+    """[(time, number)] of every frame in a film, and the end of the last one."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+        end = float((frames[-1].pts + frames[-1].duration) * frames[-1].time_base)
+        return [(frame.time, number_of(frame.to_ndarray(format="rgb24"))) for frame in frames], end
+
+
+# Reading: what a file holds, and what is refused
+
+
+def test_probe_tells_what_a_film_holds(tmp_path):
+    path = make_film(
+        tmp_path / "phone.mp4", times=FIVE_SECONDS, rotation=90, sounds=[(0, tone(5, 44100))], rate=44100
+    )
+    info = probe(path)
+    assert (info.has_video, info.has_audio, info.width, info.height, info.rotation) == (
+        True,
+        True,
+        48,
+        64,
+        90,
+    )
+    assert (info.fps, info.sampling_rate, info.channels) == (25.0, 44100, 1)
+    assert info.duration == pytest.approx(5.0, abs=0.05)
+
+
+def test_a_cover_picture_is_no_video(tmp_path):
+    path = make_film(tmp_path / "song.mp3", sounds=[(0, tone(2, 44100))], rate=44100, cover=True)
+    assert not probe(path).has_video
+    with pytest.raises(MediaError, match="song.mp3.*no moving picture"):
+        stream_segments(path, frames=SMALL)
+    assert decode(path)[2] == pytest.approx(2.0, abs=0.001)
+
+
+BAD_FILES = {
+    "missing.mp4": None,
+    "folder.mp4": "folder",
+    "empty.mp4": b"",
+    "text.mp4": b"This is a text about a film.\n" * 50,
+    "noise.mkv": np.random.default_rng(0).bytes(5000),
+    "titles.srt": b"1\n00:00:01,000 --> 00:00:02,000\nHello\n",
+    "list.m3u8": b"#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/a.ts\n",
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_what_is_no_media_is_refused_in_one_sentence(tmp_path, capfd, name):
+    path, content = tmp_path / name, BAD_FILES[name]
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    for use in (probe, stream_segments, lambda path: cut_reel(path, [(0, 1)], tmp_path / "reel.mp4")):
+        with pytest.raises(MediaError) as error:
+            use(path)
+        assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_name_that_looks_like_a_protocol_can_be_read(tmp_path):
+    assert probe(make_film(tmp_path / "part 2: the end%03d.mp4", times=FIVE_SECONDS)).has_video
+
+
+# Reading: the picture
+
+
+def test_frames_are_taken_by_time(tmp_path):
+    path = make_film(tmp_path / "film.mp4", times=FIVE_SECONDS)
+    _, frames, end = decode(path, frames=SMALL)
+    assert frames.shape == (5, 1, 60, 80, 3) and frames.dtype == np.uint8 and end == 5.0
+    assert numbers(frames) == [[12], [37], [62], [87], [112]]
+    _, frames, _ = decode(path, audio=False, frames=FrameSampling(16, 48, 64))
+    targets = (np.arange(5 * 16) + 0.5) / 16
+    nearest = np.abs(targets[:, None] - np.array(FIVE_SECONDS)).argmin(axis=1)
+    assert numbers(frames) == nearest.reshape(5, 16).tolist()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_frames_at_uneven_times_are_taken_by_time(tmp_path, suffix):
+    times = np.cumsum(np.random.default_rng(1).uniform(0.01, 0.4, 60))
+    times -= times[0]
+    _, frames, end = decode(make_film(tmp_path / f"film.{suffix}", times=times), frames=SMALL)
+    assert end == pytest.approx(times[-1] + 0.02, abs=0.03)
+    middles = np.arange(len(frames)) + 0.5
+    assert numbers(frames) == np.abs(middles[:, None] - times).argmin(axis=1)[:, None].tolist()
+
+
+def test_a_still_scene_repeats_its_frame(tmp_path):
+    path = make_film(tmp_path / "slides.mp4", times=[0, 3, 100])
+    _, frames, _ = decode(path, frames=SMALL)
+    assert [n for (n,) in numbers(frames)] == [0] * 2 + [1] * 50 + [2] * 49
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_frames_stand_upright(tmp_path, rotation):
+    path = make_film(tmp_path / "phone.mp4", times=FIVE_SECONDS, rotation=rotation)
+    _, frames, _ = decode(path, frames=SMALL)
+    upright = number_of(np.rot90(numbered_frame(37), rotation // 90))
+    assert frames.shape == (5, 1, 60, 80, 3) and number_of(frames[1, 0]) == upright
+
+
+# Reading: the sound
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "channels"),
+    [
+        ("film.mp4", 48000, 2),
+        ("film.mkv", 48000, 1),
+        ("tape.wav", 8000, 1),
+        ("tape.flac", 96000, 2),
+        ("tape.m4a", 22050, 2),
+        ("tape.mp3", 44100, 2),
+        ("tape.mp3", 16000, 1),
+    ],
+)
+def test_sound_is_in_sync_and_no_longer_than_it_is(tmp_path, name, rate, channels):
+    samples = np.stack([clicks(5, rate, [1.0, 3.0])] * channels, axis=1).squeeze()
+    times = FIVE_SECONDS if name.startswith("film") else None
+    waveform, _, end = decode(make_film(tmp_path / name, times=times, sounds=[(0, samples)], rate=rate))
+    assert waveform.dtype == np.float32 and end == 5.0
+    assert click_times(waveform, 16000) == pytest.approx([1.0, 3.0], abs=0.002)
+
+
+def test_chunk_length_changes_nothing(tmp_path):
+    sound = np.random.default_rng(0).normal(0, 0.1, (round(7.3 * 44100), 2))
+    times = [i / 30 for i in range(200)]
+    path = make_film(tmp_path / "film.mp4", times=times, fps=30, sounds=[(0.2, sound)], rate=44100)
+    whole = decode(path, frames=SMALL)
+    assert whole[2] == pytest.approx(7.5, abs=0.002)
+    for seconds in (1, 4, 8):
+        parts = decode(path, frames=SMALL, chunk_seconds=seconds)
+        assert np.array_equal(whole[0], parts[0]) and np.array_equal(whole[1], parts[1])
+        assert whole[2] == parts[2]
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1", "3 channels"])
+def test_equal_channels_keep_their_level(tmp_path, layout):
+    channels = av.AudioLayout(layout).nb_channels
+    samples = np.stack([tone(3, 44100, amplitude=0.5)] * channels, axis=1)
+    path = make_film(tmp_path / "tape.wav", sounds=[(0, samples)], rate=44100, layout=layout)
+    waveform, _, _ = decode(path)
+    assert np.abs(waveform[16000:32000]).max() == pytest.approx(0.5, rel=0.01)
+
+
+def test_stereo_becomes_the_mean(tmp_path):
+    left = tone(2, 16000, hertz=300)
+    path = make_film(tmp_path / "t.wav", sounds=[(0, np.stack([left, 0 * left], axis=1))], rate=16000)
+    assert decode(path)[0] == pytest.approx(left / 2, abs=1e-4)
+
+
+def test_gaps_are_silent_and_jitter_is_not_a_gap(tmp_path):
+    sounds = [(0, clicks(1, 48000, [0.5])), (2.0, clicks(1, 48000, [0.5])), (3.02, clicks(2, 48000, [0.5]))]
+    path = make_film(tmp_path / "f.mkv", times=FIVE_SECONDS, sounds=sounds, audio_codec="pcm_s16le")
+    waveform, _, _ = decode(path)
+    assert click_times(waveform, 16000) == pytest.approx([0.5, 2.5, 3.5], abs=0.002)
+    assert not waveform[17000:31000].any()
+
+
+def test_overlapping_and_changing_sound_is_joined_once(tmp_path):
+    """Broadcasts change format in mid-stream and repeat what was sent."""
+    first = make_film(tmp_path / "1.ts", times=FIVE_SECONDS, sounds=[(0, clicks(5, 48000, [1, 4.5]))])
+    stereo = np.stack([clicks(4, 44100, [0.5, 2])] * 2, axis=1)
+    second = make_film(
+        tmp_path / "2.ts",
+        times=[4 + t for t in FIVE_SECONDS],
+        size=(96, 64),
+        sounds=[(4, stereo)],
+        rate=44100,
+    )
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    waveform, frames, end = decode(joined, frames=SMALL)
+    assert click_times(waveform, 16000) == pytest.approx([1, 4.5, 6], abs=0.1)  # the second part is shifted
+    assert end == pytest.approx(9, abs=0.1) and len(frames) == 9
+
+
+# Reading: where picture and sound differ
+
+
+def test_late_sound_is_preceded_by_silence(tmp_path):
+    path = make_film(tmp_path / "f.mp4", times=FIVE_SECONDS, sounds=[(2.5, clicks(2.5, 48000, [0.5]))])
+    waveform, frames, end = decode(path, frames=SMALL)
+    assert click_times(waveform, 16000) == pytest.approx([3.0], abs=0.002) and end == 5.0
+    assert not waveform[:39000].any() and number_of(frames[0, 0]) == 12
+
+
+def test_late_picture_is_preceded_by_its_first_frame(tmp_path):
+    times = [t + 1.5 for t in FIVE_SECONDS]
+    path = make_film(tmp_path / "film.mp4", times=times, sounds=[(0, clicks(5, 48000, [0.5]))])
+    waveform, frames, end = decode(path, frames=SMALL)
+    assert [n for (n,) in numbers(frames)] == [0, 0, 25, 50, 75, 100, 124] and end == 6.5
+    assert click_times(waveform, 16000) == pytest.approx([0.5], abs=0.002)
+
+
+def test_time_begins_where_the_film_does(tmp_path):
+    times, sound = [100 + t for t in FIVE_SECONDS], clicks(5, 48000, [0.5])
+    path = make_film(tmp_path / "film.mkv", times=times, sounds=[(100, sound)])
+    waveform, frames, end = decode(path, frames=SMALL)
+    assert click_times(waveform, 16000) == pytest.approx([0.5], abs=0.002) and end == 5.0
+    assert number_of(frames[0, 0]) == 12
+
+
+def test_the_longer_of_picture_and_sound_counts(tmp_path):
+    short = make_film(tmp_path / "short.mp4", times=FIVE_SECONDS, sounds=[(0, tone(2.2, 48000))])
+    waveform, _, end = decode(short)
+    assert end == 5.0 and np.abs(waveform[:35000]).max() > 0.4 and not waveform[35300:].any()
+    long = make_film(tmp_path / "long.mp4", times=FIVE_SECONDS, sounds=[(0, tone(9.3, 48000))])
+    assert decode(long)[2] == decode(long, audio=False, frames=SMALL)[2] == pytest.approx(9.3, abs=0.001)
+    frames = decode(long, frames=SMALL)[1]
+    assert [n for (n,) in numbers(frames)][-6:] == [112] + [
+        124
+    ] * 5  # each second's middle frame, then the last
+
+
+def test_a_silent_film_is_zeros_with_a_warning(tmp_path):
+    path = make_film(tmp_path / "silent.mp4", times=FIVE_SECONDS)
+    with pytest.warns(MediaWarning, match="silent.mp4.*no sound"):
+        (chunk,) = stream_segments(path)
+    assert chunk.waveform.shape == (5, 16000) and not chunk.waveform.any() and chunk.frames is None
+
+
+def test_nothing_asked_for_is_a_mistake(tmp_path):
+    with pytest.raises(ValueError, match="audio, frames or both"):
+        stream_segments(make_film(tmp_path / "film.mp4", times=FIVE_SECONDS), audio=False)
+
+
+# Reading: damage
+
+
+def clicking_film(path):
+    return make_film(path, times=FIVE_SECONDS, sounds=[(0, clicks(5, 48000, [1, 2, 3, 4]))])
+
+
+def test_what_is_not_asked_for_is_not_decoded(tmp_path):
+    no_picture = damage(clicking_film(tmp_path / "a.mp4"), "video", 0, 5)
+    (chunk,) = stream_segments(no_picture)  # a MediaWarning would be an error here
+    assert len(click_times(chunk.waveform.ravel(), 16000)) == 4
+    no_sound = damage(clicking_film(tmp_path / "b.mp4"), "audio", -1, 5)
+    (chunk,) = stream_segments(no_sound, audio=False, frames=SMALL)
+    assert chunk.waveform is None and len(chunk.frames) == 5
+
+
+def test_damage_in_the_middle_leaves_the_rest_in_place(tmp_path):
+    path = damage(clicking_film(tmp_path / "film.mp4"), "audio", 2.1, 2.15)
+    with pytest.warns(MediaWarning, match=r"film.mp4: its audio is damaged.* from 2\.1 s"):
+        (chunk,) = stream_segments(path)
+    assert click_times(chunk.waveform.ravel(), 16000) == pytest.approx([1, 2, 3, 4], abs=0.002)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_film_that_breaks_off_is_used_up_to_there(tmp_path, suffix):
+    sound, times = tone(20, 8000), [i / 25 for i in range(500)]
+    path = make_film(tmp_path / f"film.{suffix}", times=times, sounds=[(0, sound)], rate=8000)
+    truncate(path, 0.5)
+    with pytest.warns(MediaWarning, match=f"film.{suffix}.*(damaged|breaks off)"):
+        chunks = list(stream_segments(path, frames=SMALL))
+    assert 5 < chunks[-1].end < 16 and number_of(chunks[0].frames[4, 0]) == 112
+
+
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_film_of_which_nothing_decodes_is_refused(tmp_path, kind):
+    path = damage(clicking_film(tmp_path / "film.mp4"), kind, -1, 6)
+    with warnings.catch_warnings(), pytest.raises(MediaError, match=f"film.mp4.*nothing of its {kind}"):
+        warnings.simplefilter("ignore")
+        list(stream_segments(path, frames=SMALL))
+
+
+def test_a_lying_header_costs_nothing(tmp_path):
+    path = clicking_film(tmp_path / "film.mkv")
+    content = bytearray(path.read_bytes())
+    claim = content.index(b"\x44\x89\x88") + 3  # Duration, an 8-byte float of milliseconds
+    content[claim : claim + 8] = np.array(1e15, ">f8").tobytes()
+    path.write_bytes(content)
+    assert probe(path).duration > 1e9
+    with pytest.warns(MediaWarning, match="breaks off"):
+        assert sum(len(chunk.frames) for chunk in stream_segments(path, frames=SMALL)) == 5
+
+
+def test_a_leap_of_hours_ends_the_film(tmp_path):
+    times, click = [*FIVE_SECONDS, *(7200 + t for t in FIVE_SECONDS)], clicks(5, 48000, [1.0])
+    sounds = [(0, click), (7200, click)]
+    path = make_film(tmp_path / "film.mkv", times=times, sounds=sounds, audio_codec="pcm_s16le")
+    with pytest.warns(MediaWarning, match="leaps from 5.0 s to 7200.0 s"):
+        assert [chunk.end for chunk in stream_segments(path, frames=SMALL)] == [5.0]
+
+
+# Reading: resources
+
+
+def test_memory_does_not_grow_with_the_film(tmp_path):
+    sound = np.zeros((600 * 8000,), np.float32)
+    path = make_film(tmp_path / "long.mp4", times=range(600), fps=1, sounds=[(0, sound)], rate=8000)
+    del sound
+    tracemalloc.start()
+    try:
+        chunks = stream_segments(path, frames=FrameSampling(4, 112, 112), chunk_seconds=10)
+        assert sum(len(chunk.frames) for chunk in chunks) == 600  # 90 MB of frames, 38 MB of sound
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts open files in /proc")
+def test_no_file_stays_open(tmp_path):
+    path = clicking_film(tmp_path / "film.mp4")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        decode(path, frames=SMALL)
+        unfinished = stream_segments(path, frames=SMALL, chunk_seconds=1)
+        next(unfinished)
+        unfinished.close()
+        cut_reel(path, [(1, 2)], tmp_path / "reel.mp4")
+        with pytest.raises(MediaError):
+            cut_reel(path, [(1, 2), (8, 9)], tmp_path / "reel.mp4")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+# Writing: reels and clips
+
+
+@pytest.mark.parametrize(
+    ("suffix", "video_codec"), [("mp4", "libx264"), ("mkv", "libx264"), ("ts", "mpeg2video")]
+)
+def test_a_reel_is_exact_to_the_frame(tmp_path, suffix, video_codec):
+    path = make_film(
+        tmp_path / f"film.{suffix}",
+        times=[i / 25 for i in range(1000)],
+        keyframe_every=250,
+        video_codec=video_codec,
+    )
+    pieces = [(20, 21), (3, 4.48), (39, 40), (0, 0.2)]
+    cut_reel(path, pieces, tmp_path / "reel.mp4")
+    frames, end = shown(tmp_path / "reel.mp4")
+    expected = [number for start, stop in pieces for number in range(round(start * 25), round(stop * 25))]
+    assert [number for _, number in frames] == expected
+    assert [time for time, _ in frames] == pytest.approx(np.arange(len(expected)) / 25, abs=1e-3)
+    assert end == pytest.approx(len(expected) / 25, abs=1e-3)
+
+
+def test_sound_stays_in_place_over_many_pieces(tmp_path):
+    seconds, length = 20, 1 / 3
+    sound = np.stack([clicks(seconds, 44100, np.arange(seconds) + 0.6)] * 2, axis=1)
+    path = make_film(
+        tmp_path / "film.mp4", times=np.arange(0, seconds, 1 / 30), fps=30, sounds=[(0, sound)], rate=44100
+    )
+    cut_reel(path, [(i + 0.5, i + 0.5 + length) for i in range(seconds)], tmp_path / "reel.mp4")
+    waveform, _, end = decode(tmp_path / "reel.mp4")
+    assert click_times(waveform, 16000) == pytest.approx(np.arange(seconds) * length + 0.1, abs=0.002)
+    with av.open(str(tmp_path / "reel.mp4")) as reel:
+        lengths = [float(stream.duration * stream.time_base) for stream in reel.streams]
+    assert lengths == pytest.approx([seconds * length] * 2, abs=0.001) and end == pytest.approx(
+        lengths[0], abs=0.001
+    )
+
+
+def test_a_reel_keeps_uneven_times(tmp_path):
+    times = np.cumsum(np.random.default_rng(2).uniform(0.02, 0.4, 40))
+    times -= times[0]
+    path = make_film(tmp_path / "film.mp4", times=times)
+    cut_reel(path, [(2, 4)], tmp_path / "reel.mp4")
+    frames, end = shown(tmp_path / "reel.mp4")
+    first = int((times <= 2).sum()) - 1  # the frame that is on screen as the piece begins
+    inside = [(0.0, first), *((time - 2, i) for i, time in enumerate(times) if 2 < time < 4)]
+    assert np.array(frames) == pytest.approx(np.array(inside), abs=1e-3) and end == pytest.approx(2, abs=1e-3)
+
+
+def test_a_reel_stands_upright(tmp_path):
+    path = make_film(tmp_path / "phone.mp4", times=FIVE_SECONDS, size=(96, 64), rotation=90)
+    cut_reel(path, [(1, 2)], tmp_path / "reel.mp4")
+    info = probe(tmp_path / "reel.mp4")
+    assert (info.width, info.height, info.rotation) == (64, 96, 0)
+    assert shown(tmp_path / "reel.mp4")[0][12][1] == number_of(np.rot90(numbered_frame(37)))
+
+
+def test_large_and_odd_pictures_are_fitted(tmp_path):
+    picture = np.zeros((1210, 2151, 3), np.uint8)
+    write_film(tmp_path / "large.mp4", [picture] * 5, None, fps=5, sampling_rate=16000)
+    cut_reel(tmp_path / "large.mp4", [(0, 1)], tmp_path / "reel.mp4")
+    assert (probe(tmp_path / "reel.mp4").width, probe(tmp_path / "reel.mp4").height) == (1920, 1080)
+
+
+def test_a_reel_keeps_colours(tmp_path):
+    picture = np.full((64, 64, 3), (200, 50, 30), np.uint8)
+    write_film(tmp_path / "red.mp4", [picture] * 25, None, fps=25, sampling_rate=16000)
+    cut_reel(tmp_path / "red.mp4", [(0, 1)], tmp_path / "reel.mp4")
+    _, frames, _ = decode(tmp_path / "reel.mp4", frames=FrameSampling(1, 64, 64))
+    assert np.abs(frames[0, 0].astype(int) - picture).max() <= 6
+
+
+def test_a_reel_of_sound_alone(tmp_path):
+    path = make_film(tmp_path / "tape.wav", sounds=[(0, clicks(5, 44100, [1.0, 3.0]))], rate=44100)
+    cut_reel(path, [(2.5, 3.5), (0.9, 2)], tmp_path / "reel.m4a")
+    assert not probe(tmp_path / "reel.m4a").has_video
+    waveform, _, end = decode(tmp_path / "reel.m4a")
+    assert click_times(waveform, 16000) == pytest.approx([0.5, 1.1], abs=0.002) and end == 2.1
+
+
+def test_a_reel_ends_with_the_film(tmp_path):
+    path = clicking_film(tmp_path / "film.mp4")
+    cut_reel(path, [(4, 9), (4, 5 + 1e-5), (4.5, 5 - 1e-5)], tmp_path / "reel.mp4")
+    frames, end = shown(tmp_path / "reel.mp4")
+    assert end == pytest.approx(2.5, abs=0.001) and frames[-1][1] == 124
+    assert decode(tmp_path / "reel.mp4")[2] == pytest.approx(2.5, abs=0.001)
+
+
+def test_where_only_sound_goes_on_the_last_frame_stays(tmp_path):
+    path = make_film(tmp_path / "film.mp4", times=FIVE_SECONDS, sounds=[(0, clicks(9, 48000, [8.0]))])
+    cut_reel(path, [(4.5, 12), (7, 8.5)], tmp_path / "reel.mp4")
+    frames, end = shown(tmp_path / "reel.mp4")
+    assert end == pytest.approx(6, abs=0.001) and frames[-1][1] == 124
+    assert click_times(decode(tmp_path / "reel.mp4")[0], 16000) == pytest.approx([3.5, 5.5], abs=0.002)
+
+
+def test_a_piece_is_reached_without_decoding_what_is_before_it(tmp_path):
+    times = [i / 25 for i in range(1000)]
+    path = make_film(tmp_path / "film.mp4", times=times, sounds=[(0, clicks(40, 48000, [30.5]))])
+    for kind in ("video", "audio"):
+        damage(path, kind, 0, 28)
+    cut_reel(path, [(30, 31)], tmp_path / "reel.mp4")  # a MediaWarning would be an error here
+    assert [number for _, number in shown(tmp_path / "reel.mp4")[0]] == list(range(750, 775))
+    assert click_times(decode(tmp_path / "reel.mp4")[0], 16000) == pytest.approx([0.5], abs=0.002)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[], [(2, 1)], [(1, 1)], [(-1, 1)], [(0, float("nan"))], [(0, float("inf"))], [(0, 1), (6, 7)]],
+)
+def test_impossible_pieces_leave_everything_as_it_was(tmp_path, pieces):
+    path = make_film(tmp_path / "film.mp4", times=FIVE_SECONDS)
+    (tmp_path / "reel.mp4").write_bytes(b"old")
+    with pytest.raises(MediaError, match="film.mp4"):
+        cut_reel(path, pieces, tmp_path / "reel.mp4")
+    assert (tmp_path / "reel.mp4").read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == ["film.mp4", "reel.mp4"]
+
+
+def test_a_film_is_not_replaced_by_its_reel(tmp_path):
+    path = make_film(tmp_path / "film.mp4", times=FIVE_SECONDS)
+    with pytest.raises(MediaError, match="the film itself"):
+        cut_reel(path, [(0, 1)], path)
+    with pytest.raises(MediaError, match="nowhere"):
+        cut_reel(path, [(0, 1)], tmp_path / "nowhere" / "reel.mp4")
+
+
+def test_clips_are_reels_of_one_piece(tmp_path):
+    path, clips = clicking_film(tmp_path / "film.mp4"), [tmp_path / "1.mp4", tmp_path / "2.mp4"]
+    cut_clips(path, [(1, 2), (3.5, 4.5)], clips)
+    assert [[n for _, n in shown(clip)[0]][:1] for clip in clips] == [[25], [87]]
+    assert [click_times(decode(clip)[0], 16000) for clip in clips] == [
+        pytest.approx([0.0], abs=0.002),
+        pytest.approx([0.5], abs=0.002),
+    ]
+    with pytest.raises(ValueError):
+        cut_clips(path, [(1, 2)], clips)
+
+
+# Writing: films
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (37000, 2), (96000, 1)])
+def test_a_written_film_reads_back(tmp_path, rate, channels):
+    path = tmp_path / "film.mp4"
+    sound = np.stack([clicks(3, rate, [0.5, 2.0])] * channels, axis=1).squeeze()
+    write_film(path, (numbered_frame(i, 65, 49) for i in range(75)), sound, fps=25, sampling_rate=rate)
+    info = probe(path)
+    assert (info.width, info.height, info.fps, info.channels) == (64, 48, 25.0, channels)
+    waveform, frames, end = decode(path, frames=SMALL)
+    assert numbers(frames) == [[12], [37], [62]] and end == 3.0
+    assert click_times(waveform, 16000) == pytest.approx([0.5, 2.0], abs=0.002)
+
+
+def test_a_written_film_suits_browsers(tmp_path):
+    path, frames = tmp_path / "film.mp4", [numbered_frame(i) for i in range(50)]
+    write_film(path, frames, tone(2, 44100), fps=25, sampling_rate=44100)
+    with av.open(str(path)) as container:
+        video, audio = container.streams.video[0], container.streams.audio[0]
+        assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert audio.codec_context.name == "aac"
+    content = path.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+
+
+def test_a_written_film_may_be_silent_or_end_in_sound(tmp_path):
+    frames = [numbered_frame(i) for i in range(25)]
+    write_film(tmp_path / "silent.mp4", frames, None, fps=25, sampling_rate=16000)
+    assert not probe(tmp_path / "silent.mp4").has_audio
+    write_film(tmp_path / "long.mp4", frames, tone(2.5, 16000), fps=25, sampling_rate=16000)
+    assert decode(tmp_path / "long.mp4")[2] == 2.5
+
+
+def test_a_failed_film_leaves_the_old_one(tmp_path):
+    def frames():
+        yield numbered_frame(0)
+        raise RuntimeError("no more")
+
+    path: Path = tmp_path / "film.mp4"
+    path.write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="no more"):
+        write_film(path, frames(), None, fps=25, sampling_rate=16000)
+    with pytest.raises(MediaError, match="film.mp4.*no frames"):
+        write_film(path, [], None, fps=25, sampling_rate=16000)
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["film.mp4"]
