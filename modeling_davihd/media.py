@@ -48,8 +48,8 @@ class MediaWarning(UserWarning):
 class MediaInfo:
     """What a file's headers claim; claims can be false, and nothing is sized by them.
 
-    width, height: of the upright picture. rotation: degrees counter-clockwise by which decoded frames are
-    turned to stand upright. start: time stamp at which the film's own time line begins.
+    width, height: of the picture as stored, which players may turn by a quarter. start: time stamp at which
+    the film's own time line begins.
     """
 
     path: Path
@@ -59,7 +59,6 @@ class MediaInfo:
     width: int | None = None
     height: int | None = None
     fps: float | None = None
-    rotation: int = 0
     sampling_rate: int | None = None
     channels: int | None = None
     start: float = 0.0
@@ -88,7 +87,7 @@ class MediaChunk:
 
 
 def probe(path: AnyPath) -> MediaInfo:
-    """Say what a file holds, from its headers and its first frame; raises MediaError where it is no media."""
+    """Say what a file holds, from its headers alone; raises MediaError where it is no media."""
     with _open(path) as container:
         video, audio = _pick(container, "video"), _pick(container, "audio")
         if not (video or audio):
@@ -98,11 +97,8 @@ def probe(path: AnyPath) -> MediaInfo:
         if audio:
             facts |= {"sampling_rate": audio.sample_rate, "channels": audio.channels}
         if video:
-            rotation, rate = 0, video.average_rate or video.guessed_rate
-            with suppress(av.FFmpegError, StopIteration):
-                rotation = _rotation(next(container.decode(video)))
-            width, height = _turned(video.width, video.height, rotation)
-            facts |= {"width": width, "height": height, "rotation": rotation, "fps": rate and float(rate)}
+            rate = video.average_rate or video.guessed_rate
+            facts |= {"width": video.width, "height": video.height, "fps": rate and float(rate)}
         facts["duration"] = container.duration and container.duration / av.time_base
         return MediaInfo(Path(path), has_video=bool(video), has_audio=bool(audio), **facts)
 
@@ -144,7 +140,7 @@ def cut_reel(path: AnyPath, segments: Sequence[Piece], destination: AnyPath) -> 
         sound = stack.enter_context(closing(_Track(info, "audio"))) if info.has_audio else None
         film = stack.enter_context(_FilmWriter.open(destination))
         if picture:
-            film.add_video_like(picture.stream, info)
+            film.add_video_like(picture.stream, _stored_rotation(path))
         if sound:
             film.add_audio(info.sampling_rate, min(info.channels, 2))
         for start, end in pieces:
@@ -508,10 +504,10 @@ class _FilmWriter:
         self._video = self._container.add_stream("libx264", rate, options, **shape)
         self._video.codec_context.flags |= av.codec.context.Flags.frame_duration
 
-    def add_video_like(self, source: av.VideoStream, info: MediaInfo) -> None:
+    def add_video_like(self, source: av.VideoStream, rotation: int) -> None:
         """Add a picture with square pixels, the source's colours and its upright size within REEL_LIMITS."""
         aspect = float(source.sample_aspect_ratio or 1)
-        width, height = _turned(source.width * aspect, source.height, info.rotation)
+        width, height = _turned(source.width * aspect, source.height, rotation)
         scale = min(1.0, REEL_LIMITS[0] / max(width, height), REEL_LIMITS[1] / min(width, height))
         even = [max(2, 2 * round(side * scale / 2)) for side in (width, height)]
         self.add_video(*even, source.average_rate or source.guessed_rate or Fraction(25), Fraction(1, 90000))
@@ -556,6 +552,13 @@ def _upright(scaler: VideoReformatter, frame: av.VideoFrame, width: int, height:
     """The frame as uint8 RGB (height, width, 3), turned as its display matrix says."""
     picture = scaler.reformat(frame, *_turned(width, height, _rotation(frame)), "rgb24").to_ndarray()
     return np.ascontiguousarray(np.rot90(picture, _rotation(frame) // 90))
+
+
+def _stored_rotation(path: AnyPath) -> int:
+    """Degrees by which the picture is to be turned, as its first frame says."""
+    with _open(path) as container, suppress(av.FFmpegError, StopIteration):
+        return _rotation(next(container.decode(_pick(container, "video"))))
+    return 0
 
 
 def _rotation(frame: av.VideoFrame) -> int:
