@@ -5,6 +5,7 @@ import json
 import math
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,38 +22,35 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from datasets_scripts.synthetic import generate_soundtrack
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 
+Batch = dict[str, torch.Tensor]
 
+
+@dataclass(frozen=True)
 class SyntheticBatches(Dataset):
     """Item i is the i-th batch: clips of one length, generated from seeds that no other item uses."""
 
-    def __init__(
-        self, extractor: DAViHDFeatureExtractor, recipe: dict, split: str, batches: int, clips: int = 0
-    ):
-        self.extractor, self.recipe, self.split, self.batches, self.clips = (
-            extractor,
-            recipe,
-            split,
-            batches,
-            clips,
-        )
+    extractor: DAViHDFeatureExtractor
+    split: str
+    batches: int
+    seed: int
+    batch_seconds: int
+    clip_seconds: list[int]
 
     def __len__(self) -> int:
         return self.batches
 
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        lengths = self.recipe["clip_seconds"]
-        seconds = lengths[int(np.random.default_rng([self.recipe["seed"], index]).integers(len(lengths)))]
-        clips = self.clips or max(1, self.recipe["batch_seconds"] // seconds)
-        first_seed = self.recipe["seed"] * 10**8 + index * 1000
-        tracks = [
-            generate_soundtrack(first_seed + i, duration=seconds, split=self.split) for i in range(clips)
-        ]
-        batch = self.extractor(audio=[track.waveform for track in tracks], sampling_rate=16000)
-        return {"log_mel": batch["log_mel"], "labels": torch.stack([torch.tensor(t.labels) for t in tracks])}
+    def __getitem__(self, index: int) -> Batch:
+        choice = np.random.default_rng([self.seed, index]).integers(len(self.clip_seconds))
+        seconds = self.clip_seconds[choice]
+        first = self.seed * 10**8 + index * 1000
+        seeds = range(first, first + max(1, self.batch_seconds // seconds))
+        tracks = [generate_soundtrack(seed, duration=seconds, split=self.split) for seed in seeds]
+        inputs = self.extractor(audio=[track.waveform for track in tracks], sampling_rate=16000)
+        return {**inputs, "labels": torch.stack([torch.tensor(track.labels) for track in tracks])}
 
 
 @torch.no_grad()
-def mean_spearman(model: DAViHDModel, batches: list[dict[str, torch.Tensor]]) -> float:
+def mean_spearman(model: DAViHDModel, batches: list[Batch]) -> float:
     """Spearman correlation of scores with labels, clip by clip, then averaged; a constant score counts 0."""
     model.eval()
     values = []
@@ -65,11 +63,13 @@ def mean_spearman(model: DAViHDModel, batches: list[dict[str, torch.Tensor]]) ->
     return float(np.nan_to_num(values).mean())
 
 
-def learning_rate_factor(step: int, warmup: int, total: int) -> float:
+def learning_rate(step: int, recipe: dict) -> float:
     """Linear warm-up, then half a cosine down to 1 %."""
+    warmup, total = recipe["warmup_steps"], recipe["steps"]
     if step < warmup:
-        return (step + 1) / warmup
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+        return recipe["learning_rate"] * (step + 1) / warmup
+    cosine = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+    return recipe["learning_rate"] * (0.01 + 0.99 * cosine)
 
 
 def parse_arguments() -> tuple[argparse.Namespace, dict]:
@@ -80,10 +80,15 @@ def parse_arguments() -> tuple[argparse.Namespace, dict]:
     parser.add_argument("--output", type=Path, required=True, help="folder for the trained model")
     parser.add_argument("--steps", type=int, help="instead of the recipe's")
     arguments = parser.parse_args()
-    if not (arguments.config / "training.yaml").is_file():
+    recipe_file = arguments.config / "training.yaml"
+    if not recipe_file.is_file():
         parser.error(f"--config is {arguments.config}; it needs to be a folder with a training.yaml")
-    recipe = yaml.safe_load((arguments.config / "training.yaml").read_text())
-    if arguments.steps:
+    recipe = yaml.safe_load(recipe_file.read_text())
+    if recipe["dataset"] != "synthetic":
+        parser.error(f"{recipe_file} names the dataset {recipe['dataset']!r}; it needs to be 'synthetic'")
+    if arguments.steps is not None:
+        if arguments.steps < 1:
+            parser.error(f"--steps is {arguments.steps}; it needs to be at least 1")
         recipe["steps"] = arguments.steps
     return arguments, recipe
 
@@ -97,44 +102,42 @@ def main():
     optimizer = torch.optim.Adam(
         model.parameters(), lr=recipe["learning_rate"], weight_decay=recipe["weight_decay"]
     )
-    batches = SyntheticBatches(extractor, recipe, "train", recipe["steps"])
-    loader = DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
-    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
-    validation_recipe = recipe | {"clip_seconds": [60]}
-    validation = SyntheticBatches(
-        extractor, validation_recipe, "validation", math.ceil(recipe["validation_clips"] / 8), 8
+    training = SyntheticBatches(
+        extractor, "train", recipe["steps"], recipe["seed"], recipe["batch_seconds"], recipe["clip_seconds"]
     )
-    validation = [validation[i] for i in range(len(validation))]
+    loader = DataLoader(training, batch_size=None, num_workers=1, prefetch_factor=4)
+    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+    clips = SyntheticBatches(
+        extractor, "validation", math.ceil(recipe["validation_clips"] / 8), recipe["seed"], 480, [60]
+    )
+    validation = [clips[i] for i in range(len(clips))]
 
-    best, losses, started = -1.0, [], time.time()
-    progress = tqdm(loader, disable=None, desc="training")
-    for step, batch in enumerate(progress):
-        factor = learning_rate_factor(step, recipe["warmup_steps"], recipe["steps"])
+    def validate_and_save(step: int, loss: float, best: float) -> float:
+        network = accelerator.unwrap_model(model)
+        spearman = mean_spearman(network, validation)
+        report = {"step": step, "loss": round(loss, 5), "validation_spearman": round(spearman, 4)}
+        report["seconds"] = round(time.time() - started)
+        if accelerator.is_main_process:
+            tqdm.write(json.dumps(report), file=sys.stderr)
+            if spearman > best:
+                network.save_pretrained(arguments.output)
+                extractor.save_pretrained(arguments.output)
+                (arguments.output / "training.json").write_text(json.dumps(recipe | report, indent=2) + "\n")
+        return max(spearman, best)
+
+    best, losses, started = -math.inf, [], time.time()
+    for step, batch in enumerate(tqdm(loader, disable=None, desc="training")):
         for group in optimizer.param_groups:
-            group["lr"] = recipe["learning_rate"] * factor
+            group["lr"] = learning_rate(step, recipe)
         loss = model(**batch).loss
         optimizer.zero_grad()
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), recipe["gradient_clip"])
         optimizer.step()
         losses.append(loss.item())
-        if (step + 1) % recipe["validate_every"] and step + 1 < recipe["steps"]:
-            continue
-        spearman = mean_spearman(accelerator.unwrap_model(model), validation)
-        report = {
-            "step": step + 1,
-            "loss": round(float(np.mean(losses)), 5),
-            "validation_spearman": round(spearman, 4),
-            "seconds": round(time.time() - started),
-        }
-        losses = []
-        if accelerator.is_main_process:
-            tqdm.write(json.dumps(report), file=sys.stderr)
-            if spearman > best:
-                best = spearman
-                accelerator.unwrap_model(model).save_pretrained(arguments.output)
-                extractor.save_pretrained(arguments.output)
-                (arguments.output / "training.json").write_text(json.dumps(recipe | report, indent=2) + "\n")
+        if (step + 1) % recipe["validate_every"] == 0 or step + 1 == recipe["steps"]:
+            best = validate_and_save(step + 1, float(np.mean(losses)), best)
+            losses = []
 
 
 if __name__ == "__main__":
