@@ -27,6 +27,8 @@ from .configuration_davihd import DAViHDConfig
 
 # Elements of one convolution window outside training: long videos pass through in pieces of at most that.
 _WINDOW_ELEMENTS = 2**19
+# Seconds whose medians are found at once.
+_MEDIAN_BLOCK = 64
 
 
 @dataclass
@@ -472,11 +474,18 @@ def subtract_running_median(
     second = torch.arange(math.ceil(log_mel.shape[1] / rate), device=log_mel.device)
     first = torch.ceil(second * rate).long()
     index = first[:, None] + torch.arange(math.ceil(rate), device=log_mel.device)
-    inside = (index < torch.ceil((second + 1) * rate)[:, None]) & (index < frames[:, None, None])
-    framewise = log_mel[:, index.clamp(max=log_mel.shape[1] - 1)].masked_fill(~inside[..., None], torch.nan)
-    medians = framewise.nanmedian(2).values.masked_fill((second >= segments[:, None])[..., None], torch.nan)
-    padded = F.pad(medians, (0, 0, seconds // 2, seconds // 2), value=torch.nan)
-    background = padded.unfold(1, seconds, 1).nanmedian(-1).values
+    outside = (index >= torch.ceil((second + 1) * rate)[:, None]) | (index >= frames[:, None, None])
+    index = index.clamp(max=log_mel.shape[1] - 1)
+    # In blocks, for the windows of a long video laid side by side are many times its spectrogram.
+    medians = torch.cat(
+        [
+            log_mel[:, rows].masked_fill(hidden[..., None], torch.nan).nanmedian(2).values
+            for rows, hidden in zip(index.split(_MEDIAN_BLOCK), outside.split(_MEDIAN_BLOCK, 1), strict=True)
+        ],
+        1,
+    ).masked_fill((second >= segments[:, None])[..., None], torch.nan)
+    windows = F.pad(medians, (0, 0, seconds // 2, seconds // 2), value=torch.nan).unfold(1, seconds, 1)
+    background = torch.cat([block.nanmedian(-1).values for block in windows.split(_MEDIAN_BLOCK, 1)], 1)
     return log_mel - background.nan_to_num(0.0)[:, owner]
 
 
@@ -626,7 +635,8 @@ class DAViHDDynamicsEncoder(nn.Module):
         if self.config.log_mel_baseline_seconds is not None:
             seconds = self.config.log_mel_baseline_seconds
             log_mel = subtract_running_median(log_mel, frames, segment_lengths, rate, seconds)
-        log_mel = repeat_last_frame(log_mel, frames, minimum)
+        if mask is not None or log_mel.shape[1] < minimum:
+            log_mel = repeat_last_frame(log_mel, frames, minimum)
         frames = frames.clamp(min=minimum).masked_fill(frames == 0, 0)
         return log_mel[:, None], frames, segment_lengths
 

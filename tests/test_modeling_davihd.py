@@ -263,6 +263,18 @@ def test_long_videos_pass_in_windows_with_the_same_scores(monkeypatch, lengths):
             assert (one - other).abs().max() < 1e-6
 
 
+def test_background_is_the_running_median_of_the_medians_of_each_second(monkeypatch):
+    monkeypatch.setattr(modeling_davihd, "_MEDIAN_BLOCK", 4)
+    log_mel = torch.randn(1, 688, 3)  # 11 s
+    frames, segments = torch.tensor([688]), torch.tensor([11])
+    found = modeling_davihd.subtract_running_median(log_mel, frames, segments, 62.5, 5)
+    owner = [int(frame / 62.5) for frame in range(688)]
+    seconds = [log_mel[0, [second == o for o in owner]].median(0).values for second in range(11)]
+    for frame, second in enumerate(owner):
+        window = torch.stack(seconds[max(0, second - 2) : second + 3])
+        assert torch.allclose(log_mel[0, frame] - found[0, frame], window.median(0).values, atol=1e-6)
+
+
 def test_gradient_checkpointing_changes_nothing():
     inputs = random_inputs(DAViHDConfig(**TINY), [6, 4])
     models = [tiny_model(dropout=0.0).train() for _ in range(2)]

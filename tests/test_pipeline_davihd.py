@@ -37,6 +37,11 @@ def film(tmp_path_factory):
     return film_with_sound(tmp_path_factory.mktemp("films") / "film.mp4", SOUND, 7.5)
 
 
+@pytest.fixture(scope="module")
+def short_film(tmp_path_factory):
+    return film_with_sound(tmp_path_factory.mktemp("films") / "short.mp4", tone(1.5, 16000), 1.5)
+
+
 def test_scores_are_those_of_the_model_on_the_whole_sound(film):
     detect = detector(modalities=["dynamics"])
     found = detect(str(film))
@@ -48,13 +53,13 @@ def test_scores_are_those_of_the_model_on_the_whole_sound(film):
     np.testing.assert_allclose(found["scores"], expected, atol=1e-5)
 
 
-def test_visual_and_semantic_features_come_from_the_backbones(film):
+def test_visual_and_semantic_features_come_from_the_backbones(short_film):
     sizes = {"visual_dim": 512, "visual_backbone": "resnet3d_34", "semantic_backbone": "panns_cnn14_16k"}
     names = ["pixel_values", "waveform", "log_mel", "attention_mask"]
     detect = detector({"model_input_names": names, "frames_per_segment": 16, "image_size": 112}, **sizes)
-    found = detect(str(film))
+    found = detect(str(short_film))
     sampling = media.FrameSampling(16, 112, 112)
-    chunks = list(media.stream_segments(film, frames=sampling))
+    chunks = list(media.stream_segments(short_film, frames=sampling))
     frames = np.concatenate([chunk.frames for chunk in chunks])
     waveform = np.concatenate([chunk.waveform for chunk in chunks]).ravel()
     with torch.no_grad():
@@ -66,7 +71,7 @@ def test_visual_and_semantic_features_come_from_the_backbones(film):
     "modalities, decoded",
     [(["dynamics"], {"audio"}), (["visual"], {"video"}), (["visual", "dynamics"], {"audio", "video"})],
 )
-def test_only_the_streams_of_the_modalities_are_decoded(film, monkeypatch, modalities, decoded):
+def test_only_the_streams_of_the_modalities_are_decoded(short_film, monkeypatch, modalities, decoded):
     asked = {}
     stream = media.stream_segments
 
@@ -80,7 +85,7 @@ def test_only_the_streams_of_the_modalities_are_decoded(film, monkeypatch, modal
         "image_size": 112,
         "model_input_names": ["pixel_values", "log_mel"],
     }
-    detector(extractor, modalities=modalities, visual_dim=512, visual_backbone="resnet3d_34")(str(film))
+    detector(extractor, modalities=modalities, visual_dim=512, visual_backbone="resnet3d_34")(str(short_film))
     assert {name for name, wanted in asked.items() if wanted} == decoded
 
 
