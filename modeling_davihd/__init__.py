@@ -1,13 +1,12 @@
 """DAViHD: highlights of a video from its sound and its picture (arXiv 2602.03891)."""
 
 import importlib
-from pathlib import Path
 
 __version__ = "0.1.0"
 
-DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "davihd-small"
-
+# Loaded when first named, since transformers takes seconds; naming any of them registers the Auto classes.
 _EXPORTS = {
+    "DEFAULT_CHECKPOINT": "registration",
     "DAViHDConfig": "configuration_davihd",
     "DAViHDModel": "modeling_davihd",
     "DAViHDOutput": "modeling_davihd",
@@ -16,7 +15,7 @@ _EXPORTS = {
     "find_highlights": "highlights",
 }
 
-__all__ = ["DEFAULT_CHECKPOINT", *_EXPORTS]
+__all__ = list(_EXPORTS)
 
 
 def __getattr__(name: str):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import sys
 import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import DEFAULT_CHECKPOINT, __version__
+from . import __version__
 
 if TYPE_CHECKING:
     from .pipeline_davihd import VideoHighlightDetectionPipeline
@@ -24,16 +26,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     _check(parser, options)
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
-        return _run(options)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
+            return _run(options)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
 
 
 def _run(options: argparse.Namespace) -> int:
     warnings.simplefilter("ignore")
     try:
         detect = load_pipeline(options.model, options.device)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, NotImplementedError, AssertionError) as error:
         _say(f"error: the model {options.model} cannot be loaded: {_one_line(error)}")
         return 1
     from .media import MediaWarning
@@ -43,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     for path in options.files:
         try:
             _highlight(detect, path, options)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:
             _say(f"error: {_one_line(error)}")
             failed += 1
     return int(failed > 0)
@@ -52,24 +58,47 @@ def _run(options: argparse.Namespace) -> int:
 def load_pipeline(model: str, device: str) -> VideoHighlightDetectionPipeline:
     """The pipeline of a checkpoint folder, a Hub id, or the model inside this package."""
     from huggingface_hub.errors import StrictDataclassError
+    from huggingface_hub.utils import logging as hub_logging
+    from safetensors import SafetensorError
     from transformers import logging
 
-    from . import DAViHDFeatureExtractor, DAViHDModel, VideoHighlightDetectionPipeline
+    from . import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor, DAViHDModel, VideoHighlightDetectionPipeline
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    hub_logging.set_verbosity_error()
     checkpoint = DEFAULT_CHECKPOINT if model == DEFAULT_MODEL else model
+    _check_checkpoint(Path(checkpoint))
     try:
-        network, report = DAViHDModel.from_pretrained(checkpoint, output_loading_info=True)
-    except StrictDataclassError as error:
-        raise ValueError(str(error)) from error
-    if wrong := sorted(name for kind in ("missing_keys", "unexpected_keys") for name in report[kind]):
-        raise ValueError(f"its weights do not fit its config: {', '.join(wrong[:5])} missing or left over")
+        extractor = DAViHDFeatureExtractor.from_pretrained(checkpoint)
+        network, report = DAViHDModel.from_pretrained(
+            checkpoint, output_loading_info=True, use_safetensors=True, ignore_mismatched_sizes=True
+        )
+    except (StrictDataclassError, SafetensorError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"its files are damaged or not those of a DAViHD model ({error})") from error
+    kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
+    wrong = [name if isinstance(name, str) else name[0] for kind in kinds for name in report[kind]]
+    if wrong:
+        raise ValueError(f"its weights do not fit its config, as in {', '.join(sorted(wrong)[:5])}")
     return VideoHighlightDetectionPipeline(
-        network.eval(),
-        feature_extractor=DAViHDFeatureExtractor.from_pretrained(checkpoint),
-        device=_device(device),
+        network.eval(), feature_extractor=extractor, device=_device(device)
     )
+
+
+def _check_checkpoint(path: Path) -> None:
+    """Raise ValueError where the name is that of a file or of no folder, or of another model's folder."""
+    if not path.is_dir():
+        if path.exists():
+            raise ValueError("it is a file; a checkpoint folder or a Hub id is needed")
+        if path.is_absolute() or str(path).startswith((".", "~")) or len(path.parts) > 2:
+            raise ValueError("there is no such folder")
+        return
+    try:
+        kind = json.loads((path / "config.json").read_text()).get("model_type")
+    except (FileNotFoundError, json.JSONDecodeError, AttributeError) as error:
+        raise ValueError("the folder has no readable config.json") from error
+    if kind != "davihd":
+        raise ValueError(f"its config.json is that of a {kind!r} model; 'davihd' is needed")
 
 
 def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace) -> None:
@@ -89,13 +118,13 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
         version=__version__,
         log_mel=found.get("log_mel"),
         velocity_attention=found.get("velocity_attention"),
-        fps=info.fps,
+        fps=info.fps if info.fps and info.fps >= 1 else None,
     )
     written = write_outputs(result, options.output_dir, options.formats)
     count = len(result.highlights)
     names = [file.name for file in written]
     print(
-        path.name,
+        result.source_name,
         _clock(result.duration),
         f"{count} highlight{'s' * (count != 1)}",
         *names,
@@ -164,14 +193,22 @@ def _formats(text: str) -> list[str]:
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Wrong usage ends here with status 2, before anything is loaded."""
-    for name, least in (("duration", 0), ("top_k", 0), ("min_length", 0), ("max_length", 0)):
+    for name, least in (("duration", 0), ("top_k", 0), ("min_length", 0.1), ("max_length", 0.1)):
         value = getattr(options, name)
         if value is not None and not least < value < float("inf"):
-            parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be more than {least}")
+            parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be finite and over {least}")
     if options.min_length > options.max_length:
         parser.error(
             f"--min-length is {options.min_length}; it needs to be at most --max-length {options.max_length}"
         )
+    if options.duration is not None and options.duration < options.min_length:
+        parser.error(
+            f"--duration is {options.duration}; it needs to be at least --min-length {options.min_length}"
+        )
+    for path, other in itertools.permutations(options.files, 2):
+        ours = other.name.startswith((f"{path.stem}.highlights.", f"{path.stem}.highlight-"))
+        if ours and other.absolute().parent == options.output_dir.absolute():
+            parser.error(f"{other} would be overwritten by the output of {path}; use another --output-dir")
     for stem, count in Counter(path.stem for path in options.files).items():
         if count > 1:
             parser.error(

@@ -25,10 +25,12 @@ SAMPLING_RATE = 16000  # of the waveform rows, one second each
 MAX_GAP = 600.0  # seconds: a longer leap of the time stamps is damage, and what follows it is ignored
 MAX_OVERLAP = 10.0  # seconds: so is a longer step backwards
 JITTER = 0.05  # seconds: sound whose time stamps are off by less is joined as if they were not
+LOUDEST = 1e3  # times full scale: larger float samples are damage
 SEEK_BACK = (0.0, 5.0, 60.0)  # seconds: tried in turn where a container's index leads past the target
 PREROLL = 0.5  # seconds: sound decoded and dropped before a piece, for the decoder to settle
 SHORTEST = 0.001  # seconds: frames seen for less time do not get into a reel
 REEL_LIMITS = (1920, 1080)  # pixels: longer and shorter side of a reel
+STILLS = ("tty", "image2")  # what FFmpeg makes films of that are none
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 AnyPath = str | os.PathLike
@@ -307,7 +309,8 @@ class _Track:
                 last, self.end, self._good = time, max(self.end, time + length), self._good + 1
                 yield _Decoded(time, length, item, len(self._lost))
         if self._lost:
-            self.complain(f"is damaged: {len(self._lost)} packets left out from {self._lost[0]:.1f} s on")
+            count = f"{len(self._lost)} packet{'s' * (len(self._lost) > 1)}"
+            self.complain(f"is damaged: {count} left out from {self._lost[0]:.1f} s on")
 
     def _packets(self, after_seek: bool) -> Iterator[av.Packet | None]:
         """Yield packets, in the end an empty one or None, which make the decoder give what it still holds."""
@@ -345,6 +348,7 @@ class _Sound:
 
     def __init__(self, track: _Track, start: float, rate: int, channels: int) -> None:
         self._start, self._rate, self._channels = start, rate, channels
+        self._track, self._complained = track, False
         self._setup, self._resampler, self._due = None, None, 0.0
         self._written, self._late, self._limit = 0, 0, 2**62
         self._blocks, self._rest = self._joined(track), np.zeros((channels, 0), np.float32)
@@ -397,8 +401,20 @@ class _Sound:
             yield np.zeros((self._channels, min(10 * self._rate, sample - begin)), np.float32)
         self._late, self._written = max(self._written - sample, 0), max(self._written, sample)
 
+    def _cleaned(self, samples: Array) -> Array:
+        """Samples that are no numbers, or so large that they are not sound, as silence."""
+        bad = ~(np.abs(samples) < LOUDEST)
+        if bad.any():
+            if not self._complained:
+                self._track.complain(
+                    "holds samples that are no sound (not finite); silence stands in for them"
+                )
+            self._complained = True
+            samples = np.where(bad, np.float32(0), samples)
+        return samples
+
     def _placed(self, frame: av.AudioFrame) -> Array:
-        samples = frame.to_ndarray()
+        samples = self._cleaned(frame.to_ndarray())
         if len(samples) != self._channels:
             samples = np.repeat(samples.mean(0, keepdims=True), self._channels, axis=0)
         block = samples[:, self._late :][:, : max(self._limit - self._written, 0)]
@@ -572,13 +588,20 @@ def _turned(width: float, height: float, rotation: int) -> tuple:
 
 def _open(path: AnyPath) -> av.container.InputContainer:
     file = Path(path)
-    found = "" if file.is_file() else "it is a folder" if file.is_dir() else "there is no such file"
+    found = "" if file.is_file() else "there is no such file"
+    if file.exists() and not file.is_file():
+        found = "it is a folder" if file.is_dir() else "it is no regular file"
     if found or file.stat().st_size == 0:
         raise MediaError(f"{path}: {found or 'it is empty'}; a film or sound file is needed.")
     try:  # the white list keeps play lists from fetching anything
-        return av.open(str(file.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="ignore")
+        options = {"protocol_whitelist": "file"}
+        container = av.open(str(file.absolute()), options=options, metadata_errors="ignore")
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"{path}: not a film or sound file that can be read ({error.strerror}).") from error
+    if container.format.name in STILLS or container.format.name.endswith("_pipe"):
+        container.close()
+        raise MediaError(f"{path}: is text or a still picture; a film or sound file is needed.")
+    return container
 
 
 def _pick(container: av.container.InputContainer, kind: str) -> av.VideoStream | av.AudioStream | None:

@@ -16,7 +16,7 @@ import uuid
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -257,7 +257,8 @@ def write_outputs(
 ) -> list[Path]:
     """Write the named formats into `directory`, which is made if need be; return the files in that order.
 
-    Raises WriterError for an unknown format, before anything is written, and for what a format cannot hold.
+    Raises WriterError for an unknown format, before anything is written, and for what a format cannot hold,
+    after the others are written.
     """
     formats = list(formats)
     for name in formats:
@@ -268,7 +269,15 @@ def write_outputs(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriterError(f"{folder}: cannot be made a folder ({error.strerror or error}).") from error
-    return [path for name in formats for path in WRITERS[name]().write(result, folder)]
+    written, problems = [], []
+    for name in formats:
+        try:
+            written += WRITERS[name]().write(result, folder)
+        except WriterError as error:
+            problems.append(str(error))
+    if problems:
+        raise WriterError(" ".join(problems))
+    return written
 
 
 @contextmanager
@@ -283,7 +292,8 @@ def _replacing(targets: list[Path]) -> Iterator[list[Path]]:
         raise WriterError(f"{targets[0]}: cannot be written ({error.strerror or error}).") from error
     finally:
         for temporary in temporaries:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def _rounded(highlight: Highlight) -> dict[str, float]:

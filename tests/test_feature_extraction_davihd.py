@@ -122,6 +122,8 @@ def test_numpy_output():
         ({}, "Neither `frames` nor `audio`"),
         ({"audio": sound(1)}, "`sampling_rate` is None"),
         ({"audio": sound(1), "sampling_rate": 0}, "`sampling_rate` is 0"),
+        ({"audio": sound(1), "sampling_rate": 44100.5}, "`sampling_rate` is 44100.5"),
+        ({"audio": sound(1) * 1e30, "sampling_rate": 16000}, "huge"),
         ({"audio": np.zeros(0), "sampling_rate": 8000}, "`audio` is empty"),
         ({"audio": np.zeros((40, 50)), "sampling_rate": 8000}, r"`audio` has shape \(40, 50\)"),
         ({"audio": np.array([0.0, np.nan]), "sampling_rate": 8000}, "NaN"),
