@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from films import film_with_sound, tone
 
-from modeling_davihd import cli
+from modeling_davihd import DEFAULT_CHECKPOINT, cli
 
 BURSTS = np.concatenate([tone(s, 16000, amplitude=a) for s, a in ((9, 0.005), (2, 0.6), (19, 0.005))])
 
@@ -72,6 +72,8 @@ def test_silent_film_gets_a_warning_and_flat_scores(tmp_path, capsys):
         (["--min-length", "9", "--max-length", "4"], "--min-length is 9.0"),
         (["--top-k", "2", "--duration", "9"], "not allowed with"),
         (["other/match.mp4"], "would all write match.highlights"),
+        (["match.highlights.mp4"], "match.highlights.mp4 would be overwritten"),
+        (["--duration", "1"], "--duration is 1.0; it needs to be at least"),
     ],
 )
 def test_wrong_usage_ends_with_status_2(arguments, message, capsys):
@@ -85,6 +87,33 @@ def test_model_that_cannot_be_loaded_is_one_line(film, tmp_path, capsys):
     assert run(film, "--model", tmp_path / "nowhere") == 1
     errors = capsys.readouterr().err.strip().splitlines()
     assert len(errors) == 1 and "nowhere" in errors[0]
+
+
+@pytest.mark.parametrize(
+    "files, message",
+    [
+        ({}, "no readable config.json"),
+        ({"config.json": "[]"}, "no readable config.json"),
+        ({"config.json": '{"model_type": "bert"}'}, "'bert' model"),
+        ({"config.json": None, "preprocessor_config.json": None, "model.safetensors": "cut"}, "damaged"),
+    ],
+    ids=["empty", "no mapping", "other model", "damaged weights"],
+)
+def test_broken_checkpoints_are_refused_in_a_line(film, tmp_path, capsys, files, message):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text((DEFAULT_CHECKPOINT / name).read_text() if text is None else text)
+    assert run(film, "--model", folder) == 1
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1 and message in errors[0]
+
+
+def test_naming_the_default_checkpoint_is_enough_for_the_auto_classes():
+    code = "from modeling_davihd import DEFAULT_CHECKPOINT as C; from transformers import AutoConfig; "
+    code += "print(AutoConfig.from_pretrained(C).model_type)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "davihd"
 
 
 def test_help_imports_nothing_heavy():

@@ -547,3 +547,22 @@ def test_a_failed_film_leaves_the_old_one(tmp_path):
     with pytest.raises(MediaError, match="film.mp4.*no frames"):
         write_film(path, [], None, fps=25, sampling_rate=16000)
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["film.mp4"]
+
+
+# Reading: what is no sound, and what is no film
+
+
+def test_samples_that_are_no_numbers_become_silence(tmp_path):
+    sound = tone(4, 16000)
+    sound[16000] = np.nan
+    sound[20000] = np.inf
+    path = make_film(tmp_path / "odd.wav", sounds=[(0, sound)], rate=16000, audio_codec="pcm_f32le")
+    with pytest.warns(MediaWarning, match="no sound"):
+        waveform = np.concatenate([chunk.waveform for chunk in stream_segments(path)])
+    assert np.isfinite(waveform).all() and np.abs(waveform).max() > 0.4
+
+
+def test_text_that_ffmpeg_would_play_is_refused(tmp_path):
+    (tmp_path / "notes.nfo").write_text("not a film " * 50)
+    with pytest.raises(MediaError, match="notes.nfo"):
+        probe(tmp_path / "notes.nfo")
