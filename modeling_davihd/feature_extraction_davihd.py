@@ -77,11 +77,10 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
     ) -> BatchFeature:
         """
         Args:
-            frames: one video, or a list of videos, of uint8 RGB frames `(T, P, H, W, 3)`, or `(T * P, H, W,
-            3)` in
-                order; P is `frames_per_segment`.
+            frames: one video, or a list of videos, of uint8 RGB frames: `(T, P, H, W, 3)`, or
+                `(T * P, H, W, 3)` in order; P is `frames_per_segment`.
             audio: one sound, or a list, as float in [-1, 1] or integers: `(n,)`, `(n, channels)` or
-            `(channels, n)`.
+                `(channels, n)`.
             sampling_rate: samples a second of `audio`, 1000 or more; resampled to 16 kHz.
             return_tensors: `"pt"` or `"np"`.
 
@@ -159,8 +158,7 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
 
 
 class LogMelStream:
-    """log(mel + 1e-8) of 16 kHz sound that arrives in pieces of whole seconds; the same values as in one
-    pass.
+    """log(mel + 1e-8) of 16 kHz sound that arrives in whole seconds; the same values as in one pass.
 
     Frames are centred, with the first and last n_fft / 2 samples reflected at the ends.
     """

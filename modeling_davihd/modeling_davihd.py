@@ -841,12 +841,11 @@ class DAViHDModel(DAViHDPreTrainedModel):
     def get_velocity_attention(
         self, log_mel: torch.Tensor, attention_mask: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Where the sound changes abruptly: beta of Eq. 1 in the first frequency-dynamic block, mean over
-        channels.
+        """Where the sound changes abruptly: beta of Eq. 1 in the first frequency-dynamic block.
 
-        log_mel (B, F, M) -> (B, L, F'), L frames and F' bins after the pooling of the blocks before it.
-        Unlike
-        `output_attentions`, it leaves out everything later in the network, so it suits long videos.
+        log_mel (B, F, M) -> (B, L, F'), averaged over channels, L frames and F' bins after the pooling of the
+        blocks before it. Unlike `output_attentions`, it leaves out all that is later in the network, so it
+        suits long videos.
         """
         inputs = {"dynamics": log_mel}
         segments = self._check_inputs(inputs, attention_mask, None)
