@@ -15,6 +15,7 @@ SAMPLING_RATE = 16000
 FULL_LOG_MEL_RATE = 62.5
 _INTEGER_SCALES = {torch.int16: 2.0**15, torch.int32: 2.0**31}
 _ROWS_AT_ONCE = 60
+_FRAMES_AT_ONCE = 512
 _LOUDEST = 1e3
 
 Array = np.ndarray | torch.Tensor
@@ -193,9 +194,13 @@ class LogMelStream:
         count = (len(self._pending) - n_fft) // hop + 1
         if count <= 0:
             return self._frames[:, :0]
-        mel = self._mel(self._pending[: (count - 1) * hop + n_fft])
-        self._pending = self._pending[count * hop :]
-        return (mel + 1e-8).log()
+        frames = torch.empty(self._extractor.num_mel_bins, count)
+        for first in range(0, count, _FRAMES_AT_ONCE):
+            piece = frames[:, first : first + _FRAMES_AT_ONCE]
+            samples = self._pending[first * hop : (first + piece.shape[1] - 1) * hop + n_fft]
+            torch.log(self._mel(samples) + 1e-8, out=piece)
+        self._pending = self._pending[count * hop :].clone()  # a view would keep all samples
+        return frames
 
     def _emit(self, frames: torch.Tensor, last: bool = False) -> torch.Tensor:
         if self._extractor.log_mel_rate != 1:

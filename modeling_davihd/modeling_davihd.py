@@ -203,6 +203,17 @@ def with_halo(states: torch.Tensor, start: int, end: int) -> torch.Tensor:
     return F.pad(states[:, :, left:right], (0, 0, left - start + 1, end + 1 - right))
 
 
+def velocity_with_halo(
+    states: torch.Tensor, mask: torch.Tensor | None, start: int, end: int
+) -> torch.Tensor:
+    """|S_t - S_{t-1}| of the frames from start - 1 to end of (B, C, L, F), zero at the first and outside."""
+    first, last = max(start - 1, 1), min(end + 1, states.shape[2])
+    velocity = (states[:, :, first:last] - states[:, :, first - 1 : last - 1]).abs()
+    if mask is not None:
+        velocity = velocity.masked_fill(~mask[:, :, first:last], 0)
+    return F.pad(velocity, (0, 0, first - start + 1, end + 1 - last))
+
+
 class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch norm over (B, C, ...) whose training statistics leave out the positions where `mask` is False.
 
@@ -302,7 +313,6 @@ class TemporalAttentionPooling(nn.Module):
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
         """`states` are zero at padding. Also gives channel means of alpha and beta, (B, L, F), on demand."""
         mask = frame_mask(lengths, states.shape[2])
-        velocity = self._velocity(states, mask)
         pools, logits = (RunningSoftmaxSum(), RunningSoftmaxSum()), ([], [])
         for start, end in time_windows(states, states.shape[1], 1, self.training):
             window_mask = None if mask is None else mask[:, :, start:end]
@@ -310,7 +320,7 @@ class TemporalAttentionPooling(nn.Module):
             saliency = self.saliency_gate(window, window_mask).sigmoid()
             window_logits = (
                 self.time_attention(window, window_mask),
-                self.velocity_attention(with_halo(velocity, start, end), window_mask),
+                self.velocity_attention(velocity_with_halo(states, mask, start, end), window_mask),
             )
             for pool, kept, values in zip(pools, logits, window_logits, strict=True):
                 if mask is not None:
@@ -323,11 +333,6 @@ class TemporalAttentionPooling(nn.Module):
         if not output_attentions:
             return pooled, None
         return pooled, tuple(pool.channel_mean(kept) for pool, kept in zip(pools, logits, strict=True))
-
-    @staticmethod
-    def _velocity(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        velocity = F.pad((states[:, :, 1:] - states[:, :, :-1]).abs(), (0, 0, 1, 0))
-        return velocity if mask is None else velocity.masked_fill(~mask, 0)
 
 
 class FrequencyDynamicConv2d(nn.Module):
@@ -417,13 +422,29 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
         if mask is not None:
             states = states.masked_fill(~mask, 0)
         gamma, maps = self.conv.kernel_weights(states, lengths, output_attentions)
-        pooled = []
+        if self.training:
+            return self._convolve(states, gamma, mask, 0, states.shape[2]), maps
+        # Filled in place: many small results would leave gaps between them in memory.
+        shape = (states.shape[2] // self.pooling[0], states.shape[3] // self.pooling[1])
+        pooled = states.new_empty(states.shape[0], self.conv.out_channels, *shape)
         for start, end in time_windows(states, self.conv.out_channels, self.pooling[0], self.training):
-            window = self.conv(with_halo(states, start, end), gamma)
-            window = self.norm(window, None if mask is None else mask[:, :, start:end]).relu()
             if end - start >= self.pooling[0]:
-                pooled.append(F.avg_pool2d(window, self.pooling))
-        return torch.cat(pooled, 2), maps
+                first, last = start // self.pooling[0], end // self.pooling[0]
+                pooled[:, :, first:last] = self._convolve(states, gamma, mask, start, end)
+        return pooled, maps
+
+    def _convolve(
+        self,
+        states: torch.Tensor,
+        gamma: torch.Tensor | None,
+        mask: torch.Tensor | None,
+        start: int,
+        end: int,
+    ) -> torch.Tensor:
+        """Convolution, batch norm, ReLU and pooling of the frames from `start` to `end`."""
+        window = self.conv(with_halo(states, start, end), gamma)
+        window = self.norm(window, None if mask is None else mask[:, :, start:end]).relu()
+        return F.avg_pool2d(window, self.pooling)
 
 
 class DAViHDDynamicsLayer(GradientCheckpointingLayer):
