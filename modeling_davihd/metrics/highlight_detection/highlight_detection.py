@@ -1,0 +1,59 @@
+"""The `evaluate` module of highlight detection metrics; the arithmetic is in scores.py beside it."""
+
+from typing import Any
+
+import evaluate
+from datasets import Features, Sequence, Value
+
+from .scores import highlight_scores
+
+_DESCRIPTION = """
+Compares a highlight score for every second of a video with the ground truth of the same seconds, as is usual
+on TVSum and Mr.HiSum: F1 of the better half of the seconds, mean average precision of 5-second segments
+(mAP@50, mAP@15), Spearman's rho and Kendall's tau-b, each per video and then averaged over the videos. Ties
+have a fixed rule: the earlier second comes first.
+"""
+
+_INPUTS = """
+Args:
+    predictions: for each video a list of numbers, one per second, on any scale.
+    references: for each video a list of the same length, of numbers of 0 or more, normally in [0, 1].
+    per_video (bool): also return "per_video": for each metric a list of one value per video, None if skipped.
+    change_points, gt_summaries: given together, add knapsack_f1. For each video the shots [start, end) in
+        seconds, and a 0 or 1 for every second. Predictions must then be 0 or more.
+Returns:
+    f1, map_50, map_15, spearman, kendall, hit_at_1, top5_map, map_11pt [, knapsack_f1]: float, fractions.
+    n_videos, skipped: int, the videos in the means and those shorter than two seconds, which are left out.
+Example:
+    >>> metric = evaluate.load("path/to/highlight_detection")
+    >>> metric.compute(predictions=[[0.1, 0.9, 0.3, 0.2]], references=[[0.0, 1.0, 0.5, 0.2]])["f1"]
+    1.0
+"""
+
+_CITATION = """
+@inproceedings{joo2026sounding,
+  title = {Sounding Highlights: Dual-Pathway Audio Encoders for Audio-Visual Video Highlight Detection},
+  author = {Joo, Seohyun and Oh, Yoori},
+  booktitle = {ICASSP},
+  year = {2026},
+  note = {arXiv:2602.03891}
+}
+"""
+
+
+class HighlightDetection(evaluate.Metric):
+    """Metrics of per-second highlight scores; see `scores.highlight_scores`."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        # float32 would make ties of scores that differ.
+        sequence = Sequence(Value("float64"))
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation=_CITATION,
+            inputs_description=_INPUTS,
+            features=Features({"predictions": sequence, "references": sequence}),
+            reference_urls=["https://arxiv.org/abs/2602.03891"],
+        )
+
+    def _compute(self, predictions, references, **options: Any) -> dict[str, Any]:
+        return highlight_scores(predictions, references, **options)
