@@ -5,6 +5,7 @@ A soundtrack is one or more backgrounds (`sound_beds`), things that change witho
 (`sound_rooms`). What is labelled is what stands out from its surroundings, not what is loud.
 
     python datasets_scripts/synthetic.py --film sample.mp4    # and its highlights in sample.json
+    python datasets_scripts/synthetic.py --out DIR --videos 24 --render    # a dataset of films
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts import sound_beds, sound_distractors, sound_events, sound_rooms, sound_voices
+from datasets_scripts.options import add_extraction_arguments
 from datasets_scripts.sound_tools import (
     HOP,
     RATE,
@@ -318,14 +320,14 @@ def finish(rng: Rng, track: np.ndarray) -> np.ndarray:
     return np.clip(track, -1, 1)
 
 
-def render_film(path: Path, seed: int, duration: float, split: str) -> Soundtrack:
+def render_film(path: Path, seed: int, duration: float, split: str, fps: int = 25) -> Soundtrack:
     """Writes a film and, beside it as .json, its highlights. Gives the soundtrack."""
-    from datasets_scripts.synthetic_picture import FPS, pictures
+    from datasets_scripts.synthetic_picture import pictures
     from modeling_davihd.media import write_film
 
     soundtrack = generate_soundtrack(seed, duration=duration, split=split)
     moments = [(event.start, event.end, event.prominence) for event in soundtrack.events]
-    write_film(path, pictures(moments, duration), soundtrack.waveform, fps=FPS, sampling_rate=RATE)
+    write_film(path, pictures(moments, duration, fps), soundtrack.waveform, fps=fps, sampling_rate=RATE)
     truth = {
         "duration": duration,
         "seed": seed,
@@ -340,23 +342,49 @@ def render_film(path: Path, seed: int, duration: float, split: str) -> Soundtrac
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line: renders one film."""
-    parser = argparse.ArgumentParser(description="Render a synthetic film whose highlights are known.")
-    parser.add_argument(
-        "--film", type=Path, required=True, metavar="OUT.mp4", help="film to write; OUT.json beside it"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="which film (default 0)")
-    parser.add_argument("--duration", type=float, default=48.0, help="length in seconds (default 48)")
-    parser.add_argument(
-        "--split", choices=SPLITS, default="train", help="kinds of sound to use (default train)"
-    )
+    """Command line: renders one film, or builds a dataset."""
+    parser = _parser()
     options = parser.parse_args(arguments)
+    _check_options(parser, options)
+    if options.out is not None:
+        from datasets_scripts.builder import run_command
+        from datasets_scripts.synthetic_dataset import build
+
+        return run_command(lambda: build(options), parser.prog)
+    duration = 48.0 if options.duration is None else options.duration
     try:
-        soundtrack = render_film(options.film, options.seed, options.duration, options.split)
+        soundtrack = render_film(options.film, options.seed, duration, options.split or "train")
     except (ValueError, OSError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
-    print(f"{options.film}  {options.duration:g} s  {len(soundtrack.events)} events")
+    print(f"{options.film}  {duration:g} s  {len(soundtrack.events)} events")
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Synthetic films whose highlights are known: one, or a dataset."
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--film", type=Path, metavar="OUT.mp4", help="film to write; OUT.json beside it")
+    what.add_argument("--out", type=Path, metavar="DIR", help="dataset to build; needs --videos")
+    parser.add_argument("--seed", type=int, default=0, help="which film, or which dataset (default 0)")
+    parser.add_argument("--duration", type=float, help="seconds (default 48 for a film, 60 for a dataset's)")
+    parser.add_argument("--split", choices=SPLITS, help="kinds of sound of the --film (default train)")
+    parser.add_argument("--videos", type=int, metavar="N", help="how many videos the dataset has")
+    parser.add_argument("--render", action="store_true", help="make films, and features of their picture too")
+    add_extraction_arguments(parser)
+    parser.set_defaults(visual_backbone=None, semantic_backbone="statistics")
+    return parser
+
+
+def _check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse what does not belong together; a dataset's picture is described if there is one."""
+    if options.film and (options.videos is not None or options.render):
+        parser.error("--videos and --render belong to --out DIR")
+    if options.out and (options.videos is None or options.split):
+        parser.error("--out needs --videos N, and has all splits, so that --split belongs to --film")
+    if options.visual_backbone is None:
+        options.visual_backbone = "statistics" if options.render else "none"
 
 
 if __name__ == "__main__":

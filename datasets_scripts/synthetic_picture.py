@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-WIDTH, HEIGHT, FPS = 640, 360, 25
+WIDTH, HEIGHT = 640, 360
 GROUND = 285.0
 EVENING = np.float32([[24, 32, 74], [70, 62, 122], [238, 150, 110]])
 MORNING = np.float32([[38, 84, 140], [120, 168, 200], [250, 222, 170]])
@@ -19,11 +19,13 @@ ROWS = np.arange(HEIGHT, dtype=np.float32)[:, None]
 COLUMNS = np.arange(WIDTH, dtype=np.float32)[None, :]
 
 
-def pictures(moments: Sequence[tuple[float, float, float]], duration: float) -> Iterator[np.ndarray]:
-    """Frames (360, 640, 3) uint8 at 25 a second; moments are (start, end, prominence), times in seconds."""
-    total = round(duration * FPS)
+def pictures(
+    moments: Sequence[tuple[float, float, float]], duration: float, fps: int
+) -> Iterator[np.ndarray]:
+    """Frames (360, 640, 3) uint8, `fps` a second; moments are (start, end, prominence), times in seconds."""
+    total = round(duration * fps)
     for number in range(total):
-        yield picture(moments, number / FPS, number / total)
+        yield picture(moments, number / fps, number / total)
 
 
 def picture(moments: Sequence[tuple[float, float, float]], time: float, progress: float) -> np.ndarray:

@@ -1,75 +1,130 @@
-"""Score a model on generated soundtracks beside simple rules: python examples/evaluate.py --model DIR"""
+"""Score a model on a dataset, or on generated soundtracks, beside rules that need no network.
+
+python examples/evaluate.py --model DIR_OR_HUB_ID --dataset DIR --split test
+"""
+
+from __future__ import annotations
 
 import argparse
-import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import uniform_filter1d
-from scipy.stats import spearmanr
+from accelerate import Accelerator
+from huggingface_hub.errors import StrictDataclassError
 from tqdm import tqdm
+from transformers import logging
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from datasets_scripts.synthetic import SPLITS, generate_soundtrack
+from datasets_scripts.synthetic import SPLITS
+from examples import rules
+from examples.highlight_data import HighlightRows, SyntheticClips, read_dataset
+from examples.recipe import SYNTHETIC
+from examples.runs import FIRST_SEEDS, TEST_CLIPS, Rows, write_json
+from examples.tables import markdown, measured
+from examples.train import measure, predict
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor, DAViHDModel
 
-SMOOTHING = 5  # seconds
-FIRST_SEED = 900_000_000  # far from the seeds that training uses
+BATCH = 8
 
 
-def rules(log_mel: np.ndarray, seconds: int, seed: int) -> dict[str, np.ndarray]:
-    """Scores (T,) that need no training, from log-Mel (128, M); flux is the rise of the bands' energy."""
-    energy = np.exp(log_mel)
-    owner = (np.arange(energy.shape[1]) / (energy.shape[1] / seconds)).astype(int)
-
-    def per_second(values: np.ndarray) -> np.ndarray:
-        return np.bincount(owner, values, seconds) / np.bincount(owner, minlength=seconds)
-
-    loudness = np.log(per_second(energy.sum(0)) + 1e-6)
-    flux = per_second(np.maximum(np.diff(energy, prepend=energy[:, :1]), 0).sum(0))
-    return {
-        "random": np.random.default_rng(seed).random(seconds),
-        "centre": -np.abs(np.arange(seconds) / seconds - 0.5),
-        "loudness": loudness,
-        f"loudness, {SMOOTHING} s mean": uniform_filter1d(loudness, SMOOTHING),
-        f"spectral flux, {SMOOTHING} s mean": uniform_filter1d(flux, SMOOTHING),
-    }
+def evaluate_model(model: DAViHDModel, rows: Rows) -> dict[str, float]:
+    """The metrics of a model's scores."""
+    accelerator = Accelerator(cpu=not torch.accelerator.is_available())
+    model = model.to(accelerator.device)
+    return measure(predict(accelerator, model, rows, BATCH), rows)
 
 
-@torch.inference_mode()
-def evaluate(checkpoint: Path, split: str, clips: int) -> dict[str, float]:
-    """Mean Spearman correlation with the labels over 60-second soundtracks; a constant score counts 0."""
-    model = DAViHDModel.from_pretrained(checkpoint).eval()
-    extractor = DAViHDFeatureExtractor.from_pretrained(checkpoint)
-    values: dict[str, list[float]] = {}
-    for seed in tqdm(range(FIRST_SEED, FIRST_SEED + clips), disable=None, desc=split):
-        track = generate_soundtrack(seed, split=split)
-        log_mel = extractor(audio=track.waveform, sampling_rate=16000).log_mel
-        scores = rules(log_mel[0].numpy(), len(track.labels), seed)
-        scores["model"] = model(log_mel=log_mel).scores[0].numpy()
-        for name, score in scores.items():
-            values.setdefault(name, []).append(spearmanr(score, track.labels).statistic)
-    return {name: float(np.nan_to_num(correlations).mean()) for name, correlations in values.items()}
+def evaluate_rules(rows: Rows, training: Rows | None, seed: int = 0) -> dict[str, dict[str, float]]:
+    """The metrics of the rules, by name; those of sound only if the rows have a log-Mel spectrogram.
+
+    The position profile is learnt on the labels of `training`.
+    """
+    profile = None if training is None else rules.position_profile(training.labels)
+    scores: dict[str, list[np.ndarray]] = {}
+    for index in tqdm(range(len(rows)), disable=None, desc="rules"):
+        seconds, row = int(rows.lengths[index]), rows[index]
+        found = {"random": rules.random_scores(seconds, seed + index), "centre": rules.centre_scores(seconds)}
+        if profile is not None:
+            found["position profile"] = rules.position_scores(seconds, profile)
+        if "log_mel" in row:
+            found |= rules.sound_scores(row["log_mel"].numpy(), seconds)
+        for name, one in found.items():
+            scores.setdefault(name, []).append(one)
+    return {name: measure(ones, rows) for name, ones in scores.items()}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, default=DEFAULT_CHECKPOINT, help="checkpoint folder")
+def dataset_rows(folder: Path, split: str, modalities: Sequence[str], log_mel_rate: float) -> HighlightRows:
+    splits, extraction = read_dataset(folder)
+    if split not in splits:
+        raise ValueError(f"{folder} has no split {split!r}; it has {', '.join(splits)}.")
+    stored_rate = extraction["log_mel_rate"]
+    return HighlightRows(splits[split], modalities, log_mel_rate, stored_rate, f"{folder}, split {split}")
+
+
+def rule_rows(folder: Path, split: str) -> HighlightRows:
+    """A split with as much of it as the rules read: labels, and log-Mel at the rate that there is."""
+    splits, extraction = read_dataset(folder)
+    rate = extraction["log_mel_rate"]
+    return dataset_rows(folder, split, ["dynamics"] if rate else [], rate or 1)
+
+
+def results(model: DAViHDModel, name: str, dataset: str, split: str, clips: int) -> dict[str, dict]:
+    """Metrics by row: the rules, then the model."""
+    if dataset == SYNTHETIC:
+        extractor = DAViHDFeatureExtractor(log_mel_rate=model.config.log_mel_rate)
+        rows = SyntheticClips(extractor, split, clips, FIRST_SEEDS[split])
+        found = evaluate_rules(rows, None)
+    else:
+        rows = dataset_rows(Path(dataset), split, model.config.modalities, model.config.log_mel_rate)
+        found = evaluate_rules(rule_rows(Path(dataset), split), rule_rows(Path(dataset), "train"))
+    return {**found, name: evaluate_model(model, rows)}
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="evaluate.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=str(DEFAULT_CHECKPOINT), help="checkpoint folder or Hub id")
+    parser.add_argument(
+        "--dataset", default=SYNTHETIC, help="dataset folder (default: generated soundtracks)"
+    )
     parser.add_argument("--split", choices=SPLITS, default="test")
-    parser.add_argument("--clips", type=int, default=200, help="number of soundtracks")
-    parser.add_argument("--output", type=Path, help="also write the results to this JSON file")
-    arguments = parser.parse_args()
-    results = evaluate(arguments.model, arguments.split, arguments.clips)
-    print(f"Generated soundtracks, split {arguments.split}, {arguments.clips} of 60 s\n")
-    print("| scores | Spearman |\n|---|---|")
-    for name, value in results.items():
-        print(f"| {name} | {value:.3f} |")
-    if arguments.output:
-        arguments.output.write_text(json.dumps(results, indent=2) + "\n")
+    parser.add_argument("--clips", type=int, default=TEST_CLIPS, help="number of generated soundtracks")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
+    options = parser.parse_args(arguments)
+    if options.clips < 1:
+        parser.error(f"--clips is {options.clips}; it needs to be at least 1")
+    if options.dataset == SYNTHETIC and options.split == "train":
+        parser.error(
+            "--split train needs --dataset; generated soundtracks are scored on kinds of sound unseen"
+        )
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 scored, 1 model or data are not as needed, 2 wrong usage."""
+    options = parse_arguments(arguments)
+    logging.disable_progress_bar()
+    try:
+        model = DAViHDModel.from_pretrained(options.model)
+        name = Path(options.model).name
+        found = results(model, name, options.dataset, options.split, options.clips)
+        if options.json:
+            write_json(options.json, found)
+    except (ValueError, OSError, StrictDataclassError) as error:
+        print(f"evaluate.py: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    videos = found[name]["n_videos"]
+    source = "generated soundtracks of 60 s" if options.dataset == SYNTHETIC else options.dataset
+    print(f"{source}, split {options.split}, {videos} videos\n")
+    print(markdown(["scores"], {row: measured([values]) for row, values in found.items()}))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,144 +1,398 @@
-"""Train a model: accelerate launch examples/train.py --config configuration/davihd-small --output DIR"""
+"""Train a model on videos or on generated sound.
+
+    accelerate launch examples/train.py --config configuration/davihd-base --dataset DIR --output OUT
+
+OUT then holds the best model, loadable with from_pretrained, its card and training.json: the recipe, every
+epoch's metrics and those of the best model on the test videos. Started again with --resume, a run that was
+killed goes on from its last state and ends with the same weights, bit for bit, as if it had not been killed.
+"""
+
+from __future__ import annotations
 
 import argparse
+import copy
+import dataclasses
 import json
 import math
+import os
+import shutil
 import sys
-import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
-from accelerate import Accelerator
-from accelerate.utils import set_seed
-from scipy.stats import spearmanr
-from torch.utils.data import DataLoader, Dataset
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import broadcast, gather_object, is_tensorboard_available, set_seed
+from huggingface_hub.errors import StrictDataclassError
+from torch.utils.data import DataLoader
 from tqdm import tqdm
+from transformers import logging
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from datasets_scripts.synthetic import generate_soundtrack
-from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
+from examples.highlight_data import Batch, SyntheticBatches, collate, plan_batches
+from examples.model_card import write_model_card
+from examples.recipe import SYNTHETIC, add_recipe_options
+from examples.runs import Rows, Run, add_run_options, make_runs, write_json
+from modeling_davihd import DAViHDModel, __version__
+from modeling_davihd.metrics.highlight_detection import highlight_scores
 
-Batch = dict[str, torch.Tensor]
+
+@dataclass
+class Progress:
+    """How far a run is; what is saved beside weights, optimiser and random states."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    loss_sum: float = 0.0
+    best: float = -math.inf
+    best_epoch: int = 0
+    history: list[dict] = field(default_factory=list)
+
+    @property
+    def stale_epochs(self) -> int:
+        """Epochs since the best one."""
+        return len(self.history) - self.best_epoch
 
 
-@dataclass(frozen=True)
-class SyntheticBatches(Dataset):
-    """Item i is the i-th batch: clips of one length, generated from seeds that no other item uses."""
+# --------------------------------------------------------------------------------------------------- data
 
-    extractor: DAViHDFeatureExtractor
-    split: str
-    batches: int
-    seed: int
-    batch_seconds: int
-    clip_seconds: list[int]
 
-    def __len__(self) -> int:
-        return self.batches
+def training_batches(
+    run: Run, epoch: int, first: int, accelerator: Accelerator
+) -> tuple[Iterator[Batch], int]:
+    """This process's batches of an epoch from the step `first` on, and how many steps the epoch has."""
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    recipe = run.recipe
+    if recipe.dataset == SYNTHETIC:
+        steps = recipe.steps_per_epoch
+        batches = SyntheticBatches(
+            run.extractor, recipe.seed, recipe.batch_seconds, recipe.clip_seconds, rank, processes
+        )
+        start = epoch * steps
+        loading = {"dataset": batches, "batch_size": None, "sampler": range(start + first, start + steps)}
+    else:
+        rows = run.rows["train"]
+        plan = plan_batches(rows.lengths, recipe.batch_size, recipe.seed, epoch, processes)
+        steps = len(plan)
+        mine = [indices[rank::processes].tolist() for indices in plan[first:]]
+        loading = {"dataset": rows, "batch_sampler": mine, "collate_fn": collate}
+    workers = {"num_workers": recipe.num_workers, "prefetch_factor": 4 if recipe.num_workers else None}
+    # Its own generator: an iterator draws a number, which must not come out of the model's random state.
+    return iter(DataLoader(**loading, **workers, generator=torch.Generator().manual_seed(recipe.seed))), steps
 
-    def __getitem__(self, index: int) -> Batch:
-        choice = np.random.default_rng([self.seed, index]).integers(len(self.clip_seconds))
-        seconds = self.clip_seconds[choice]
-        first = self.seed * 10**8 + index * 1000
-        seeds = range(first, first + max(1, self.batch_seconds // seconds))
-        tracks = [generate_soundtrack(seed, duration=seconds, split=self.split) for seed in seeds]
-        inputs = self.extractor(audio=[track.waveform for track in tracks], sampling_rate=16000)
-        return {**inputs, "labels": torch.stack([torch.tensor(track.labels) for track in tracks])}
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
+
+
+# ----------------------------------------------------------------------------------------------- training
+
+
+def training_step(
+    accelerator: Accelerator,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    gradient_clip: float,
+) -> torch.Tensor:
+    """One step of Adam on the loss over all real segments of all processes (Eq. 5); gives that loss."""
+    loss = model(**batch).loss
+    seconds = batch["attention_mask"].sum()
+    total = accelerator.reduce(seconds, "sum")
+    optimizer.zero_grad()
+    # Gradients are averaged over processes, each of which has taken the mean over its own segments.
+    share = seconds / total
+    accelerator.backward(loss * share * accelerator.num_processes)
+    accelerator.clip_grad_norm_(model.parameters(), gradient_clip)
+    optimizer.step()
+    return accelerator.reduce(loss.detach() * share, "sum")
 
 
 @torch.no_grad()
-def mean_spearman(model: DAViHDModel, batches: list[Batch]) -> float:
-    """Spearman correlation of scores with labels, clip by clip, then averaged; a constant score counts 0."""
+def predict(
+    accelerator: Accelerator, model: torch.nn.Module, rows: Rows, batch_size: int
+) -> list[np.ndarray]:
+    """Scores (T,) of every row, each process computing its part."""
     model.eval()
-    values = []
-    for batch in batches:
-        scores = model(log_mel=batch["log_mel"].to(model.device)).scores.cpu()
-        values += [
-            spearmanr(score, label).statistic for score, label in zip(scores, batch["labels"], strict=True)
-        ]
+    order = np.argsort(rows.lengths, kind="stable")
+    # All processes make as many batches: with weights spread over devices, they compute each one together.
+    order = np.resize(order, -(-len(order) // accelerator.num_processes) * accelerator.num_processes)
+    mine, found = order[accelerator.process_index :: accelerator.num_processes], []
+    for start in range(0, len(mine), batch_size):
+        indices = mine[start : start + batch_size]
+        batch = to_device(collate([rows[i] for i in indices]), accelerator.device)
+        batch.pop("labels")
+        scores = model(**batch).scores.float().cpu().numpy()
+        found += [(int(i), one[: rows.lengths[i]]) for i, one in zip(indices, scores, strict=True)]
     model.train()
-    return float(np.nan_to_num(values).mean())
+    everyones = dict(gather_object(found))
+    return [everyones[i] for i in range(len(rows))]
 
 
-def learning_rate(step: int, recipe: dict) -> float:
-    """Linear warm-up, then half a cosine down to 1 %."""
-    warmup, total = recipe["warmup_steps"], recipe["steps"]
-    if step < warmup:
-        return recipe["learning_rate"] * (step + 1) / warmup
-    cosine = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
-    return recipe["learning_rate"] * (0.01 + 0.99 * cosine)
+def measure(predictions: Sequence[np.ndarray], rows: Rows) -> dict[str, float]:
+    """The means over videos of every metric (`modeling_davihd.metrics`)."""
+    values = highlight_scores(predictions, rows.labels, **rows.summaries)
+    return {name: round(value, 6) for name, value in values.items()}
 
 
-def parse_arguments() -> tuple[argparse.Namespace, dict]:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--config", type=Path, required=True, help="folder with config.json and training.yaml"
+def train(run: Run, resume: bool = False) -> dict:
+    """Train, keep the best model in `run.output`, and give what training.json says.
+
+    Raises ValueError if the folder holds another run, or this one without `resume`.
+    """
+    accelerator = new_accelerator(run)
+    finished = check_output(run, resume)
+    if finished is not None:
+        return finished
+    model, optimizer = prepare(run, accelerator)
+    progress = restore(run, accelerator) if resume else Progress()
+    accelerator.init_trackers("davihd")
+    while progress.epoch < run.recipe.epochs and not is_over(run, progress):
+        train_epoch(run, accelerator, model, optimizer, progress)
+        validate(run, accelerator, model, progress)
+        save_state(run, accelerator, progress)
+    record = finish(run, accelerator, progress)
+    accelerator.end_training()
+    accelerator.free_memory()
+    return record
+
+
+def new_accelerator(run: Run) -> Accelerator:
+    # Norm statistics are this process's own; they are made alike before each validation instead of each step.
+    return Accelerator(
+        cpu=not torch.accelerator.is_available(),  # or processes that share CPUs do not see each other
+        log_with="tensorboard" if is_tensorboard_available() else None,
+        project_dir=run.output,
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
-    parser.add_argument("--output", type=Path, required=True, help="folder for the trained model")
-    parser.add_argument("--steps", type=int, help="instead of the recipe's")
-    arguments = parser.parse_args()
-    recipe_file = arguments.config / "training.yaml"
-    if not recipe_file.is_file():
-        parser.error(f"--config is {arguments.config}; it needs to be a folder with a training.yaml")
-    recipe = yaml.safe_load(recipe_file.read_text())
-    if recipe["dataset"] != "synthetic":
-        parser.error(f"{recipe_file} names the dataset {recipe['dataset']!r}; it needs to be 'synthetic'")
-    if arguments.steps is not None:
-        if arguments.steps < 1:
-            parser.error(f"--steps is {arguments.steps}; it needs to be at least 1")
-        recipe["steps"] = arguments.steps
-    return arguments, recipe
 
 
-def main():
-    arguments, recipe = parse_arguments()
-    accelerator = Accelerator()
-    set_seed(recipe["seed"])
-    extractor = DAViHDFeatureExtractor.from_pretrained(arguments.config)
-    model = DAViHDModel(DAViHDConfig.from_pretrained(arguments.config))
+def prepare(run: Run, accelerator: Accelerator) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    """The model with its first weights and its optimiser, wherever Accelerate puts them."""
+    set_seed(run.recipe.seed)
+    model = DAViHDModel(copy.deepcopy(run.config)).train()  # a model writes its dtype into it
+    if run.recipe.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(
-        model.parameters(), lr=recipe["learning_rate"], weight_decay=recipe["weight_decay"]
+        parameters, lr=run.recipe.learning_rate, weight_decay=run.recipe.weight_decay
     )
-    training = SyntheticBatches(
-        extractor, "train", recipe["steps"], recipe["seed"], recipe["batch_seconds"], recipe["clip_seconds"]
-    )
-    loader = DataLoader(training, batch_size=None, num_workers=1, prefetch_factor=4)
-    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
-    clips = SyntheticBatches(
-        extractor, "validation", math.ceil(recipe["validation_clips"] / 8), recipe["seed"], 480, [60]
-    )
-    validation = [clips[i] for i in range(len(clips))]
+    set_seed(run.recipe.seed, device_specific=True)  # dropout differs between processes
+    return accelerator.prepare(model, optimizer)
 
-    def validate_and_save(step: int, loss: float, best: float) -> float:
-        network = accelerator.unwrap_model(model)
-        spearman = mean_spearman(network, validation)
-        report = {"step": step, "loss": round(loss, 5), "validation_spearman": round(spearman, 4)}
-        report["seconds"] = round(time.time() - started)
-        if accelerator.is_main_process:
-            tqdm.write(json.dumps(report), file=sys.stderr)
-            if spearman > best:
-                network.save_pretrained(arguments.output)
-                extractor.save_pretrained(arguments.output)
-                (arguments.output / "training.json").write_text(json.dumps(recipe | report, indent=2) + "\n")
-        return max(spearman, best)
 
-    best, losses, started = -math.inf, [], time.time()
-    for step, batch in enumerate(tqdm(loader, disable=None, desc="training")):
+def train_epoch(
+    run: Run,
+    accelerator: Accelerator,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+):
+    """The rest of an epoch, with a state saved every so many steps."""
+    recipe = run.recipe
+    batches, steps = training_batches(run, progress.epoch, progress.step_in_epoch, accelerator)
+    loss_sum = torch.tensor(progress.loss_sum, dtype=torch.float64)
+    bar = tqdm(
+        batches,
+        desc=f"epoch {progress.epoch + 1}/{recipe.epochs}",
+        total=steps,
+        initial=progress.step_in_epoch,
+        disable=None if accelerator.is_main_process else True,
+    )
+    for batch in bar:
+        rate = recipe.learning_rate_at(progress.epoch * steps + progress.step_in_epoch, steps)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, recipe)
-        loss = model(**batch).loss
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), recipe["gradient_clip"])
-        optimizer.step()
-        losses.append(loss.item())
-        if (step + 1) % recipe["validate_every"] == 0 or step + 1 == recipe["steps"]:
-            best = validate_and_save(step + 1, float(np.mean(losses)), best)
-            losses = []
+            group["lr"] = rate
+        batch = to_device(batch, accelerator.device)
+        loss_sum += training_step(accelerator, model, optimizer, batch, recipe.gradient_clip).cpu()
+        progress.step_in_epoch += 1
+        progress.loss_sum = loss_sum.item()
+        if progress.step_in_epoch % recipe.save_every == 0 and progress.step_in_epoch < steps:
+            save_state(run, accelerator, progress)
+    if not math.isfinite(progress.loss_sum):
+        raise ValueError(
+            f"The loss is {progress.loss_sum} in epoch {progress.epoch + 1}; lower the learning rate."
+        )
+
+
+def validate(run: Run, accelerator: Accelerator, model: torch.nn.Module, progress: Progress):
+    """Measure the model at the end of an epoch and keep it if it is the best so far."""
+    for buffer in model.buffers():
+        if accelerator.num_processes > 1:
+            buffer.copy_(broadcast(buffer))
+    rows = run.rows["validation"]
+    values = measure(predict(accelerator, model, rows, run.recipe.batch_size), rows)
+    steps = progress.step_in_epoch
+    report = {"epoch": progress.epoch + 1, "loss": round(progress.loss_sum / steps, 8), **values}
+    progress.history.append(report)
+    accelerator.log({name: value for name, value in report.items() if name != "epoch"}, progress.epoch + 1)
+    accelerator.print(json.dumps(report), file=sys.stderr)
+    if values[run.recipe.metric] > progress.best:
+        progress.best, progress.best_epoch = values[run.recipe.metric], progress.epoch + 1
+        save_model(run, accelerator, model)
+    progress.epoch, progress.step_in_epoch, progress.loss_sum = progress.epoch + 1, 0, 0.0
+
+
+def is_over(run: Run, progress: Progress) -> bool:
+    return run.recipe.patience is not None and progress.stale_epochs >= run.recipe.patience
+
+
+# ------------------------------------------------------------------------------------------------ writing
+
+
+def save_model(run: Run, accelerator: Accelerator, model: torch.nn.Module):
+    """Write model and feature extractor, whole or not at all."""
+    weights = accelerator.get_state_dict(model)
+    if accelerator.is_main_process:
+        partial = run.output / ".model.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        accelerator.unwrap_model(model).save_pretrained(partial, state_dict=weights)
+        run.extractor.save_pretrained(partial)
+        for file in partial.iterdir():
+            os.replace(file, run.output / file.name)
+        partial.rmdir()
+    accelerator.wait_for_everyone()
+
+
+def save_state(run: Run, accelerator: Accelerator, progress: Progress):
+    """Write all that resuming needs to a folder of its own, and drop the states before it."""
+    states = run.output / "states"
+    partial = states / ".partial"
+    if accelerator.is_main_process:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(partial)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        (partial / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)))
+        (partial / "run.json").write_text(json.dumps(run.identity()))
+        older = find_states(run.output)
+        os.replace(partial, states / f"{progress.epoch:05d}-{progress.step_in_epoch:07d}")
+        for folder in older:
+            shutil.rmtree(folder)
+    accelerator.wait_for_everyone()
+
+
+def find_states(output: Path) -> list[Path]:
+    """Folders of whole states, the latest last."""
+    return sorted(path.parent for path in (output / "states").glob("[0-9]*/progress.json"))
+
+
+def restore(run: Run, accelerator: Accelerator) -> Progress:
+    """Load the latest state; a run that was killed before its first begins anew."""
+    states = find_states(run.output)
+    if not states:
+        return Progress()
+    accelerator.load_state(states[-1])
+    return Progress(**json.loads((states[-1] / "progress.json").read_text()))
+
+
+def check_output(run: Run, resume: bool) -> dict | None:
+    """The record of a run that has ended. Raises ValueError if the folder holds another run."""
+    states, record = find_states(run.output), run.output / "training.json"
+    if not states and not record.is_file():
+        return None
+    if not resume:
+        raise ValueError(f"{run.output} holds a run; go on with it by --resume, or name another --output.")
+    theirs = json.loads((states[-1] / "run.json" if states else record).read_text())
+    ours = run.identity()
+    for name in ours:
+        if theirs.get(name) != ours[name]:
+            raise ValueError(f"{run.output} holds a run with another {_difference(name, theirs, ours)}.")
+    if record.is_file():
+        ended = json.loads(record.read_text())
+        if ended["epochs"] >= run.recipe.epochs or ended["stopped_early"]:
+            return ended
+    return None
+
+
+def _difference(name: str, theirs: dict, ours: dict) -> str:
+    mine, other = ours[name], theirs.get(name)
+    if isinstance(mine, dict) and isinstance(other, dict):
+        keys = [key for key in sorted(mine | other) if mine.get(key) != other.get(key)]
+        return f"{name}: {keys[0]} is {other.get(keys[0])!r} there and {mine.get(keys[0])!r} here"
+    return f"{name}: {other!r} there, {mine!r} here"
+
+
+def finish(run: Run, accelerator: Accelerator, progress: Progress) -> dict:
+    """Measure the best model on the test videos, write training.json and the card."""
+    model = DAViHDModel.from_pretrained(run.output).to(accelerator.device)
+    record = run.identity() | {
+        "davihd": __version__,
+        "parameters": model.num_parameters(),
+        "epochs": len(progress.history),
+        "stopped_early": is_over(run, progress),
+        "best_epoch": progress.best_epoch,
+        "validation": progress.history[progress.best_epoch - 1],
+        "history": progress.history,
+    }
+    if "test" in run.rows:
+        rows = run.rows["test"]
+        record["test"] = measure(predict(accelerator, model, rows, run.recipe.batch_size), rows)
+    if accelerator.is_main_process:
+        write_model_card(run.output, record)
+        write_json(run.output / "training.json", record)
+    accelerator.wait_for_everyone()
+    return record
+
+
+# ------------------------------------------------------------------------------------------- command line
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="train.py"
+    )
+    add_run_options(parser)
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="OUT", help="folder for the trained model"
+    )
+    parser.add_argument("--runs", type=int, default=1, metavar="N", help="trainings, each with the next seed")
+    parser.add_argument(
+        "--folds", action="store_true", help="cross-validate over the dataset's folds instead of its splits"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with what --output holds")
+    add_recipe_options(parser)
+    options = parser.parse_args(arguments)
+    if options.runs < 1:
+        parser.error(f"--runs is {options.runs}; it needs to be at least 1")
+    return options
+
+
+def summarise(records: Sequence[dict]) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation over trainings of every metric on the test videos."""
+    names = [name for name, value in records[0]["test"].items() if isinstance(value, float)]
+    return {
+        name: {
+            "mean": float(np.mean([record["test"][name] for record in records])),
+            "std": float(np.std([record["test"][name] for record in records])),
+        }
+        for name in names
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 trained, 1 something in the data or on the disk is not as needed, 2 wrong usage."""
+    options = parse_arguments(arguments)
+    logging.disable_progress_bar()
+    try:
+        runs = make_runs(options)
+        records = [train(run, options.resume) for run in runs]
+        if len(records) > 1 and "test" in records[0]:
+            write_json(options.output / "results.json", summarise(records))
+    except KeyboardInterrupt:
+        print("train.py: interrupted; --resume goes on from the last state", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, StrictDataclassError) as error:
+        print(f"train.py: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

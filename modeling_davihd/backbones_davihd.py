@@ -2,9 +2,14 @@
 
 `InceptionV3Backbone` and `ResNet3D34Backbone` see pixels, `PANNsCNN14Backbone` hears the waveform. None is
 ever trained: they run without gradients, in evaluation mode, a few segments at a time.
+
+`VisualStatistics` and `SoundStatistics` are not the paper's: plain descriptors without weights, for tests,
+generated data and machines that have no weights.
 """
 
 import functools
+import itertools
+import math
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +72,14 @@ class FrozenBackbone(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        return next(self.parameters()).dtype
+        return self._any_tensor().dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self._any_tensor().device
+
+    def _any_tensor(self) -> Tensor:
+        return next(itertools.chain(self.parameters(), self.buffers()))
 
 
 class InceptionV3Backbone(FrozenBackbone):
@@ -230,14 +242,21 @@ class _ConvBlock(nn.Module):
 
 def panns_log_mel(waveform: Tensor) -> Tensor:
     """(N, samples) at 16 kHz -> (N, 1 + samples // 160, 64): 10 log10 of the mel power, at least -100 dB."""
+    return _log_mel(_power_spectrum(waveform))
+
+
+def _power_spectrum(waveform: Tensor) -> Tensor:
+    """(N, samples) at 16 kHz -> (N, 1 + samples // 160, 257) in float32."""
     waveform = waveform.float()
     window = torch.hann_window(512, device=waveform.device)
     spectrum = torch.stft(
         waveform, 512, hop_length=160, window=window, pad_mode="reflect", return_complex=True
     )
-    power = spectrum.real.square() + spectrum.imag.square()
-    mel = power.transpose(1, 2) @ panns_mel_filters(waveform.device)
-    return 10 * mel.clamp(min=1e-10).log10()
+    return (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)
+
+
+def _log_mel(power: Tensor) -> Tensor:
+    return 10 * (power @ panns_mel_filters(power.device)).clamp(min=1e-10).log10()
 
 
 # Cached, not a buffer: models are built on the meta device, where a computed buffer comes back empty.
@@ -248,16 +267,159 @@ def panns_mel_filters(device: torch.device) -> Tensor:
     return torch.from_numpy(filters).to(device, torch.float32)
 
 
+class _Statistics(FrozenBackbone):
+    """A backbone without weights: an empty buffer remembers the dtype and the device it was moved to."""
+
+    chunk_size = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("nothing", torch.empty(0), persistent=False)
+        self.freeze()
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        described = torch.cat(self.describe(inputs.to(self.device, torch.float32)), 1)
+        return described.to(self.dtype)
+
+    def describe(self, inputs: Tensor) -> list[Tensor]:
+        """Float32 inputs of one chunk -> descriptors (N, n), `dim` in all."""
+        raise NotImplementedError
+
+
+class VisualStatistics(_Statistics):
+    """Plain statistics of two frames a second (N, 2, 3, 64, 64), pixels in [0, 1] -> (N, 64).
+
+    In this order: histograms of luma, Cb and Cr (8 bins each, roots of the shares); brightness, contrast and
+    motion in a 3 x 3 grid; spread of motion; histogram of edge orientation (8); mean and spread of edge
+    strength and of saturation. Motion is the root of the mean difference between the two frames, all else is
+    averaged over both. Scaled by fixed factors to be about 1. Not an encoder of the paper.
+    """
+
+    input_name = "pixel_values"
+    image_size = 64
+    frames_per_segment = 2
+    image_mean = (0.0, 0.0, 0.0)
+    image_std = (1.0, 1.0, 1.0)
+    input_shape = (frames_per_segment, 3, image_size, image_size)
+    dim = 64
+
+    def __init__(self, dim: int = 64) -> None:
+        if dim != self.dim:
+            raise ValueError(f"The statistics backbone gives {self.dim} features, but dim is {dim}.")
+        super().__init__()
+
+    def describe(self, inputs: Tensor) -> list[Tensor]:
+        luma, blue, red = (inputs.movedim(2, -1) @ _luma_chroma(inputs.device)).unbind(-1)  # (N, 2, 64, 64)
+        chroma = (blue.square() + red.square()).sqrt()
+        spread, mean = torch.std_mean(chroma, (1, 2, 3))
+        histograms = [_histogram(values) for values in (luma, 2 * blue + 0.5, 2 * red + 0.5)]
+        saturation = torch.stack((8 * mean, 8 * spread), 1)
+        return [*histograms, _light(luma), *_motion(inputs), *_edges(luma), saturation]
+
+
+@functools.cache
+def _luma_chroma(device: torch.device) -> Tensor:
+    """RGB -> Y, Cb, Cr of ITU-R BT.601: (3, 3), to be multiplied from the right."""
+    rows = [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+    return torch.tensor(rows, device=device).T.contiguous()
+
+
+def _histogram(values: Tensor, weights: Tensor | None = None, bins: int = 8) -> Tensor:
+    """Values in [0, 1], (N, ...) -> roots of the shares of `bins` equal bins, (N, bins)."""
+    where = (values.flatten(1) * bins).long().clamp(0, bins - 1)
+    weights = torch.ones_like(values).flatten(1) if weights is None else weights.flatten(1)
+    counts = torch.stack([(weights * (where == number)).sum(1) for number in range(bins)], 1)
+    return (counts / weights.sum(1, keepdim=True).clamp(min=1e-6)).sqrt()
+
+
+def _light(luma: Tensor) -> Tensor:
+    """Brightness and contrast (N, 18) of the cells of a 3 x 3 grid over (N, 2, 64, 64)."""
+    mean = F.adaptive_avg_pool2d(luma, 3)
+    contrast = (F.adaptive_avg_pool2d(luma.square(), 3) - mean.square()).clamp(min=0).sqrt()
+    return torch.cat((4 * mean.mean(1).flatten(1) - 2, 6 * contrast.mean(1).flatten(1)), 1)
+
+
+def _motion(pixels: Tensor) -> list[Tensor]:
+    """Change from the first to the second frame: (N, 9) by cells, and its spread (N, 1)."""
+    change = (pixels[:, 1] - pixels[:, 0]).abs().mean(1, keepdim=True)
+    cells = F.adaptive_avg_pool2d(change, 3).flatten(1)
+    return [4 * cells.sqrt(), 8 * change.flatten(1).std(1, keepdim=True)]
+
+
+def _edges(luma: Tensor) -> list[Tensor]:
+    """Histogram of edge orientation (N, 8); strength and spread of the edges (N, 2)."""
+    across = (luma[..., 1:-1, 2:] - luma[..., 1:-1, :-2]) / 2
+    down = (luma[..., 2:, 1:-1] - luma[..., :-2, 1:-1]) / 2
+    strength = (across.square() + down.square()).sqrt()
+    turn = torch.atan2(down, across) / math.pi % 1  # a dark-bright edge and its opposite are alike
+    spread, mean = torch.std_mean(strength, (1, 2, 3))
+    return [_histogram(turn, strength), torch.stack((20 * mean, 10 * spread), 1)]
+
+
+class SoundStatistics(_Statistics):
+    """Plain statistics of one second of sound (N, 16000) in [-1, 1] -> (N, 64).
+
+    In this order: means, deviations (20 each) and mean changes (12) of mel-frequency cepstral coefficients;
+    mean and deviation of spectral centroid, bandwidth and flatness and of the rate of zero crossings; mean,
+    deviation, maximum and minimum of the level. Spectra are those of `panns_log_mel`, every 10 ms; crossings
+    and level are taken every 50 ms. Scaled by fixed factors to be about 1. Not an encoder of the paper.
+    """
+
+    input_name = "waveform"
+    sampling_rate = 16000
+    input_shape = (sampling_rate,)
+    dim = 64
+
+    def describe(self, inputs: Tensor) -> list[Tensor]:
+        power = _power_spectrum(inputs)  # (N, 101, 257)
+        cepstrum = (_log_mel(power) / 10 + 5) @ _cosines(64, 20, inputs.device)
+        changes = cepstrum[..., :12].diff(dim=1).abs().mean(1)
+        blocks = inputs.unflatten(1, (20, 800))
+        crossings = ((blocks[..., 1:] >= 0) != (blocks[..., :-1] >= 0)).float().mean(2)
+        level = (blocks.square().mean(2).clamp(min=1e-10).log10() + 4) / 2
+        levels = torch.stack((level.mean(1), level.std(1), level.amax(1), level.amin(1)), 1)
+        tracks = [cepstrum, *(4 * track[..., None] for track in (*_shape(power), crossings))]
+        summaries = [torch.cat(torch.std_mean(track, 1)[::-1], 1) for track in tracks]
+        return [summaries[0], changes, *summaries[1:], levels]
+
+
+def _shape(power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Centroid, bandwidth (both as shares of 8 kHz) and flatness of spectra (N, L, 257), each (N, L)."""
+    power = power + 1e-10
+    frequency = torch.linspace(0, 1, power.shape[-1], device=power.device)
+    share = power / power.sum(-1, keepdim=True)
+    centroid = share @ frequency
+    bandwidth = (share * (frequency - centroid[..., None]).square()).sum(-1).sqrt()
+    return centroid, bandwidth, power.log().mean(-1).exp() / power.mean(-1)
+
+
+@functools.cache
+def _cosines(bands: int, count: int, device: torch.device) -> Tensor:
+    """The first `count` cosines over the bands, (bands, count), scaled to coefficients of about one size."""
+    orders = torch.arange(count, device=device)
+    angles = (torch.arange(bands, device=device)[:, None] + 0.5) * orders
+    return torch.cos(math.pi / bands * angles) * (2 * orders).clamp(min=0.5) / bands
+
+
 VISUAL_BACKBONES: dict[str, type[FrozenBackbone]] = {
     "inception_v3": InceptionV3Backbone,
     "resnet3d_34": ResNet3D34Backbone,
+    "statistics": VisualStatistics,
 }
-SEMANTIC_BACKBONES: dict[str, type[FrozenBackbone]] = {"panns_cnn14_16k": PANNsCNN14Backbone}
+SEMANTIC_BACKBONES: dict[str, type[FrozenBackbone]] = {
+    "panns_cnn14_16k": PANNsCNN14Backbone,
+    "statistics": SoundStatistics,
+}
 
 
 def build_visual_backbone(name: str, dim: int) -> FrozenBackbone:
     """The visual backbone called `name`, `dim` features wide. Raises ValueError if there is none."""
-    return _look_up(VISUAL_BACKBONES, name, "visual")(dim)
+    return visual_backbone_class(name)(dim)
+
+
+def visual_backbone_class(name: str) -> type[FrozenBackbone]:
+    """The class of a visual backbone, which says what pictures it wants; ValueError if there is none."""
+    return _look_up(VISUAL_BACKBONES, name, "visual")
 
 
 def build_semantic_backbone(name: str) -> FrozenBackbone:

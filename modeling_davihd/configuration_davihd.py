@@ -8,8 +8,9 @@ from transformers import PreTrainedConfig
 
 MODALITIES = ("visual", "semantic", "dynamics")
 FULL_LOG_MEL_RATE = 62.5
-VISUAL_BACKBONES = ("inception_v3", "resnet3d_34")
-SEMANTIC_BACKBONES = ("panns_cnn14_16k",)
+# Frozen encoders and their widths; None: as wide as the config says.
+VISUAL_BACKBONES = {"inception_v3": None, "resnet3d_34": 512, "statistics": 64}
+SEMANTIC_BACKBONES = {"panns_cnn14_16k": 2048, "statistics": 64}
 
 
 @strict
@@ -62,7 +63,8 @@ class DAViHDConfig(PreTrainedConfig):
         Width h of the last hidden layer of the score head; the one before is twice as wide.
     visual_backbone, semantic_backbone (`str`, *optional*):
         Frozen encoders for raw `pixel_values` (`"inception_v3"`, `"resnet3d_34"`) and `waveform`
-        (`"panns_cnn14_16k"`). Without them the model takes features.
+        (`"panns_cnn14_16k"`). Without them the model takes features. `"statistics"`, for either, is no
+        encoder of the paper: plain descriptors without weights, 64 wide, for generated data and tests.
     """
 
     model_type = "davihd"
@@ -167,6 +169,8 @@ class DAViHDConfig(PreTrainedConfig):
             )
 
     def _validate_widths(self):
+        self._require_backbone_width("visual", VISUAL_BACKBONES)
+        self._require_backbone_width("semantic", SEMANTIC_BACKBONES)
         if {"semantic", "dynamics"} <= set(self.modalities) and self.audio_width != self.dynamics_width:
             raise ValueError(
                 f"`dynamics_dim` is {self.dynamics_dim}; to be combined with the semantic stream it needs to "
@@ -179,6 +183,15 @@ class DAViHDConfig(PreTrainedConfig):
         if self.dynamics_positions == "sinusoidal" and self.dynamics_width % 2:
             raise ValueError(
                 f"The dynamics stream is {self.dynamics_width} wide; its positions need an even width."
+            )
+
+    def _require_backbone_width(self, modality: str, widths: dict[str, int | None]):
+        name, found = getattr(self, f"{modality}_backbone"), getattr(self, f"{modality}_dim")
+        needed = widths.get(name)
+        if modality in self.modalities and needed not in (None, found):
+            raise ValueError(
+                f"`{modality}_dim` is {found}; the {name} backbone gives {needed} features a second, so it "
+                f"needs to be {needed}."
             )
 
     def _require_divisible(self, heads_field: str, modality: str, width: int):

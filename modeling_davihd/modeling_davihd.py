@@ -203,9 +203,7 @@ def with_halo(states: torch.Tensor, start: int, end: int) -> torch.Tensor:
     return F.pad(states[:, :, left:right], (0, 0, left - start + 1, end + 1 - right))
 
 
-def velocity_with_halo(
-    states: torch.Tensor, mask: torch.Tensor | None, start: int, end: int
-) -> torch.Tensor:
+def velocity_with_halo(states: torch.Tensor, mask: torch.Tensor | None, start: int, end: int) -> torch.Tensor:
     """|S_t - S_{t-1}| of the frames from start - 1 to end of (B, C, L, F), zero at the first and outside."""
     first, last = max(start - 1, 1), min(end + 1, states.shape[2])
     velocity = (states[:, :, first:last] - states[:, :, first - 1 : last - 1]).abs()
@@ -289,10 +287,9 @@ class RunningSoftmaxSum:
     def result(self) -> torch.Tensor:
         return self.total / self.weight
 
-    def channel_mean(self, windows: list[torch.Tensor]) -> torch.Tensor:
-        """The softmax of the same logits, given again window by window, averaged over channels: (B, L, F)."""
-        peak, weight = self.peak[:, :, None], self.weight[:, :, None]
-        return torch.cat([((logits - peak).exp() / weight).mean(1) for logits in windows], 1)
+    def channel_mean(self, logits: torch.Tensor) -> torch.Tensor:
+        """The softmax of a window's logits among all that were added, averaged over channels: (B, L, F)."""
+        return ((logits - self.peak[:, :, None]).exp() / self.weight[:, :, None]).mean(1)
 
 
 class TemporalAttentionPooling(nn.Module):
@@ -313,26 +310,38 @@ class TemporalAttentionPooling(nn.Module):
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
         """`states` are zero at padding. Also gives channel means of alpha and beta, (B, L, F), on demand."""
         mask = frame_mask(lengths, states.shape[2])
-        pools, logits = (RunningSoftmaxSum(), RunningSoftmaxSum()), ([], [])
-        for start, end in time_windows(states, states.shape[1], 1, self.training):
-            window_mask = None if mask is None else mask[:, :, start:end]
-            window = with_halo(states, start, end)
+        pools = (RunningSoftmaxSum(), RunningSoftmaxSum())
+        for window, window_mask, logits in self._windows(states, mask):
             saliency = self.saliency_gate(window, window_mask).sigmoid()
-            window_logits = (
-                self.time_attention(window, window_mask),
-                self.velocity_attention(velocity_with_halo(states, mask, start, end), window_mask),
-            )
-            for pool, kept, values in zip(pools, logits, window_logits, strict=True):
-                if mask is not None:
-                    values = values.masked_fill(~window_mask, torch.finfo(values.dtype).min)
+            for pool, values in zip(pools, logits, strict=True):
                 pool.add(values, saliency)
-                if output_attentions:
-                    kept.append(values)
         frames = states.shape[2] if lengths is None else lengths.clamp(min=1)[:, None, None]
         pooled = pools[0].result() + pools[1].result() + states.sum(2) / frames
         if not output_attentions:
             return pooled, None
-        return pooled, tuple(pool.channel_mean(kept) for pool, kept in zip(pools, logits, strict=True))
+        # Computed again, since the logits of all windows would take many times the memory of one.
+        maps = [
+            [pool.channel_mean(values) for pool, values in zip(pools, logits, strict=True)]
+            for _, _, logits in self._windows(states, mask)
+        ]
+        return pooled, tuple(torch.cat(windows, 1) for windows in zip(*maps, strict=True))
+
+    def _windows(
+        self, states: torch.Tensor, mask: torch.Tensor | None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor]]]:
+        """Windows of the states with their halo and mask, and the logits of time and velocity attention."""
+        for start, end in time_windows(states, states.shape[1], 1, self.training):
+            window_mask = None if mask is None else mask[:, :, start:end]
+            window = with_halo(states, start, end)
+            logits = [
+                self.time_attention(window, window_mask),
+                self.velocity_attention(velocity_with_halo(states, mask, start, end), window_mask),
+            ]
+            if mask is not None:
+                logits = [
+                    values.masked_fill(~window_mask, torch.finfo(values.dtype).min) for values in logits
+                ]
+            yield window, window_mask, logits
 
 
 class FrequencyDynamicConv2d(nn.Module):

@@ -8,21 +8,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from films import film_with_sound, tone
+from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import load_file
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
-from modeling_davihd import backbones_davihd
+from modeling_davihd import DAViHDConfig, DAViHDModel, VideoHighlightDetectionPipeline, backbones_davihd
 from modeling_davihd.backbones_davihd import (
     FrozenBackbone,
     InceptionV3Backbone,
     PANNsCNN14Backbone,
     ResNet3D34Backbone,
+    SoundStatistics,
+    VisualStatistics,
     build_semantic_backbone,
     build_visual_backbone,
     panns_log_mel,
     panns_mel_filters,
 )
+from modeling_davihd.pipeline_davihd import feature_extractor_for
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -283,3 +288,140 @@ def test_without_timm_inception_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ImportError, match="pip install timm"):
         build_visual_backbone("inception_v3", 1024)
+
+
+STATISTICS = [VisualStatistics, SoundStatistics]
+
+
+def noise(backbone, seconds: int = 3) -> torch.Tensor:
+    """Inputs of a statistics backbone: random pixels in [0, 1], or a random waveform."""
+    values = torch.rand(seconds, *backbone.input_shape, generator=torch.Generator().manual_seed(0))
+    return values if backbone.input_name == "pixel_values" else values - 0.5
+
+
+@pytest.mark.parametrize("build", STATISTICS)
+@pytest.mark.parametrize("level", [0.0, 1.0, None], ids=["nothing", "full", "noise"])
+def test_statistics_are_finite_of_unit_scale_and_always_the_same(build, level):
+    backbone = build()
+    inputs = noise(backbone) if level is None else torch.full((3, *backbone.input_shape), level)
+    features = backbone(inputs)
+    assert features.shape == (3, backbone.dim) and backbone.dim % 8 == 0
+    assert features.isfinite().all() and features.abs().max() < 10
+    torch.testing.assert_close(build()(inputs.flip(0)).flip(0), features, rtol=0, atol=1e-6)
+
+
+def test_motion_changes_the_motion_features_alone():
+    still = noise(VisualStatistics(), 1)
+    still[:, 1] = still[:, 0]
+    moved = still.clone()
+    moved[:, 1] = still[:, 0].roll(5, dims=-1)  # the same colours elsewhere
+    still, slight, moved = (
+        VisualStatistics()(frames)[0] for frames in (still, still.lerp(moved, 0.1), moved)
+    )
+    motion = slice(42, 52)
+    assert (
+        (still[motion] == 0).all() and (moved[motion] > slight[motion]).all() and (slight[motion] > 0).all()
+    )
+    torch.testing.assert_close(moved[:24], still[:24])
+
+
+def test_visual_statistics_tell_colours_light_and_edges_apart():
+    def frames(*colour):
+        return torch.tensor(colour, dtype=torch.float).view(1, 1, 3, 1, 1).expand(1, 2, 3, 64, 64).clone()
+
+    describe = VisualStatistics()
+    red, grey, white, bars = frames(1, 0, 0), frames(0.3, 0.3, 0.3), frames(1, 1, 1), frames(0, 0, 0)
+    bars[..., ::8] = 1
+    assert (describe(red)[0, :24] - describe(grey)[0, :24]).abs().max() > 0.9
+    assert (describe(white) > describe(grey))[0, 24:33].all()
+    assert describe(bars)[0, 52] == pytest.approx(1)  # all edges run one way
+    torch.testing.assert_close(describe(bars.mT)[0, 56], describe(bars)[0, 52])
+    assert describe(bars)[0, 60] > 1 and describe(grey)[0, 60] == 0
+
+
+def test_sound_statistics_tell_level_pitch_and_noise_apart():
+    def sound(hertz, amplitude=0.5):
+        return torch.from_numpy(tone(1, 16000, hertz=hertz, amplitude=amplitude))[None]
+
+    describe = SoundStatistics()
+    low, high, quiet = (describe(sound(*what))[0] for what in ((200,), (3000,), (200, 0.05)))
+    hiss = describe(noise(describe, 1))[0]
+    centroid, flatness, crossings, level = 52, 56, 58, 60
+    assert low[centroid] == pytest.approx(4 * 200 / 8000, rel=0.1)
+    assert high[centroid] == pytest.approx(4 * 3000 / 8000, rel=0.02)
+    assert high[crossings] == pytest.approx(4 * 2 * 3000 / 16000, rel=0.02)
+    assert low[level] - quiet[level] == pytest.approx(1, abs=1e-3)  # 20 dB
+    assert hiss[flatness] > 10 * low[flatness]
+
+
+def statistics_config(**changes) -> DAViHDConfig:
+    names = {"visual_backbone": "statistics", "semantic_backbone": "statistics"}
+    sizes = {"visual_dim": 64, "semantic_dim": 64, "dynamics_dim": 64, "dynamics_channels": [4] * 6}
+    return DAViHDConfig(**({"score_hidden_dim": 8} | names | sizes | changes))
+
+
+def test_a_model_with_statistics_is_saved_and_loaded(tmp_path):
+    torch.manual_seed(0)
+    model = DAViHDModel(statistics_config()).eval()
+    model.save_pretrained(tmp_path)
+    loaded, report = AutoModel.from_pretrained(tmp_path, output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"]
+    pixels, waveform = (noise(backbone())[None] for backbone in STATISTICS)
+    inputs = {"pixel_values": pixels, "waveform": waveform, "log_mel": torch.randn(1, 128, 188)}
+    torch.testing.assert_close(loaded(**inputs).scores, model(**inputs).scores)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_statistics_follow_the_dtype_and_device_of_their_model(tmp_path, dtype):
+    DAViHDModel(statistics_config(modalities=["visual"])).save_pretrained(tmp_path)
+    backbone = AutoModel.from_pretrained(tmp_path, dtype=dtype).visual_backbone
+    assert backbone.dtype == dtype and backbone.device.type == "cpu"
+    pixels = noise(backbone)
+    expected = VisualStatistics()(pixels)
+    assert backbone(pixels).dtype == dtype and relative_error(backbone(pixels).float(), expected) < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"visual_dim": 128}, "`visual_dim` is 128; the statistics backbone gives 64 features a second"),
+        (
+            {"semantic_dim": 128, "dynamics_dim": 128},
+            "`semantic_dim` is 128; the statistics backbone gives 64",
+        ),
+    ],
+)
+def test_a_config_needs_the_width_of_its_backbone(changes, said):
+    with pytest.raises(StrictDataclassError, match=said):
+        statistics_config(**changes)
+
+
+def test_a_statistics_backbone_of_another_width_is_refused():
+    with pytest.raises(ValueError, match="gives 64 features, but dim is 512"):
+        build_visual_backbone("statistics", 512)
+
+
+def test_the_pipeline_scores_a_film_by_its_statistics(tmp_path):
+    film = film_with_sound(tmp_path / "film.mp4", tone(2.5, 16000), 2.5)
+    model = DAViHDModel(statistics_config()).eval()
+    detect = VideoHighlightDetectionPipeline(
+        model, feature_extractor=feature_extractor_for("statistics"), device="cpu"
+    )
+    scores = detect(str(film))["scores"]
+    assert scores.shape == (3,) and np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("name", [None, *backbones_davihd.VISUAL_BACKBONES])
+def test_the_feature_extractor_fits_the_backbone(name):
+    extractor = feature_extractor_for(name, log_mel_rate=1)
+    assert extractor.log_mel_rate == 1
+    assert ("pixel_values" in extractor.model_input_names) == (name is not None)
+    if name is not None:
+        frames = np.zeros((extractor.frames_per_segment, 48, 64, 3), np.uint8)
+        pixels = extractor(frames=frames).pixel_values
+        assert pixels.shape[2:] == backbones_davihd.VISUAL_BACKBONES[name].input_shape
+
+
+def test_no_feature_extractor_fits_an_unknown_backbone():
+    with pytest.raises(ValueError, match="no visual backbone 'clip'"):
+        feature_extractor_for("clip")

@@ -1,0 +1,343 @@
+"""A folder of your own videos and a file of labels -> a dataset.
+
+    python datasets_scripts/video_folder.py --videos DIR --labels FILE --out DIR --visual-backbone statistics
+
+FILE is one of:
+
+    labels.csv    video,second,score            a score from 0 to 1 for every second 0, 1, 2, ... of a video
+    labels.csv    video,start,end[,score]       highlights in seconds, of score 1 unless it is given
+    labels.json   {"a.mp4": [0.1, 0.7, ...]}
+    labels.json   {"a.mp4": [{"start": 3, "end": 7.5, "score": 0.8}, ...]}
+
+`video` is the file's path in DIR. A CSV may have a further column `split`: train, validation or test. Without
+it, videos are dealt out by --validation, --test and --seed. Where highlights are given, a second gets the
+score of the highlight in it, times the share of the second that it lasts, or 0; of several, the largest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import functools
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from datasets_scripts.builder import (
+    DatasetError,
+    UsageError,
+    Video,
+    add_extraction_arguments,
+    build_dataset,
+    run_command,
+    settings_from,
+)
+from datasets_scripts.rows import SPLITS
+
+SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".flv", ".wmv", ".ogv", ".3gp", ".mxf"),
+)
+PER_SECOND, INTERVALS = {"video", "second", "score"}, {"video", "start", "end"}
+COLUMNS = "video,second,score or video,start,end[,score], and split if you like"
+SHARE = 0.15
+
+CARD = """---
+tags: [video-highlight-detection]
+---
+# Highlights of a folder of videos
+
+Made by `datasets_scripts/video_folder.py` from {count} videos and the labels in `{labels}`: {kind}.
+The videos are not in here, only features of them; they and the labels stay under their owners' terms.
+"""
+
+Interval = tuple[float, float, float]
+
+
+@dataclass
+class Annotation:
+    """What the label file says of a video: the score of each second, or (start, end, score) of highlights."""
+
+    seconds: dict[int, float] = field(default_factory=dict)
+    intervals: list[Interval] = field(default_factory=list)
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """Annotations by video, in the file's order, and whether they are scores of seconds."""
+
+    annotations: dict[str, Annotation]
+    per_second: bool
+
+
+def read_labels(path: Path) -> LabelFile:
+    """Read a .csv or .json file. Raises DatasetError naming the place, what is there and what is due."""
+    readers = {".csv": read_csv, ".json": read_json}
+    if path.suffix.lower() not in readers:
+        raise DatasetError(f"{path}: its name must end in .csv or .json.")
+    try:
+        labels = readers[path.suffix.lower()](path)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path}: is not UTF-8 text.") from error
+    if not labels.annotations:
+        raise DatasetError(f"{path}: holds no labels.")
+    return labels
+
+
+def read_csv(path: Path) -> LabelFile:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, skipinitialspace=True, strict=True)
+        try:
+            columns = set(reader.fieldnames or ())
+            per_second = _csv_form(path, reader.fieldnames or [])
+            annotations: dict[str, Annotation] = {}
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                if None in row or None in row.values():
+                    raise DatasetError(f"{where}: needs {len(columns)} values, one for each column.")
+                _add_row(where, annotations.setdefault(row["video"], Annotation()), row, per_second)
+        except csv.Error as error:
+            raise DatasetError(f"{path}, line {reader.line_num}: is not CSV ({error}).") from error
+    return LabelFile(annotations, per_second)
+
+
+def _csv_form(path: Path, columns: list[str]) -> bool:
+    """Whether the columns are those of scores a second, and not of highlights."""
+    if unknown := [name for name in columns if name not in PER_SECOND | INTERVALS | {"split"}]:
+        raise DatasetError(f"{path}: has the unknown column {unknown[0]!r}; known are {COLUMNS}.")
+    per_second, optional = "second" in columns, {"score", "split"}
+    needed = PER_SECOND if per_second else INTERVALS
+    if len(set(columns)) < len(columns) or not needed <= set(columns) <= needed | optional:
+        raise DatasetError(f"{path}: has the columns {','.join(columns)!r}; needed are {COLUMNS}.")
+    return per_second
+
+
+def _add_row(where: str, annotation: Annotation, row: dict[str, str], per_second: bool) -> None:
+    if "split" in row:
+        _set_split(where, annotation, row["split"])
+    if per_second:
+        second = _number(where, "second", row["second"])
+        if second != int(second) or second < 0:
+            raise DatasetError(f"{where}: second is {row['second']!r}; a whole number from 0 on is needed.")
+        _add_second(where, annotation, int(second), row["score"])
+    else:
+        _add_interval(where, annotation, row["start"], row["end"], row.get("score", 1))
+
+
+def _set_split(where: str, annotation: Annotation, split: str) -> None:
+    if split not in SPLITS:
+        raise DatasetError(f"{where}: split is {split!r}; it needs to be one of {', '.join(SPLITS)}.")
+    if annotation.split not in (None, split):
+        raise DatasetError(f"{where}: split is {split!r}, and was {annotation.split!r} for the same video.")
+    annotation.split = split
+
+
+def _add_second(where: str, annotation: Annotation, second: int, score: object) -> None:
+    if second in annotation.seconds:
+        raise DatasetError(f"{where}: second {second} of this video has a score already.")
+    annotation.seconds[second] = _score(where, score)
+
+
+def _add_interval(where: str, annotation: Annotation, start: object, end: object, score: object) -> None:
+    interval = (_number(where, "start", start), _number(where, "end", end), _score(where, score))
+    if not 0 <= interval[0] < interval[1]:
+        raise DatasetError(f"{where}: goes from {start} s to {end} s; 0 <= start < end is needed.")
+    if interval[:2] in [known[:2] for known in annotation.intervals]:
+        raise DatasetError(f"{where}: the highlight from {start} s to {end} s is there twice.")
+    annotation.intervals.append(interval)
+
+
+def _score(where: str, value: object) -> float:
+    score = _number(where, "score", value)
+    if not 0 <= score <= 1:
+        raise DatasetError(f"{where}: score is {value!r}; it needs to be from 0 to 1.")
+    return score
+
+
+def _number(where: str, name: str, value: object) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise DatasetError(f"{where}: {name} is {value!r}; a number is needed.")
+    return number
+
+
+def read_json(path: Path) -> LabelFile:
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        for number, (name, _) in enumerate(pairs):
+            if name in [earlier for earlier, _ in pairs[:number]]:
+                raise DatasetError(f"{path}: has {name!r} twice.")
+        return dict(pairs)
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{path}, line {error.lineno}: is not JSON ({error.msg}).") from error
+    if not isinstance(content, dict) or not all(isinstance(one, list) for one in content.values()):
+        raise DatasetError(f'{path}: needs to be {{"video.mp4": [...], ...}}, a list for every video.')
+    items = [item for one in content.values() for item in one]
+    per_second = not any(isinstance(item, dict) for item in items) and bool(items)
+    read = _json_seconds if per_second else _json_intervals
+    return LabelFile({video: read(f"{path}, {video}", one) for video, one in content.items()}, per_second)
+
+
+def _json_seconds(where: str, scores: list) -> Annotation:
+    return Annotation(
+        seconds={second: _score(f"{where}, second {second}", score) for second, score in enumerate(scores)}
+    )
+
+
+def _json_intervals(where: str, items: list) -> Annotation:
+    annotation = Annotation()
+    for number, item in enumerate(items):
+        here = f"{where}, highlight {number + 1}"
+        if not isinstance(item, dict):
+            raise DatasetError(f'{here}: is {item!r}; {{"start": ..., "end": ...}} is needed, as elsewhere.')
+        if unknown := sorted(set(item) - {"start", "end", "score"}):
+            raise DatasetError(f"{here}: has the unknown field {unknown[0]!r}; known are start, end, score.")
+        _add_interval(here, annotation, item.get("start"), item.get("end"), item.get("score", 1))
+    return annotation
+
+
+def seconds_of(video: str, annotation: Annotation) -> np.ndarray:
+    """Labels (T,) of scores a second. Raises DatasetError for a video that lacks one."""
+    scores = [annotation.seconds.get(second) for second in range(len(annotation.seconds))]
+    if None in scores:
+        raise DatasetError(f"{video}: has no score for second {scores.index(None)}, but for later ones.")
+    return np.array(scores, np.float32)
+
+
+def labels_of_intervals(video: str, intervals: Iterable[Interval], duration: float) -> np.ndarray:
+    """Labels (ceil(duration),) of highlights. Raises DatasetError for one that ends after the video."""
+    seconds = math.ceil(duration)
+    begins = np.arange(seconds)
+    ends = np.minimum(begins + 1, duration)
+    labels = np.zeros(seconds)
+    for start, end, score in intervals:
+        if end > seconds:
+            raise DatasetError(
+                f"{video}: its highlight from {start:g} s to {end:g} s ends after the video ({duration:g} s)."
+            )
+        share = (np.minimum(end, ends) - np.maximum(start, begins)).clip(min=0) / (ends - begins)
+        labels = np.maximum(labels, score * share)
+    return labels.astype(np.float32)
+
+
+def deal_out(videos: list[str], validation: float, test: float, seed: int) -> dict[str, str]:
+    """The split of each video, by a hash of its name: exact shares, and at least one video of each share."""
+    counts = {
+        split: max(1, round(share * len(videos))) if share else 0
+        for split, share in (("test", test), ("validation", validation))
+    }
+    if sum(counts.values()) >= len(videos):
+        raise UsageError(
+            f"--validation {validation:g} and --test {test:g} leave none of {len(videos)} videos to train on."
+        )
+    shuffled = sorted(videos, key=lambda video: hashlib.sha256(f"{seed}/{video}".encode()).digest())
+    splits = ["test"] * counts["test"] + ["validation"] * counts["validation"]
+    splits += ["train"] * (len(videos) - len(splits))
+    return dict(zip(shuffled, splits, strict=True))
+
+
+def find_videos(folder: Path) -> list[str]:
+    """Paths in the folder, and in folders in it, of files with the suffix of a video."""
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: there is no such folder of videos.")
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path.as_posix() for path in files if not path.name.startswith("."))
+
+
+def plan(options: argparse.Namespace, labels: LabelFile) -> Iterator[Video]:
+    """The rows of the videos that are there."""
+    found = find_videos(options.videos)
+    if unlabelled := [video for video in found if video not in labels.annotations]:
+        raise DatasetError(
+            f"{unlabelled[0]}: is in {options.videos}, but has no labels in {options.labels}"
+            + (f", nor have {len(unlabelled) - 1} others." if unlabelled[1:] else ".")
+        )
+    splits = _splits(options, labels, found)
+    for video in found:
+        annotation = labels.annotations[video]
+        if labels.per_second:
+            row_labels = seconds_of(video, annotation)
+        else:
+            row_labels = functools.partial(labels_of_intervals, video, annotation.intervals)
+        yield Video(
+            video_id=video,
+            split=splits[video],
+            labels=row_labels,
+            media=options.videos / video,
+            identity=json.dumps(annotation.intervals),
+        )
+
+
+def _splits(options: argparse.Namespace, labels: LabelFile, found: list[str]) -> dict[str, str]:
+    given = {video: labels.annotations[video].split for video in found}
+    shares = [options.validation, options.test]
+    if not any(given.values()):
+        validation, test = (SHARE if share is None else share for share in shares)
+        return deal_out(found, validation, test, options.seed)
+    if shares != [None, None]:
+        raise UsageError(f"{options.labels} has a column split, so --validation and --test have no meaning.")
+    return given
+
+
+def build(options: argparse.Namespace) -> int:
+    """What the command line does."""
+    for name in ("validation", "test"):
+        share = getattr(options, name)
+        if share is not None and not 0 <= share < 1:
+            raise UsageError(f"--{name} is {share:g}; a share of the videos is from 0 to below 1.")
+    settings = settings_from(options)
+    if not settings.columns:
+        raise UsageError("There is nothing to compute: name a backbone, or a --log-mel-rate.")
+    labels = read_labels(options.labels)
+    videos = list(plan(options, labels))
+    there = {video.video_id for video in videos}
+    missing = [
+        (video, f"there is no such file in {options.videos.name}")
+        for video in labels.annotations
+        if video not in there
+    ]
+    if not videos:
+        raise DatasetError(f"{options.videos}: holds none of the videos that {options.labels} names.")
+    kind = "a score for every second" if labels.per_second else "highlights from start to end"
+    card = CARD.format(count=len(videos), labels=options.labels.name, kind=kind)
+    print(build_dataset(options.out, videos, settings, card=card, missing=missing))
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line. Exit status 0, 1 for wrong data, 2 for wrong usage."""
+    parser = argparse.ArgumentParser(
+        description="A folder of videos and a file of labels, to a dataset.",
+        epilog=__doc__.split("\n\n", 2)[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--videos", type=Path, required=True, metavar="DIR", help="folder of the videos")
+    parser.add_argument("--labels", type=Path, required=True, metavar="FILE", help=".csv or .json, see below")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the dataset")
+    parser.add_argument("--validation", type=float, metavar="SHARE", help=f"of the videos (default {SHARE})")
+    parser.add_argument("--test", type=float, metavar="SHARE", help=f"of the videos (default {SHARE})")
+    parser.add_argument("--seed", type=int, default=0, help="of dealing them out (default 0)")
+    add_extraction_arguments(parser)
+    options = parser.parse_args(arguments)
+    return run_command(lambda: build(options), parser.prog)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,274 @@
+"""What training and evaluation read: rows of a dataset folder, or generated soundtracks, as batches."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import torch
+from datasets import DatasetDict
+from datasets.exceptions import DatasetGenerationError
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from datasets_scripts.synthetic import generate_soundtrack
+from modeling_davihd import DAViHDFeatureExtractor
+
+Batch = dict[str, torch.Tensor]
+
+FEATURES = {"visual": "visual_features", "semantic": "semantic_features", "dynamics": "log_mel"}
+COLUMNS = (
+    *("video_id", "duration", "labels", *FEATURES.values()),
+    *("folds", "user_scores", "change_points", "gt_summary"),
+)
+FULL_RATE = 62.5
+# Rows whose lengths are sorted together, in batches: more waste less padding, fewer mix better.
+SORTED_TOGETHER = 32
+# Rows held in memory while Parquet is unpacked; the library's 1000 would take 2 GB.
+ROWS_AT_ONCE = 16
+
+
+def read_dataset(folder: str | Path) -> tuple[DatasetDict, dict]:
+    """The splits of a dataset folder and its extraction.json.
+
+    Raises ValueError naming the folder, file or column that is not what datasets_scripts writes.
+    """
+    folder = Path(folder)
+    record = folder / "extraction.json"
+    if not record.is_file():
+        raise ValueError(
+            f"{folder} has no extraction.json; a finished folder of datasets_scripts/ is needed."
+        )
+    try:
+        extraction = json.loads(record.read_text())
+    except ValueError as error:
+        raise ValueError(f"{record} is not JSON: {error}") from error
+    shards = sorted((folder / "data").glob("*.parquet"))
+    if not shards:
+        raise ValueError(f"{folder} has no Parquet files in data/.")
+    files: dict[str, list[str]] = {}
+    for shard in shards:
+        _check_shard(shard)
+        files.setdefault(shard.name.partition("-")[0], []).append(str(shard))
+    datasets.disable_progress_bars()
+    try:
+        # By files, not by folder, whose copy in the cache is found by its card even if rows have changed.
+        splits = datasets.load_dataset("parquet", data_files=files, writer_batch_size=ROWS_AT_ONCE)
+    except (DatasetGenerationError, ValueError, OSError) as error:
+        raise ValueError(_broken_shard(shards) or f"{folder} cannot be loaded: {_one_line(error)}") from error
+    unknown = {name for split in splits.values() for name in split.column_names} - set(COLUMNS)
+    if unknown:
+        raise ValueError(f"{folder} has the unknown column {min(unknown)!r}; there are {', '.join(COLUMNS)}.")
+    return splits, extraction
+
+
+def _check_shard(path: Path):
+    try:
+        pyarrow.parquet.read_metadata(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(f"{path} is not a whole Parquet file: {_one_line(error)}") from error
+
+
+def _broken_shard(shards: Sequence[Path]) -> str | None:
+    for path in shards:
+        try:
+            for group in pyarrow.parquet.ParquetFile(path).iter_batches():
+                group.validate()
+        except (pyarrow.ArrowException, OSError) as error:
+            return f"{path} is damaged: {_one_line(error)}"
+    return None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class HighlightRows(Dataset):
+    """Videos of a dataset as the inputs of a model, unpadded, with their labels.
+
+    Item i is a dict of `labels` (T,) and of `visual_features` (T, D_v), `semantic_features` (T, D_s) and
+    `log_mel` (M, F), those of `modalities`; log_mel at `log_mel_rate`: 62.5 or, of rows stored at either
+    rate, 1 frame a second. `summaries`, for the metric, has Mr.HiSum's shots and summaries if the dataset
+    does. Raises ValueError, naming the video, for a row that is not whole.
+    """
+
+    def __init__(
+        self,
+        rows: datasets.Dataset,
+        modalities: Sequence[str],
+        log_mel_rate: float,
+        stored_rate: float,
+        name: str,
+    ):
+        if len(rows) == 0:
+            raise ValueError(f"{name} is empty; it needs at least one video.")
+        self._inputs = [FEATURES[modality] for modality in modalities]
+        for column in ("video_id", "labels", *self._inputs):
+            if column not in rows.column_names:
+                raise ValueError(f"{name} has no column {column!r}, which the model needs.")
+        self._pooled = log_mel_rate == 1 and stored_rate == FULL_RATE
+        if "dynamics" in modalities and not self._pooled and log_mel_rate != stored_rate:
+            raise ValueError(
+                f"{name} has {stored_rate} log-Mel frames a second; the model needs {log_mel_rate}."
+            )
+        self.name, self._stored_rate = name, stored_rate
+        self.video_ids = rows["video_id"][:]
+        self.labels = [np.asarray(labels, np.float32) for labels in rows["labels"][:]]
+        self.lengths = np.array([len(labels) for labels in self.labels])
+        for video, labels in zip(self.video_ids, self.labels, strict=True):
+            _check_labels(f"{name}: {video}", labels)
+        self._features = rows.select_columns(self._inputs).with_format("torch", dtype=torch.float16)
+        self.summaries = {}
+        if {"change_points", "gt_summary"} <= set(rows.column_names):
+            self.summaries["change_points"] = rows["change_points"][:]
+            self.summaries["gt_summaries"] = rows["gt_summary"][:]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Batch:
+        row = self._features[int(index)]
+        for column, values in row.items():
+            self._check_features(index, column, values)
+        if self._pooled and "log_mel" in row:
+            row["log_mel"] = mean_over_seconds(row["log_mel"], int(self.lengths[index]))
+        return {**row, "labels": torch.from_numpy(self.labels[index])}
+
+    def _check_features(self, index: int, column: str, values: torch.Tensor):
+        rate = self._stored_rate if column == "log_mel" else 1
+        needed = math.ceil(rate * self.lengths[index])
+        if len(values) != needed:
+            raise ValueError(
+                f"{self.name}: {self.video_ids[index]} has {self.lengths[index]} labels and {len(values)} "
+                f"rows of {column}; {needed} are needed."
+            )
+        if not values.isfinite().all():
+            raise ValueError(f"{self.name}: {self.video_ids[index]} has NaN or infinite {column}.")
+
+
+def _check_labels(name: str, labels: np.ndarray):
+    if labels.ndim != 1 or len(labels) == 0:
+        raise ValueError(f"{name} has no labels; one a second is needed.")
+    if not ((labels >= 0) & (labels <= 1)).all():
+        raise ValueError(f"{name} has labels that are NaN or outside 0 to 1.")
+
+
+def mean_over_seconds(log_mel: torch.Tensor, seconds: int) -> torch.Tensor:
+    """Full-rate log-Mel (M, F) as the mean of each second (T, F); a frame that straddles two counts half."""
+    halves = log_mel.float().repeat_interleave(2, 0)
+    return halves[: int(2 * FULL_RATE) * seconds].unflatten(0, (seconds, -1)).mean(1)
+
+
+class SyntheticClips(Dataset):
+    """Generated soundtracks as rows like those of `HighlightRows`, made when first asked for, then kept."""
+
+    summaries: dict = {}
+
+    def __init__(
+        self, extractor: DAViHDFeatureExtractor, split: str, clips: int, first_seed: int, seconds: int = 60
+    ):
+        self.name = f"{clips} generated soundtracks of {seconds} s, split {split}"
+        self.lengths = np.full(clips, seconds)
+        make = functools.partial(synthetic_row, extractor, seconds=seconds, split=split)
+        self._row = functools.cache(lambda index: make(first_seed + index))
+
+    @property
+    def labels(self) -> list[np.ndarray]:
+        return [self[index]["labels"].numpy() for index in range(len(self))]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self._row(int(index))
+
+
+def synthetic_row(extractor: DAViHDFeatureExtractor, seed: int, seconds: int, split: str) -> Batch:
+    track = generate_soundtrack(seed, duration=seconds, split=split)
+    log_mel = extractor(audio=track.waveform, sampling_rate=16000).log_mel[0].T
+    return {"log_mel": log_mel, "labels": torch.from_numpy(track.labels)}
+
+
+class SyntheticBatches(Dataset):
+    """Item i is the i-th training batch: clips of one length, of seeds that no other item uses.
+
+    With several processes, each takes every `processes`-th clip, beginning with clip `rank`.
+    """
+
+    def __init__(
+        self,
+        extractor: DAViHDFeatureExtractor,
+        seed: int,
+        batch_seconds: int,
+        clip_seconds: Sequence[int],
+        rank: int = 0,
+        processes: int = 1,
+    ):
+        if batch_seconds // max(clip_seconds) < processes:
+            raise ValueError(
+                f"batch_seconds is {batch_seconds}; {processes} processes need a clip of "
+                f"{max(clip_seconds)} s each."
+            )
+        self._extractor, self._seed = extractor, seed
+        self._batch_seconds, self._clip_seconds = batch_seconds, list(clip_seconds)
+        self._rank, self._processes = rank, processes
+
+    def __getitem__(self, index: int) -> Batch:
+        choice = np.random.default_rng([self._seed, index]).integers(len(self._clip_seconds))
+        seconds = self._clip_seconds[choice]
+        first = self._seed * 10**8 + index * 1000
+        seeds = range(first, first + max(1, self._batch_seconds // seconds))[self._rank :: self._processes]
+        return collate([synthetic_row(self._extractor, seed, seconds, "train") for seed in seeds])
+
+
+def collate(rows: Sequence[Batch]) -> Batch:
+    """Rows of any lengths as one batch in float32, padded at the end; log_mel as (B, F, M)."""
+    batch = {name: pad_sequence([row[name].float() for row in rows], True) for name in rows[0]}
+    if "log_mel" in batch:
+        batch["log_mel"] = batch["log_mel"].transpose(1, 2)
+    masks = [torch.ones(len(row["labels"]), dtype=torch.long) for row in rows]
+    return {**batch, "attention_mask": pad_sequence(masks, True)}
+
+
+def plan_batches(
+    lengths: np.ndarray, batch_size: int, seed: int, epoch: int, processes: int = 1
+) -> list[np.ndarray]:
+    """Batches of videos of similar lengths, in random order: the same ones for the same seed and epoch.
+
+    Every batch has at least as many videos as there are processes; one left over joins the batch before.
+    """
+    if len(lengths) < processes:
+        raise ValueError(f"{len(lengths)} training videos cannot be shared by {processes} processes.")
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(lengths))
+    batches: list[np.ndarray] = []
+    size = max(batch_size, processes)
+    for start in range(0, len(order), SORTED_TOGETHER * size):
+        pool = order[start : start + SORTED_TOGETHER * size]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+    small = [i for i, batch in enumerate(batches) if len(batch) < processes]
+    for i in reversed(small):
+        batches[i - 1] = np.concatenate((batches[i - 1], batches.pop(i)))
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def split_folds(folds: np.ndarray, run: int, fold: int, selection: str) -> dict[str, np.ndarray]:
+    """Indices of the training, validation and test videos of one fold.
+
+    folds: (N,), the fold in which each video is tested. A fifth of the other videos, drawn by run and fold,
+    is for validation; with selection "test" it stays in training and the test videos are used for both.
+    """
+    tested = folds == fold
+    test, others = np.flatnonzero(tested), np.flatnonzero(~tested)
+    if selection == "test":
+        return {"train": others, "validation": test, "test": test}
+    chosen = np.random.default_rng([run, fold]).permutation(len(others)) < len(others) // 5
+    return {"train": others[~chosen], "validation": others[chosen], "test": test}

@@ -1,0 +1,157 @@
+"""A training recipe: `training.yaml` of a configuration folder, with overrides from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import yaml
+
+SYNTHETIC = "synthetic"
+SCHEDULES = ("constant", "exponential", "cosine")
+METRICS = ("f1", "map_50", "map_15", "spearman", "kendall")
+SELECTIONS = ("validation", "test")
+
+
+def option(default: object, document: str) -> dataclasses.Field:
+    """A field of the recipe and what --help says of it."""
+    return dataclasses.field(default=default, metadata={"help": document})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained. Each field is a key of training.yaml and an option of examples/train.py."""
+
+    dataset: str | None = option(
+        None, "folder of a dataset, or 'synthetic': soundtracks generated as they are needed"
+    )
+    epochs: int = option(1, "passes over the training videos")
+    batch_size: int = option(16, "videos of one step, over all processes")
+    batch_seconds: int | None = option(
+        None, "for 'synthetic': seconds of sound in one step, instead of batch_size"
+    )
+    clip_seconds: tuple[int, ...] = option(
+        (60,), "for 'synthetic': lengths of the soundtracks, one of them for each step"
+    )
+    steps_per_epoch: int | None = option(None, "for 'synthetic': steps between two validations")
+    validation_clips: int = option(48, "for 'synthetic': soundtracks of 60 s to validate on")
+    learning_rate: float = option(1e-4, "at its highest")
+    schedule: str = option(
+        "constant", "constant; exponential: times 0.99 an epoch; cosine: down to 1 % after the warm-up"
+    )
+    warmup_steps: int = option(0, "steps over which the learning rate rises")
+    weight_decay: float = option(0.0, "of Adam, coupled")
+    gradient_clip: float = option(0.5, "largest L2 norm of the gradient")
+    gradient_checkpointing: bool = option(False, "compute activations twice to keep fewer of them")
+    metric: str = option(
+        "spearman",
+        "whose mean over the selection videos decides what model is kept: " + ", ".join(METRICS),
+    )
+    selection: str = option(
+        "validation",
+        "validation; or test: choose the epoch on test videos, as the paper's released code does for TVSum",
+    )
+    patience: int | None = option(None, "stop after that many epochs without a better model")
+    save_every: int = option(200, "steps between two states to resume from, besides the end of each epoch")
+    num_workers: int = option(2, "processes that read data")
+    seed: int = option(0, "of the weights, the order of videos and dropout")
+
+    def __post_init__(self):
+        """Raise ValueError naming the field, what it holds and what it needs."""
+        for field in dataclasses.fields(self):
+            _check_type(field.name, getattr(self, field.name))
+        for name in ("epochs", "batch_size", "save_every", "validation_clips"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("batch_seconds", "steps_per_epoch", "patience"):
+            self._require(name, (getattr(self, name) or 1) >= 1, "at least 1")
+        for name in ("learning_rate", "gradient_clip"):
+            self._require(name, 0 < getattr(self, name) < math.inf, "positive and finite")
+        for name in ("warmup_steps", "weight_decay", "num_workers", "seed"):
+            self._require(name, 0 <= getattr(self, name) < math.inf, "0 or more")
+        for name, choices in (("schedule", SCHEDULES), ("metric", METRICS), ("selection", SELECTIONS)):
+            self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
+        if self.dataset == SYNTHETIC and not (self.batch_seconds and self.steps_per_epoch):
+            raise ValueError("The dataset 'synthetic' needs batch_seconds and steps_per_epoch.")
+
+    def _require(self, name: str, good: bool, needed: str):
+        if not good:
+            raise ValueError(f"{name} is {getattr(self, name)!r}; it needs to be {needed}.")
+
+    def learning_rate_at(self, step: int, steps_per_epoch: int) -> float:
+        """The learning rate of a step (0 for the first)."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        if self.schedule == "exponential":
+            return self.learning_rate * 0.99 ** (step // steps_per_epoch)
+        if self.schedule == "cosine":
+            total = self.epochs * steps_per_epoch
+            done = (step - self.warmup_steps) / max(1, total - self.warmup_steps)
+            return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        return self.learning_rate
+
+
+def _check_type(name: str, value: object):
+    hint = get_type_hints(Recipe)[name]
+    if name == "clip_seconds":
+        good = isinstance(value, tuple) and value and all(type(each) is int and each >= 4 for each in value)
+        needed = "a list of whole seconds, 4 or more each"
+    else:
+        allowed = get_args(hint) or (hint,)
+        good = type(value) in allowed or (float in allowed and type(value) is int)
+        needed = " or ".join("nothing" if kind is type(None) else kind.__name__ for kind in allowed)
+    if not good:
+        raise ValueError(f"{name} is {value!r}; it needs to be {needed}.")
+
+
+def read_recipe(folder: Path) -> dict:
+    """The keys of `folder`/training.yaml. Raises ValueError naming the file and what is wrong with it."""
+    path = folder / "training.yaml"
+    if not path.is_file():
+        raise ValueError(f"{folder} has no training.yaml; --config needs a folder of configuration/.")
+    try:
+        keys = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(keys, dict):
+        raise ValueError(f"{path} holds no `key: value` lines.")
+    names = [field.name for field in dataclasses.fields(Recipe)]
+    for key in keys:
+        if key not in names:
+            similar = difflib.get_close_matches(str(key), names, n=1)
+            hint = f"did you mean {similar[0]!r}?" if similar else f"the known ones are {', '.join(names)}."
+            raise ValueError(f"{path} has the unknown key {key!r}; {hint}")
+    if isinstance(keys.get("clip_seconds"), list):
+        keys["clip_seconds"] = tuple(keys["clip_seconds"])
+    return keys
+
+
+def add_recipe_options(parser: argparse.ArgumentParser):
+    """One option for each field of a recipe; what is not given stays as training.yaml has it."""
+    group = parser.add_argument_group("recipe, instead of what training.yaml says")
+    hints = get_type_hints(Recipe)
+    for field in dataclasses.fields(Recipe):
+        kinds = [
+            kind for kind in get_args(hints[field.name]) or (hints[field.name],) if kind is not type(None)
+        ]
+        keywords = {"default": argparse.SUPPRESS, "help": field.metadata["help"].replace("%", "%%")}
+        if kinds[0] is bool:
+            keywords["action"] = argparse.BooleanOptionalAction
+        elif field.name == "clip_seconds":
+            keywords |= {"type": int, "nargs": "+", "metavar": "S"}
+        else:
+            keywords |= {"type": kinds[0], "metavar": kinds[0].__name__.upper()}
+        group.add_argument(f"--{field.name.replace('_', '-')}", **keywords)
+
+
+def recipe_of(folder: Path, options: argparse.Namespace) -> Recipe:
+    """The recipe of a configuration folder with the given options instead. Raises ValueError."""
+    names = {field.name for field in dataclasses.fields(Recipe)}
+    given = {name: value for name, value in vars(options).items() if name in names}
+    if "clip_seconds" in given:
+        given["clip_seconds"] = tuple(given["clip_seconds"])
+    return Recipe(**(read_recipe(folder) | given))

@@ -1,0 +1,35 @@
+"""Results as the paper prints them: F1 and mAP in percent, rank correlations as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+# metric of modeling_davihd.metrics -> (heading, factor, decimals)
+COLUMNS = {
+    "f1": ("F1", 100, 2),
+    "map_50": ("mAP@50", 100, 2),
+    "map_15": ("mAP@15", 100, 2),
+    "spearman": ("rho", 1, 3),
+    "kendall": ("tau", 1, 3),
+}
+
+
+def measured(runs: Sequence[Mapping[str, float]]) -> list[str]:
+    """One cell for each column: the mean over runs and, if there are several, the standard deviation."""
+    cells = []
+    for metric, (_, factor, decimals) in COLUMNS.items():
+        values = factor * np.array([run[metric] for run in runs])
+        spread = f" ± {values.std():.{decimals}f}" if len(values) > 1 else ""
+        cells.append(f"{values.mean():.{decimals}f}{spread}")
+    return cells
+
+
+def markdown(
+    headings: Sequence[str], rows: Mapping[str, Sequence[str]], *, sources: Sequence[str] = ("",)
+) -> str:
+    """A table with the five columns once for each source; `headings` are those of the rows' names."""
+    columns = [f"{source} {heading}".strip() for source in sources for heading, _, _ in COLUMNS.values()]
+    lines = ["| " + " | ".join([*headings, *columns]) + " |", "|---" * (len(headings) + len(columns)) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join([name, *cells]) + " |" for name, cells in rows.items())])
