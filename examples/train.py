@@ -176,7 +176,7 @@ def prepare(run: Run, accelerator: Accelerator) -> tuple[torch.nn.Module, torch.
     set_seed(run.recipe.seed)
     model = DAViHDModel(copy.deepcopy(run.config)).train()  # a model writes its dtype into it
     if run.recipe.gradient_checkpointing:
-        model.gradient_checkpointing_enable()
+        model.activation_checkpointing_enable()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(
         parameters, lr=run.recipe.learning_rate, weight_decay=run.recipe.weight_decay

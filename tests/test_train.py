@@ -13,7 +13,6 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 from tiny_data import write_config, write_dataset
 
-from examples import train as training
 from examples.train import main, measure, predict, training_step
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.conversion import convert_reference_state_dict, reference_config
@@ -110,13 +109,13 @@ def test_an_ablation_changes_the_network(config, data, tmp_path):
     assert DAViHDConfig.from_pretrained(tmp_path / "out").modalities == ["visual"]
 
 
-def test_generated_sound_needs_no_dataset(tmp_path):
+def test_generated_sound_needs_no_dataset(tmp_path, monkeypatch):
     recipe = (
         "dataset: synthetic\nepochs: 1\nsteps_per_epoch: 2\nbatch_seconds: 20\nclip_seconds: [5, 10]\n"
         "validation_clips: 1\nnum_workers: 0\n"
     )
     config = write_config(tmp_path / "config", recipe, modalities=["dynamics"])
-    training.TEST_CLIPS = 1
+    monkeypatch.setattr("examples.runs.TEST_CLIPS", 1)
     assert main(["--config", str(config), "--output", str(tmp_path / "out")]) == 0
     assert json.loads((tmp_path / "out" / "training.json").read_text())["dataset"] == "synthetic"
 
@@ -145,7 +144,7 @@ def python(code: str, *launcher: str) -> int:
 
 
 @pytest.mark.parametrize("at", [1, 3, 5])
-def test_killed_and_resumed_equals_undisturbed(config, data, tmp_path, at, monkeypatch):
+def test_killed_and_resumed_equals_undisturbed(config, data, tmp_path, at):
     wanted = ["--save-every", "2"]
     arguments_of = {name: arguments(config, data, tmp_path / name, *wanted) for name in ("killed", "whole")}
     code = KILLED.format(at=at, runs=[(arguments_of["killed"], True)])

@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+
+import pytest
+from tiny_data import write_config, write_dataset
+
+from examples.evaluate import main
+from examples.train import main as train
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("data") / "films")
+
+
+@pytest.fixture(scope="module")
+def model(data, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    config = write_config(folder / "config")
+    wanted = ["--config", str(config), "--dataset", str(data), "--output", str(folder / "out")]
+    assert train([*wanted, "--epochs", "1"]) == 0
+    return folder / "out"
+
+
+def test_the_model_stands_beside_the_rules(model, data, tmp_path, capsys):
+    target = tmp_path / "results.json"
+    assert main(["--model", str(model), "--dataset", str(data), "--json", str(target)]) == 0
+    results = json.loads(target.read_text())
+    assert {"random", "centre", "position profile", "loudness", "out"} <= results.keys()
+    trained = json.loads((model / "training.json").read_text())["test"]
+    assert results["out"]["spearman"] == pytest.approx(trained["spearman"], abs=1e-5)
+    printed = capsys.readouterr().out
+    assert f"| out | {100 * results['out']['f1']:.2f} |" in printed and "2 videos" in printed
+
+
+def test_labels_alone_do_for_the_rules(model, data, capsys):
+    """The made-up labels are in the loudness of the made-up sound."""
+    assert main(["--model", str(model), "--dataset", str(data), "--split", "validation"]) == 0
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| loud")]
+    assert float(rows[0][5]) > 0.9
+
+
+def test_generated_soundtracks_are_the_default(capsys):
+    assert main(["--clips", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "generated soundtracks of 60 s, split test, 2 videos" in printed and "davihd-small" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--model", "/no/such/folder"], "/no/such/folder"),
+        (["--dataset", "/no/such/folder"], "has no extraction.json"),
+    ],
+)
+def test_what_is_not_there_is_told_in_a_sentence(arguments, told, capsys):
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+
+
+def test_a_split_that_is_not_there(model, data, tmp_path, capsys):
+    folder = tmp_path / "films"
+    (folder / "data").mkdir(parents=True)
+    for path in [*data.glob("*.json"), *data.glob("data/train*")]:
+        (folder / path.relative_to(data)).write_bytes(path.read_bytes())
+    assert main(["--model", str(model), "--dataset", str(folder)]) == 1
+    assert "has no split 'test'; it has train" in capsys.readouterr().err
+
+
+def test_wrong_usage():
+    for arguments in (["--clips", "0"], ["--split", "train"], ["--split", "every"]):
+        with pytest.raises(SystemExit) as exit:
+            main(arguments)
+        assert exit.value.code == 2
