@@ -69,14 +69,18 @@ def table_rows(table: str, preset: str) -> list[Row]:
         folder = CONFIGURATION / "ablations"
         return [Row(name, CONFIGURATION / preset, folder / f"{file}.json") for name, file in names.items()]
     baselines = [Row(name, None) for name in json.loads(PAPER.read_text())["1"] if name != "DAViHD"]
-    if preset == BASE:
-        return [*baselines, Row("DAViHD, base", CONFIGURATION / BASE)]
-    return [
-        *baselines,
-        Row("DAViHD", CONFIGURATION / preset),
-        Row("DAViHD, reference", CONFIGURATION / f"{preset}-reference"),
+    slow = CONFIGURATION / "ablations" / "one-frame-a-second.json"
+    base = [
+        Row("DAViHD, base, 1 log-Mel frame a second", CONFIGURATION / BASE, slow),
         Row("DAViHD, base", CONFIGURATION / BASE),
     ]
+    if preset == BASE:
+        return [*baselines, *base]
+    paper = [
+        Row("DAViHD", CONFIGURATION / preset),
+        Row("DAViHD, reference", CONFIGURATION / f"{preset}-reference"),
+    ]
+    return [*baselines, *paper, *base]
 
 
 def train_row(row: Row, options: argparse.Namespace) -> list[dict[str, float]]:

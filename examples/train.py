@@ -17,6 +17,7 @@ import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,7 @@ class Progress:
     epoch: int = 0
     step_in_epoch: int = 0
     loss_sum: float = 0.0
+    seconds: float = 0.0
     best: float = -math.inf
     best_epoch: int = 0
     history: list[dict] = field(default_factory=list)
@@ -196,6 +198,7 @@ def train_epoch(
     recipe = run.recipe
     batches, steps = training_batches(run, progress.epoch, progress.step_in_epoch, accelerator)
     loss_sum = torch.tensor(progress.loss_sum, dtype=torch.float64)
+    started = time.perf_counter() - progress.seconds
     bar = tqdm(
         batches,
         desc=f"epoch {progress.epoch + 1}/{recipe.epochs}",
@@ -210,7 +213,7 @@ def train_epoch(
         batch = to_device(batch, accelerator.device)
         loss_sum += training_step(accelerator, model, optimizer, batch, recipe.gradient_clip).cpu()
         progress.step_in_epoch += 1
-        progress.loss_sum = loss_sum.item()
+        progress.loss_sum, progress.seconds = loss_sum.item(), time.perf_counter() - started
         if progress.step_in_epoch % recipe.save_every == 0 and progress.step_in_epoch < steps:
             save_state(run, accelerator, progress)
     if not math.isfinite(progress.loss_sum):
@@ -327,13 +330,15 @@ def finish(run: Run, accelerator: Accelerator, progress: Progress) -> dict:
         "parameters": model.num_parameters(),
         "epochs": len(progress.history),
         "stopped_early": is_over(run, progress),
+        "seconds_per_epoch": round(progress.seconds / len(progress.history), 3),
         "best_epoch": progress.best_epoch,
         "validation": progress.history[progress.best_epoch - 1],
         "history": progress.history,
     }
     if "test" in run.rows:
-        rows = run.rows["test"]
+        rows, started = run.rows["test"], time.perf_counter()
         record["test"] = measure(predict(accelerator, model, rows, run.recipe.batch_size), rows)
+        record["seconds_per_video"] = round((time.perf_counter() - started) / len(rows), 4)
     if accelerator.is_main_process:
         write_model_card(run.output, record)
         write_json(run.output / "training.json", record)

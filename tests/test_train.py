@@ -153,8 +153,13 @@ def test_killed_and_resumed_equals_undisturbed(config, data, tmp_path, at):
     assert main([*arguments_of["killed"], "--resume"]) == 0
     assert main(arguments_of["whole"]) == 0
     assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
-    records = [(tmp_path / name / "training.json").read_text() for name in ("killed", "whole")]
-    assert records[0] == records[1]
+    killed, whole = (
+        json.loads((tmp_path / name / "training.json").read_text()) for name in ("killed", "whole")
+    )
+    assert {name for name in whole if killed[name] != whole[name]} <= {
+        "seconds_per_epoch",
+        "seconds_per_video",
+    }
 
 
 def test_two_processes_killed_and_resumed(config, data, tmp_path):
