@@ -15,10 +15,9 @@ import pyarrow.parquet
 import torch
 from datasets import DatasetDict
 from datasets.exceptions import DatasetGenerationError
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from datasets_scripts.synthetic import generate_soundtrack
+from datasets_scripts.synthetic import SPLITS, generate_soundtrack
 from modeling_davihd import DAViHDFeatureExtractor
 
 Batch = dict[str, torch.Tensor]
@@ -50,7 +49,7 @@ def read_dataset(folder: str | Path) -> tuple[DatasetDict, dict]:
         extraction = json.loads(record.read_text())
     except ValueError as error:
         raise ValueError(f"{record} is not JSON: {error}") from error
-    shards = sorted((folder / "data").glob("*.parquet"))
+    shards = sorted((folder / "data").glob("*.parquet"), key=_split_order)
     if not shards:
         raise ValueError(f"{folder} has no Parquet files in data/.")
     files: dict[str, list[str]] = {}
@@ -67,6 +66,11 @@ def read_dataset(folder: str | Path) -> tuple[DatasetDict, dict]:
     if unknown:
         raise ValueError(f"{folder} has the unknown column {min(unknown)!r}; there are {', '.join(COLUMNS)}.")
     return splits, extraction
+
+
+def _split_order(shard: Path) -> tuple[int, str]:
+    split = shard.name.partition("-")[0]
+    return (SPLITS.index(split) if split in SPLITS else len(SPLITS), shard.name)
 
 
 def _check_shard(path: Path):
@@ -149,7 +153,7 @@ class HighlightRows(Dataset):
                 f"{self.name}: {self.video_ids[index]} has {self.lengths[index]} labels and {len(values)} "
                 f"rows of {column}; {needed} are needed."
             )
-        if not values.isfinite().all():
+        if not values.sum(dtype=torch.float32).isfinite():  # many times faster than looking at each
             raise ValueError(f"{self.name}: {self.video_ids[index]} has NaN or infinite {column}.")
 
 
@@ -230,11 +234,19 @@ class SyntheticBatches(Dataset):
 
 def collate(rows: Sequence[Batch]) -> Batch:
     """Rows of any lengths as one batch in float32, padded at the end; log_mel as (B, F, M)."""
-    batch = {name: pad_sequence([row[name].float() for row in rows], True) for name in rows[0]}
+    batch = {name: padded([row[name] for row in rows]) for name in rows[0]}
     if "log_mel" in batch:
         batch["log_mel"] = batch["log_mel"].transpose(1, 2)
-    masks = [torch.ones(len(row["labels"]), dtype=torch.long) for row in rows]
-    return {**batch, "attention_mask": pad_sequence(masks, True)}
+    masks = [torch.ones(len(row["labels"])) for row in rows]
+    return {**batch, "attention_mask": padded(masks).long()}
+
+
+def padded(rows: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(T_i, ...) of any type -> (B, max T_i, ...) in float32, in one pass over memory."""
+    batch = torch.zeros(len(rows), max(len(row) for row in rows), *rows[0].shape[1:])
+    for target, row in zip(batch, rows, strict=True):
+        target[: len(row)] = row
+    return batch
 
 
 def plan_batches(
