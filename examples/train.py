@@ -10,6 +10,7 @@ killed goes on from its last state and ends with the same weights, bit for bit, 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import dataclasses
 import json
@@ -27,6 +28,7 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import broadcast, gather_object, is_tensorboard_available, set_seed
 from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import logging
@@ -252,9 +254,9 @@ def save_model(run: Run, accelerator: Accelerator, model: torch.nn.Module):
     weights = accelerator.get_state_dict(model)
     if accelerator.is_main_process:
         partial = run.output / ".model.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        accelerator.unwrap_model(model).save_pretrained(partial, state_dict=weights)
-        run.extractor.save_pretrained(partial)
+        with writing(partial):
+            accelerator.unwrap_model(model).save_pretrained(partial, state_dict=weights)
+            run.extractor.save_pretrained(partial)
         for file in partial.iterdir():
             os.replace(file, run.output / file.name)
         partial.rmdir()
@@ -267,9 +269,9 @@ def save_state(run: Run, accelerator: Accelerator, progress: Progress):
     partial = states / ".partial"
     if accelerator.is_main_process:
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
     accelerator.wait_for_everyone()
-    accelerator.save_state(partial)
+    with writing(partial):
+        accelerator.save_state(partial)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         (partial / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)))
@@ -279,6 +281,18 @@ def save_state(run: Run, accelerator: Accelerator, progress: Progress):
         for folder in older:
             shutil.rmtree(folder)
     accelerator.wait_for_everyone()
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make a folder to write to; a failure leaves nothing of it and is told as an OSError that names it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors do not raise OSError
+        free = shutil.disk_usage(folder.parent).free >> 20
+        shutil.rmtree(folder, ignore_errors=True)
+        raise OSError(f"{folder} cannot be written, {free} MB are free on its disk: {error}") from error
 
 
 def find_states(output: Path) -> list[Path]:

@@ -265,3 +265,22 @@ def test_wrong_datasets_are_told_in_a_sentence(config, data, tmp_path, capsys):
 def test_a_loss_that_is_no_number_ends_the_run(config, data, tmp_path, capsys):
     assert main(arguments(config, data, tmp_path / "out", "--learning-rate", "1e30", "--epochs", "3")) == 1
     assert "lower the learning rate" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_the_state_before_it(config, data, tmp_path, capsys, monkeypatch):
+    wanted = arguments(config, data, tmp_path / "out", "--save-every", "1")
+    whole = Accelerator.save_state
+
+    def full(accelerator: Accelerator, folder: Path):
+        if (tmp_path / "out" / "states" / "00000-0000002").is_dir():
+            (folder / "optimizer.bin").write_bytes(b"half")
+            raise RuntimeError("unexpected pos 64 vs 32")
+        whole(accelerator, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Accelerator, "save_state", full)
+        assert main(wanted) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "cannot be written" in error and "MB are free on its disk" in error
+    assert [path.name for path in (tmp_path / "out" / "states").iterdir()] == ["00000-0000002"]
+    assert main([*wanted, "--resume"]) == 0
