@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 from huggingface_hub.errors import StrictDataclassError
 from tqdm import tqdm
-from transformers import logging
+from transformers import AutoModel, PreTrainedModel, logging
 
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -24,15 +24,15 @@ from datasets_scripts.synthetic import SPLITS
 from examples import rules
 from examples.highlight_data import HighlightRows, SyntheticClips, read_dataset
 from examples.recipe import SYNTHETIC
-from examples.runs import FIRST_SEEDS, TEST_CLIPS, Rows, write_json
-from examples.tables import markdown, measured
+from examples.runs import FIRST_SEEDS, TEST_CLIPS, Rows, log_mel_rate, sentence, write_json
+from examples.tables import headings, markdown, measured
 from examples.train import measure, predict
-from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor, DAViHDModel
+from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
 
 BATCH = 8
 
 
-def evaluate_model(model: DAViHDModel, rows: Rows) -> dict[str, float]:
+def evaluate_model(model: PreTrainedModel, rows: Rows) -> dict[str, float]:
     """The metrics of a model's scores."""
     accelerator = Accelerator(cpu=not torch.accelerator.is_available())
     model = model.to(accelerator.device)
@@ -73,14 +73,14 @@ def rule_rows(folder: Path, split: str) -> HighlightRows:
     return dataset_rows(folder, split, ["dynamics"] if rate else [], rate or 1)
 
 
-def results(model: DAViHDModel, name: str, dataset: str, split: str, clips: int) -> dict[str, dict]:
+def results(model: PreTrainedModel, name: str, dataset: str, split: str, clips: int) -> dict[str, dict]:
     """Metrics by row: the rules, then the model."""
     if dataset == SYNTHETIC:
-        extractor = DAViHDFeatureExtractor(log_mel_rate=model.config.log_mel_rate)
+        extractor = DAViHDFeatureExtractor(log_mel_rate=log_mel_rate(model.config))
         rows = SyntheticClips(extractor, split, clips, FIRST_SEEDS[split])
         found = evaluate_rules(rows, None)
     else:
-        rows = dataset_rows(Path(dataset), split, model.config.modalities, model.config.log_mel_rate)
+        rows = dataset_rows(Path(dataset), split, model.config.modalities, log_mel_rate(model.config))
         found = evaluate_rules(rule_rows(Path(dataset), split), rule_rows(Path(dataset), "train"))
     return {**found, name: evaluate_model(model, rows)}
 
@@ -111,18 +111,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     logging.disable_progress_bar()
     try:
-        model = DAViHDModel.from_pretrained(options.model)
+        model = AutoModel.from_pretrained(options.model)
         name = Path(options.model).name
         found = results(model, name, options.dataset, options.split, options.clips)
         if options.json:
             write_json(options.json, found)
     except (ValueError, OSError, StrictDataclassError) as error:
-        print(f"evaluate.py: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"evaluate.py: error: {sentence(error)}", file=sys.stderr)
         return 1
     videos = found[name]["n_videos"]
     source = "generated soundtracks of 60 s" if options.dataset == SYNTHETIC else options.dataset
     print(f"{source}, split {options.split}, {videos} videos\n")
-    print(markdown(["scores"], {row: measured([values]) for row, values in found.items()}))
+    print(markdown(["scores", *headings()], {row: measured([values]) for row, values in found.items()}))
     return 0
 
 

@@ -1,26 +1,31 @@
 """Train and score what Table 1, 2 or 3 of the paper compares, and print ours beside the paper's figures.
 
     python examples/reproduce_tables.py --table 2 --dataset DIR --seeds 5
-    python examples/reproduce_tables.py --table 3 --quick
+    python examples/reproduce_tables.py --table 1 2 3 --quick --report docs/results.md
 
-Every training is a folder of --output; started again, the command goes on where it was.
+Every training is a folder of --output, shared by the rows that are the same network; started again, the
+command goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import PartialState
 from huggingface_hub.errors import StrictDataclassError
-from transformers import logging
+from transformers import AutoConfig, logging
 
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -28,9 +33,10 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
 from examples.evaluate import evaluate_rules, rule_rows
 from examples.highlight_data import read_dataset
 from examples.recipe import add_recipe_options
-from examples.runs import make_runs, write_json
-from examples.tables import COLUMNS, markdown, measured
+from examples.runs import is_generated, make_runs, read_ablation, sentence, write_json, write_text
+from examples.tables import COLUMNS, headings, markdown, measured
 from examples.train import train
+from modeling_davihd import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = ROOT / "configuration"
@@ -45,7 +51,16 @@ ABLATIONS = {
     ),
     "3": ("late, concat", "late, multiply", "early, concat", "early, multiply"),
 }
+# Rows that the paper has not: the same network, given one log-Mel frame a second as the released code does.
+SLOW = "1 log-Mel frame a second"
+NEURAL = {"PGL-SUM": "pgl-sum", "CSTA": "csta", "Joint-VA": "joint-va", "UMT": "umt"}
 RULES = ("random", "centre", "position profile", "loudness")
+COSTS = {"parameters": "parameters", "seconds_per_epoch": "s/epoch", "seconds_per_video": "s/video"}
+GENERATED = (
+    "The data is generated: what stands out was put there by a program, in kinds of sound that differ "
+    "between training and test. It shows that the code works and what these networks learn from such films, "
+    "not which is better on recorded ones."
+)
 # What --quick is content with, and the dataset that it generates.
 QUICK = {"epochs": 4, "batch_size": 4, "warmup_steps": 4, "learning_rate": 1e-3}
 QUICK_VIDEOS, QUICK_SECONDS, QUICK_SEEDS = 18, 20, 2
@@ -53,48 +68,63 @@ QUICK_VIDEOS, QUICK_SECONDS, QUICK_SEEDS = 18, 20, 2
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table: what is trained, or None where this project does not build the model."""
+    """A row of a table: the configuration folder, and the fields of it that differ."""
 
     name: str
-    config: Path | None
-    ablation: Path | None = None
+    config: Path
+    changes: dict = field(default_factory=dict)
 
 
 def table_rows(table: str, preset: str) -> list[Row]:
     """What a table compares, for the paper's preset of a dataset, or for davihd-base."""
-    if table != "1":
-        names = {
-            name: f"table{table}-{name.replace(' + ', '-').replace(', ', '-')}" for name in ABLATIONS[table]
-        }
-        folder = CONFIGURATION / "ablations"
-        return [Row(name, CONFIGURATION / preset, folder / f"{file}.json") for name, file in names.items()]
-    baselines = [Row(name, None) for name in json.loads(PAPER.read_text())["1"] if name != "DAViHD"]
-    slow = CONFIGURATION / "ablations" / "one-frame-a-second.json"
-    base = [
-        Row("DAViHD, base, 1 log-Mel frame a second", CONFIGURATION / BASE, slow),
-        Row("DAViHD, base", CONFIGURATION / BASE),
+    if table == "1":
+        return [*baseline_rows(), *davihd_rows(preset)]
+    config = CONFIGURATION / preset
+    rows = [
+        Row(name, config, ablation(f"table{table}-{name.replace(' + ', '-').replace(', ', '-')}"))
+        for name in ABLATIONS[table]
     ]
+    if table == "2":
+        slow = ablation("table2-dynamics") | ablation("one-frame-a-second")
+        rows.insert(3, Row(f"dynamics, {SLOW}", config, slow))
+    return rows
+
+
+def ablation(name: str) -> dict:
+    return read_ablation(CONFIGURATION / "ablations" / f"{name}.json")
+
+
+def baseline_rows() -> list[Row]:
+    return [Row(name, CONFIGURATION / "baselines" / folder) for name, folder in NEURAL.items()]
+
+
+def davihd_rows(preset: str) -> list[Row]:
+    base = CONFIGURATION / BASE
+    rows = [Row(f"DAViHD, base, {SLOW}", base, ablation("one-frame-a-second")), Row("DAViHD, base", base)]
     if preset == BASE:
-        return [*baselines, *base]
-    paper = [
-        Row("DAViHD", CONFIGURATION / preset),
-        Row("DAViHD, reference", CONFIGURATION / f"{preset}-reference"),
-    ]
-    return [*baselines, *paper, *base]
+        return rows
+    reference = CONFIGURATION / f"{preset}-reference"
+    return [Row("DAViHD", CONFIGURATION / preset), Row("DAViHD, reference", reference), *rows]
 
 
 def train_row(row: Row, options: argparse.Namespace) -> list[dict[str, float]]:
-    """The test metrics of a row's trainings, one for each seed (and the mean over folds, if there are)."""
-    folder = options.output / f"table-{options.table}" / row.name.replace(" ", "")
-    changed = {"config": row.config, "ablation": row.ablation, "output": folder, "runs": options.seeds}
-    runs = argparse.Namespace(**{**vars(options), **changed})
-    tests: dict[int, list[dict]] = {}
-    for run in make_runs(runs):
-        tests.setdefault(run.recipe.seed, []).append(train(run, resume=True)["test"])
+    """Test metrics and costs of a row's trainings, one for each seed: the mean over folds, if there are."""
+    network = json.dumps([row.config.name, fields_of(row)], sort_keys=True)
+    folder = options.output / f"{row.config.name}-{hashlib.sha256(network.encode()).hexdigest()[:8]}"
+    wanted = {"config": row.config, "changes": row.changes, "output": folder, "runs": options.seeds}
+    records: dict[int, list[dict]] = {}
+    for run in make_runs(argparse.Namespace(**{**vars(options), **wanted})):
+        records.setdefault(run.recipe.seed, []).append(train(run, resume=True))
     return [
-        {metric: float(np.mean([fold[metric] for fold in folds])) for metric in COLUMNS}
-        for folds in tests.values()
+        {metric: float(np.mean([fold["test"][metric] for fold in folds])) for metric in COLUMNS}
+        | {cost: float(np.mean([fold[cost] for fold in folds])) for cost in COSTS}
+        for folds in records.values()
     ]
+
+
+def fields_of(row: Row) -> dict:
+    """The configuration of a row, all fields that are not the defaults."""
+    return AutoConfig.from_pretrained(row.config, **row.changes).to_diff_dict()
 
 
 def paper_cells(table: str, name: str) -> Iterator[str]:
@@ -111,29 +141,52 @@ def paper_datasets(table: str) -> list[str]:
 
 
 def render(table: str, results: dict[str, list[dict]]) -> str:
-    """The table as Markdown; a row without results is one that this project does not train."""
+    """The table as Markdown."""
     rows = {}
     for name, runs in results.items():
-        ours = measured(runs) if runs else ["—"] * len(COLUMNS)
-        rows[name] = [*ours, *paper_cells(table, name)]
-    sources = ["ours", *(f"paper, {dataset}," for dataset in paper_datasets(table))]
-    return markdown([f"Table {table}"], rows, sources=sources)
+        cells = [*measured(runs), *paper_cells(table, name)]
+        rows[name] = [*cells, *costs(runs)] if table == "1" else cells
+    columns = headings("ours")
+    for dataset in paper_datasets(table):
+        columns += headings(f"paper, {dataset},")
+    return markdown([f"Table {table}", *columns, *(COSTS.values() if table == "1" else [])], rows)
 
 
-def caption(options: argparse.Namespace, extraction: dict, preset: str) -> str:
-    generated = (
-        " The data is generated: it shows that the code works, not which model is better." * options.quick
-    )
+def costs(runs: Sequence[dict]) -> list[str]:
+    """Parameters, seconds an epoch and seconds a video, means over trainings; dashes for rules."""
+    if COSTS.keys() - runs[0].keys():
+        return ["—"] * len(COSTS)
+    means = {cost: np.mean([run[cost] for run in runs]) for cost in COSTS}
+    return [f"{means['parameters']:,.0f}", *(f"{means[cost]:.3g}" for cost in list(COSTS)[1:])]
+
+
+def caption(options: argparse.Namespace, extraction: dict, preset: str, generated: bool) -> str:
     selection = {
         "validation": "Epochs were chosen on validation videos.",
         "test": "Epochs were chosen on the test videos, as in the paper's released code, which flatters.",
     }
     videos = ", ".join(f"{part['videos']} {split}" for split, part in extraction["splits"].items())
-    return (
+    text = (
         f"Ours: {preset} on {options.dataset} ({videos} videos; visual features: "
         f"{extraction['visual_backbone']}, semantic: {extraction['semantic_backbone']}), mean ± standard "
-        f"deviation over {options.seeds} seeds. {selection[options.selection]}{generated} The paper's "
-        "figures are the paper's, on its datasets and features."
+        f"deviation over {options.seeds} seeds. {selection[options.selection]} The paper's figures are the "
+        "paper's, on its datasets and features."
+    )
+    return f"{text} {GENERATED}" if generated else text
+
+
+def report(texts: Sequence[str], extraction: dict, arguments: Sequence[str]) -> str:
+    """The tables with all that repeating them takes."""
+    packages = ("torch", "transformers", "datasets", "accelerate", "numpy", "scipy")
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
+    return "\n\n".join(
+        [
+            "# Results",
+            "    python examples/reproduce_tables.py " + shlex.join(arguments),
+            f"Dataset {extraction['fingerprint'][:16]}, davihd {__version__}, Python "
+            f"{platform.python_version()}, {versions}. F1 and mAP in percent.",
+            *texts,
+        ]
     )
 
 
@@ -155,13 +208,18 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="reproduce_tables.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--table", choices=("1", "2", "3"), required=True, help="which table of the paper")
+    parser.add_argument(
+        "--table", choices=("1", "2", "3"), nargs="+", required=True, help="which tables of the paper"
+    )
     parser.add_argument("--seeds", type=int, metavar="N", help="trainings of each row (default 5)")
     parser.add_argument(
         "--folds", action="store_true", help="cross-validate over the dataset's folds (TVSum)"
     )
     parser.add_argument(
         "--output", type=Path, default=Path("build/tables"), metavar="DIR", help="for the trainings"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="also write the tables to this Markdown file"
     )
     parser.add_argument(
         "--quick", action="store_true", help="minutes: narrow models, few epochs, a generated dataset"
@@ -189,17 +247,20 @@ def set_defaults(options: argparse.Namespace):
             generate_dataset(Path(options.dataset))
 
 
-def reproduce(options: argparse.Namespace) -> tuple[dict, str]:
-    """The metrics of every run by row, and the table in Markdown."""
+def reproduce(options: argparse.Namespace) -> tuple[dict[str, dict], list[str], dict]:
+    """By table, the metrics of every run by row; the tables in Markdown; and how the dataset was made."""
     set_defaults(options)
     dataset = Path(options.dataset)
     _, extraction = read_dataset(dataset)
     preset = BASE if options.quick else PRESETS.get(extraction["visual_dim"], BASE)
     found = evaluate_rules(rule_rows(dataset, "test"), rule_rows(dataset, "train"))
-    results = {name: [found[name]] for name in RULES if name in found}
-    for row in table_rows(options.table, preset):
-        results[row.name] = train_row(row, options) if row.config else []
-    return results, f"{render(options.table, results)}\n\n{caption(options, extraction, preset)}"
+    rules = {name: [found[name]] for name in RULES if name in found}
+    results, texts = {}, []
+    for table in options.table:
+        results[table] = rules | {row.name: train_row(row, options) for row in table_rows(table, preset)}
+        text = caption(options, extraction, preset, is_generated(dataset))
+        texts.append(f"{render(table, results[table])}\n\n{text}")
+    return results, texts, extraction
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -207,15 +268,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     logging.disable_progress_bar()
     try:
-        results, text = reproduce(options)
+        results, texts, extraction = reproduce(options)
         if processes().is_main_process:
-            write_json(options.output / f"table-{options.table}.json", results)
-            print(text)
+            write_json(options.output / "results.json", results)
+            print("\n\n".join(texts))
+            if options.report:
+                typed = sys.argv[1:] if arguments is None else arguments
+                write_text(options.report, report(texts, extraction, typed) + "\n")
     except KeyboardInterrupt:
         print("reproduce_tables.py: interrupted; the same command goes on", file=sys.stderr)
         return 130
     except (ValueError, OSError, StrictDataclassError) as error:
-        print(f"reproduce_tables.py: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"reproduce_tables.py: error: {sentence(error)}", file=sys.stderr)
         return 1
     return 0
 

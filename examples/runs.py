@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset, concatenate_datasets
 from huggingface_hub import DatasetCard
+from huggingface_hub.errors import StrictDataclassError
+from transformers import AutoConfig, PreTrainedConfig
 
-from examples.highlight_data import HighlightRows, SyntheticClips, read_dataset, split_folds
+from examples.highlight_data import FULL_RATE, HighlightRows, SyntheticClips, read_dataset, split_folds
 from examples.recipe import SYNTHETIC, Recipe, recipe_of
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor
 from modeling_davihd.pipeline_davihd import feature_extractor_for
@@ -31,7 +33,7 @@ Rows = HighlightRows | SyntheticClips
 class Run:
     """One training: what is trained, on what, how, and the folder it is written to."""
 
-    config: DAViHDConfig
+    config: PreTrainedConfig
     extractor: DAViHDFeatureExtractor
     recipe: Recipe
     rows: dict[str, Rows]
@@ -53,9 +55,21 @@ class Run:
 
 
 def write_json(path: Path, content: object):
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str):
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
+
+
+def sentence(error: Exception) -> str:
+    """What an error says, in one line; of a wrong configuration, what is wrong with it."""
+    cause = error.__cause__ if isinstance(error, StrictDataclassError) and error.__cause__ else error
+    return " ".join(str(cause).split())
 
 
 def add_run_options(parser: argparse.ArgumentParser):
@@ -63,7 +77,12 @@ def add_run_options(parser: argparse.ArgumentParser):
         "--config", type=Path, required=True, metavar="DIR", help="folder with config.json and training.yaml"
     )
     parser.add_argument(
-        "--ablation", type=Path, metavar="FILE", help="JSON of the fields of config.json that differ"
+        "--ablation",
+        dest="changes",
+        type=read_ablation,
+        default={},
+        metavar="FILE",
+        help="JSON of the fields of config.json that differ",
     )
 
 
@@ -75,10 +94,8 @@ def make_runs(options: argparse.Namespace) -> Iterator[Run]:
     recipe = recipe_of(options.config, options)
     if recipe.dataset is None:
         raise ValueError(f"{options.config}/training.yaml names no dataset; --dataset is needed.")
-    changes = read_ablation(options.ablation) if options.ablation else {}
-    source = (SyntheticSource if recipe.dataset == SYNTHETIC else DatasetSource)(
-        options.config, changes, recipe
-    )
+    source = SyntheticSource if recipe.dataset == SYNTHETIC else DatasetSource
+    source = source(options.config, options.changes, recipe)
     for number in range(options.runs):
         one = dataclasses.replace(recipe, seed=recipe.seed + number)
         output = options.output / f"run-{number}" if options.runs > 1 else options.output
@@ -87,14 +104,14 @@ def make_runs(options: argparse.Namespace) -> Iterator[Run]:
             yield source.run(one, folder, number, fold)
 
 
-def read_ablation(path: Path) -> dict:
+def read_ablation(path: str | Path) -> dict:
     """The fields of a configuration that an ablation changes."""
     try:
-        changes = json.loads(path.read_text())
+        changes = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is not a readable JSON file: {error}") from error
+        raise argparse.ArgumentTypeError(f"{path} is not a readable JSON file: {error}") from error
     if not isinstance(changes, dict) or not set(changes) <= set(DAViHDConfig.__annotations__):
-        raise ValueError(f"{path} needs to hold an object of fields of DAViHDConfig.")
+        raise argparse.ArgumentTypeError(f"{path} needs to hold an object of fields of DAViHDConfig.")
     return changes
 
 
@@ -131,8 +148,7 @@ class DatasetSource:
         self._config = fit_config(folder, changes, self._extraction)
         self._extractor = feature_extractor_for(
             self._extraction["visual_backbone"],
-            log_mel_rate=self._config.log_mel_rate,
-            num_mel_bins=self._config.num_mel_bins,
+            log_mel_rate=log_mel_rate(self._config),
         )
 
     def run(self, recipe: Recipe, output: Path, number: int, fold: int | None) -> Run:
@@ -147,7 +163,7 @@ class DatasetSource:
             "dataset": self._folder.absolute().name,
             "dataset_fingerprint": self._extraction["fingerprint"],
             "selection": recipe.selection,
-            "generated": "synthetic" in (DatasetCard.load(self._folder / "README.md").data.tags or []),
+            "generated": is_generated(self._folder),
             "fold": fold,
         }
         return Run(self._config, self._extractor, recipe, rows, output, facts)
@@ -155,7 +171,7 @@ class DatasetSource:
     def _rows(self, part: Dataset, split: str) -> HighlightRows:
         config, stored_rate = self._config, self._extraction["log_mel_rate"]
         name = f"{self._folder}, split {split}"
-        return HighlightRows(part, config.modalities, config.log_mel_rate, stored_rate, name)
+        return HighlightRows(part, config.modalities, log_mel_rate(config), stored_rate, name)
 
     def _fold(self, recipe: Recipe, number: int, fold: int) -> dict[str, Dataset]:
         everything = concatenate_datasets([self._splits[name] for name in sorted(self._splits)])
@@ -168,24 +184,35 @@ class DatasetSource:
         return {split: everything.select(rows) for split, rows in indices.items()}
 
 
-def fit_config(folder: Path, changes: dict, extraction: dict) -> DAViHDConfig:
+def is_generated(folder: Path) -> bool:
+    """Whether a dataset's card says that its films were generated."""
+    return "synthetic" in (DatasetCard.load(folder / "README.md").data.tags or [])
+
+
+def log_mel_rate(config: PreTrainedConfig) -> float:
+    """Log-Mel frames a second that a model reads, if it reads any."""
+    return getattr(config, "log_mel_rate", FULL_RATE)
+
+
+def fit_config(folder: Path, changes: dict, extraction: dict) -> PreTrainedConfig:
     """The configuration in a folder, with `changes`, for features as `extraction` describes them.
 
-    Where streams are projected, their widths follow the dataset's. Backbones without weights are named, so
-    that the trained model takes films; those with weights are not part of it. Raises ValueError where the
-    dataset's features are of another width.
+    Where streams are projected, and in baselines, widths follow the dataset's. Backbones without weights are
+    named, so that the trained model takes films; those with weights are not part of it. Raises ValueError
+    where the dataset's features are of another width.
     """
-    config = DAViHDConfig.from_pretrained(folder, **changes)
+    config = AutoConfig.from_pretrained(folder, **changes)
+    fixed = getattr(config, "projection_dim", 0) is None
     fitted = {}
-    for modality in {"visual", "semantic"} & set(config.modalities):
+    for modality in [one for one in ("visual", "semantic") if one in config.modalities]:
         width, backbone = extraction[f"{modality}_dim"], extraction[f"{modality}_backbone"]
         if width is None:
             raise ValueError(f"The dataset has no {modality} features, which {folder}/config.json asks for.")
-        if config.projection_dim is None and width != getattr(config, f"{modality}_dim"):
+        if fixed and width != getattr(config, f"{modality}_dim"):
             raise ValueError(
                 f"The dataset's {modality} features ({backbone}) are {width} wide; {folder}/config.json "
                 f"needs {getattr(config, f'{modality}_dim')}."
             )
         fitted[f"{modality}_dim"] = width
         fitted[f"{modality}_backbone"] = backbone if backbone == WEIGHTLESS else None
-    return DAViHDConfig.from_pretrained(folder, **changes, **fitted)
+    return AutoConfig.from_pretrained(folder, **changes, **fitted)

@@ -26,10 +26,12 @@ def measured(runs: Sequence[Mapping[str, float]]) -> list[str]:
     return cells
 
 
-def markdown(
-    headings: Sequence[str], rows: Mapping[str, Sequence[str]], *, sources: Sequence[str] = ("",)
-) -> str:
-    """A table with the five columns once for each source; `headings` are those of the rows' names."""
-    columns = [f"{source} {heading}".strip() for source in sources for heading, _, _ in COLUMNS.values()]
-    lines = ["| " + " | ".join([*headings, *columns]) + " |", "|---" * (len(headings) + len(columns)) + "|"]
+def headings(source: str = "") -> list[str]:
+    """The five columns' headings, of figures from that source."""
+    return [f"{source} {heading}".strip() for heading, _, _ in COLUMNS.values()]
+
+
+def markdown(columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
+    """A table; `columns` begins with the heading of the rows' names."""
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
     return "\n".join([*lines, *("| " + " | ".join([name, *cells]) + " |" for name, cells in rows.items())])

@@ -31,7 +31,7 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader
 from tqdm import tqdm
-from transformers import logging
+from transformers import AutoModel, logging
 
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -39,8 +39,8 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
 from examples.highlight_data import Batch, SyntheticBatches, collate, plan_batches
 from examples.model_card import write_model_card
 from examples.recipe import SYNTHETIC, add_recipe_options
-from examples.runs import Rows, Run, add_run_options, make_runs, write_json
-from modeling_davihd import DAViHDModel, __version__
+from examples.runs import Rows, Run, add_run_options, make_runs, sentence, write_json
+from modeling_davihd import __version__
 from modeling_davihd.metrics.highlight_detection import highlight_scores
 
 
@@ -178,7 +178,7 @@ def new_accelerator(run: Run) -> Accelerator:
 def prepare(run: Run, accelerator: Accelerator) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
     """The model with its first weights and its optimiser, wherever Accelerate puts them."""
     set_seed(run.recipe.seed)
-    model = DAViHDModel(copy.deepcopy(run.config)).train()  # a model writes its dtype into it
+    model = AutoModel.from_config(copy.deepcopy(run.config)).train()  # a model writes its dtype into it
     if run.recipe.gradient_checkpointing:
         model.activation_checkpointing_enable()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -338,7 +338,7 @@ def _difference(name: str, theirs: dict, ours: dict) -> str:
 
 def finish(run: Run, accelerator: Accelerator, progress: Progress) -> dict:
     """Measure the best model on the test videos, write training.json and the card."""
-    model = DAViHDModel.from_pretrained(run.output).to(accelerator.device)
+    model = AutoModel.from_pretrained(run.output).to(accelerator.device)
     record = run.identity() | {
         "davihd": __version__,
         "parameters": model.num_parameters(),
@@ -408,7 +408,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("train.py: interrupted; --resume goes on from the last state", file=sys.stderr)
         return 130
     except (ValueError, OSError, StrictDataclassError) as error:
-        print(f"train.py: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"train.py: error: {sentence(error)}", file=sys.stderr)
         return 1
     return 0
 

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 from tiny_data import write_dataset
+from transformers import AutoConfig
 
 from examples import reproduce_tables
-from examples.reproduce_tables import main, paper_cells, table_rows
-from examples.tables import markdown, measured
-from modeling_davihd import DAViHDConfig
+from examples.reproduce_tables import baseline_rows, costs, main, paper_cells, table_rows
+from examples.tables import headings, markdown, measured
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {"dynamics_channels": [4, 4], "dynamics_basis_kernels": [1, 2], "dynamics_time_pooling": [8, 4]}
@@ -26,6 +26,8 @@ def narrow(tmp_path, monkeypatch):
     (folder / "ablations").mkdir(parents=True)
     for path in original.glob("ablations/*.json"):
         (folder / "ablations" / path.name).write_bytes(path.read_bytes())
+    slow = {"log_mel_rate": 1, "dynamics_time_pooling": [2, 2]}
+    (folder / "ablations" / "one-frame-a-second.json").write_text(json.dumps(slow))
     base = folder / "davihd-base"
     base.mkdir()
     config = json.loads((original / "davihd-base" / "config.json").read_text())
@@ -43,9 +45,11 @@ def test_a_table_is_trained_printed_and_gone_on_with(narrow, data, tmp_path, tab
     rows = [line for line in printed.splitlines() if line.startswith("| ")][1:]
     names = [line.split(" | ")[0].strip("| ") for line in rows]
     assert names[:4] == ["random", "centre", "position profile", "loudness"]
-    assert len(names) == 4 + {"2": 7, "3": 4}[table]
-    assert all(" ± " in line and "—" not in line for line in rows[4:])
-    results = json.loads((tmp_path / "out" / f"table-{table}.json").read_text())
+    added = ["dynamics, 1 log-Mel frame a second"] if table == "2" else []
+    assert len(names) == 4 + {"2": 7, "3": 4}[table] + len(added)
+    assert all(" ± " in line for line in rows[4:])
+    assert [name for name, line in zip(names[4:], rows[4:], strict=True) if "—" in line] == added
+    results = json.loads((tmp_path / "out" / "results.json").read_text())[table]
     assert len(results[names[-1]]) == 2
 
     def untrained(*_):
@@ -60,10 +64,9 @@ def test_a_table_is_trained_printed_and_gone_on_with(narrow, data, tmp_path, tab
 @pytest.mark.parametrize("table", ["1", "2", "3"])
 def test_every_row_names_what_exists(preset, table):
     for row in table_rows(table, preset):
-        if row.config is not None:
-            changes = json.loads(row.ablation.read_text()) if row.ablation else {}
-            config = DAViHDConfig.from_pretrained(row.config, **changes)
-            assert all(getattr(config, name) == value for name, value in changes.items())
+        config = AutoConfig.from_pretrained(row.config, **row.changes)
+        assert all(getattr(config, name) == value for name, value in row.changes.items())
+        assert (row.config / "training.yaml").is_file()
 
 
 def test_the_papers_figures_stand_in_their_own_columns():
@@ -84,7 +87,31 @@ def test_cells_are_mean_and_deviation():
         "0.000 ± 0.000",
     ]
     assert measured(runs[:1])[0] == "20.00"
-    assert markdown(["x"], {"a": ["1"] * 5}).splitlines()[-1] == "| a | 1 | 1 | 1 | 1 | 1 |"
+    assert markdown(["x", *headings()], {"a": ["1"] * 5}).splitlines()[-1] == "| a | 1 | 1 | 1 | 1 | 1 |"
+
+
+def test_rows_that_are_the_same_network_are_trained_once(narrow, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce_tables, "ABLATIONS", {"3": ("early, multiply", "early, concat")})
+    monkeypatch.setattr(reproduce_tables, "baseline_rows", list)
+    report = tmp_path / "docs" / "results.md"
+    wanted = ["--table", "1", "3", "--dataset", str(data), "--seeds", "1", "--output", str(tmp_path / "out")]
+    assert main([*wanted, "--report", str(report)]) == 0
+    assert len(list((tmp_path / "out").glob("davihd-base-*/training.json"))) == 3
+    text = report.read_text()
+    assert "--table 1 3" in text and text.count("| random |") == 2 and "The data is generated" in text
+    assert "s/epoch" in text and "Dataset " in text
+
+
+def test_costs_are_means():
+    runs = [
+        {"parameters": 1234567, "seconds_per_epoch": value, "seconds_per_video": 0.25} for value in (1, 2)
+    ]
+    assert costs(runs) == ["1,234,567", "1.5", "0.25"]
+    assert costs([{"f1": 0.5}]) == ["—"] * 3
+
+
+def test_every_baseline_of_the_paper_is_there():
+    assert [row.name for row in baseline_rows()] == ["PGL-SUM", "CSTA", "Joint-VA", "UMT"]
 
 
 def test_a_dataset_is_needed(capsys):
