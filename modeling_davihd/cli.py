@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
+from .baselines import MODEL_TYPES as BASELINE_TYPES
 
 if TYPE_CHECKING:
     from .pipeline_davihd import VideoHighlightDetectionPipeline
@@ -57,22 +58,24 @@ def _run(options: argparse.Namespace) -> int:
 
 def load_pipeline(model: str, device: str) -> VideoHighlightDetectionPipeline:
     """The pipeline of a checkpoint folder, a Hub id, or the model inside this package."""
+    folder = None if model == DEFAULT_MODEL else _checkpoint_folder(model)  # before what is slow to import
     from huggingface_hub.errors import StrictDataclassError
-    from huggingface_hub.utils import logging as hub_logging
     from safetensors import SafetensorError
-    from transformers import logging
+    from transformers import AutoModel, logging
 
-    from . import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor, DAViHDModel, VideoHighlightDetectionPipeline
+    from . import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor, VideoHighlightDetectionPipeline
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    hub_logging.set_verbosity_error()
-    checkpoint = DEFAULT_CHECKPOINT if model == DEFAULT_MODEL else model
-    _check_checkpoint(Path(checkpoint))
+    checkpoint = folder or DEFAULT_CHECKPOINT
     try:
         extractor = DAViHDFeatureExtractor.from_pretrained(checkpoint)
-        network, report = DAViHDModel.from_pretrained(
-            checkpoint, output_loading_info=True, use_safetensors=True, ignore_mismatched_sizes=True
+        network, report = AutoModel.from_pretrained(
+            checkpoint,
+            output_loading_info=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            trust_remote_code=False,
         )
     except (StrictDataclassError, SafetensorError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"its files are damaged or not those of a DAViHD model ({error})") from error
@@ -85,20 +88,47 @@ def load_pipeline(model: str, device: str) -> VideoHighlightDetectionPipeline:
     )
 
 
-def _check_checkpoint(path: Path) -> None:
-    """Raise ValueError where the name is that of a file or of no folder, or of another model's folder."""
+def _checkpoint_folder(model: str) -> Path:
+    """The folder of that name, or one with the files of that Hub id, downloaded or from before.
+
+    Raises ValueError where the name is that of a file or of no folder, or of another model.
+    """
+    path = Path(model)
     if not path.is_dir():
         if path.exists():
             raise ValueError("it is a file; a checkpoint folder or a Hub id is needed")
-        if path.is_absolute() or str(path).startswith((".", "~")) or len(path.parts) > 2:
+        if path.is_absolute() or model.startswith((".", "~")) or len(path.parts) > 2:
             raise ValueError("there is no such folder")
-        return
+        _check_kind(_from_hub(model, ["config.json"]))  # before any large file
+        path = _from_hub(model, ["*.json", "*.safetensors"])
+    _check_kind(path)
+    return path
+
+
+def _from_hub(model: str, files: list[str]) -> Path:
+    """The folder that holds those files of a Hub id. Raises ValueError if they cannot be had."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()
+    try:
+        return Path(snapshot_download(model, allow_patterns=files))
+    except RepositoryNotFoundError as error:
+        raise ValueError("there is no such folder, and no model that you may read on the Hub") from error
+    except LocalEntryNotFoundError as error:
+        raise ValueError(
+            "there is no such folder, the Hub cannot be reached, and no copy of its model is on this machine"
+        ) from error
+
+
+def _check_kind(path: Path) -> None:
     try:
         kind = json.loads((path / "config.json").read_text()).get("model_type")
     except (FileNotFoundError, json.JSONDecodeError, AttributeError) as error:
         raise ValueError("the folder has no readable config.json") from error
-    if kind != "davihd":
-        raise ValueError(f"its config.json is that of a {kind!r} model; 'davihd' is needed")
+    if kind not in (needed := ("davihd", *BASELINE_TYPES)):
+        raise ValueError(f"its config.json is that of a {kind!r} model; one of {', '.join(needed)} is needed")
 
 
 def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace) -> None:

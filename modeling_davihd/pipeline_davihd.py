@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 from transformers import Pipeline
+from transformers.dynamic_module_utils import custom_object_save
 
 from .backbones_davihd import visual_backbone_class
 from .feature_extraction_davihd import DAViHDFeatureExtractor, LogMelStream
@@ -49,13 +50,19 @@ class VideoHighlightDetectionPipeline(Pipeline):
             inputs: path of a media file, or a list of paths.
             top_k, duration, min_length, max_length, merge_gap, boundaries: see `find_highlights`.
             return_features: also return what a picture of the result needs: `log_mel` (F, M) and
-                `velocity_attention` (L, F'), each None if the model has no dynamics pathway.
+                `velocity_attention` (L, F'), each None if the model has none.
 
         Returns, for each file, `{"duration": seconds, "scores": (T,) float32, "highlights": [{"start", "end",
         "score", "peak"}]}`. A film without audible sound gets scores of 0, no highlights and a MediaWarning
         from a model that only listens. Raises MediaError, in one sentence, if the file cannot be read.
         """
         return super().__call__(inputs, **kwargs)
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs):
+        """Write model, feature extractor and code, also of a pipeline that remote code has loaded."""
+        os.makedirs(save_directory, exist_ok=True)
+        custom_object_save(self, save_directory)
+        super().save_pretrained(save_directory, **kwargs)
 
     def _sanitize_parameters(self, return_features: bool | None = None, **search):
         forward = {} if return_features is None else {"return_features": return_features}
@@ -72,7 +79,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
         path = model_inputs["path"]
         info = probe(path)
         features, duration, audible = self._stream(info)
-        if "visual" not in self.model.config.modalities and not audible:
+        modalities = self.model.config.modalities
+        if modalities and "visual" not in modalities and not audible:
             if info.has_audio:  # a missing sound track has been warned of while decoding
                 warnings.warn(f"{path}: the sound is silent, nothing stands out.", MediaWarning, stacklevel=2)
             scores = torch.zeros(int(np.ceil(duration)))
@@ -82,9 +90,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
         if return_features:
             log_mel = features.get("log_mel")
             output["log_mel"] = None if log_mel is None else log_mel[0]
-            output["velocity_attention"] = (
-                None if log_mel is None else self.model.get_velocity_attention(log_mel)[0]
-            )
+            attend = None if log_mel is None else getattr(self.model, "get_velocity_attention", None)
+            output["velocity_attention"] = None if attend is None else attend(log_mel)[0]
         return output
 
     def postprocess(self, model_outputs: dict, **search) -> dict:
@@ -104,7 +111,9 @@ class VideoHighlightDetectionPipeline(Pipeline):
         end, audible = 0.0, False
         total = info.duration and round(info.duration)
         with tqdm(total=total, unit="s", disable=None, desc=info.path.name) as progress:
-            for chunk in stream_segments(info.path, audio=features.listens, frames=features.sampling):
+            # Where nothing is read, the sound tells how long the film lasts.
+            audio = features.listens or features.sampling is None
+            for chunk in stream_segments(info.path, audio=audio, frames=features.sampling):
                 features.add(chunk)
                 audible = audible or (features.listens and np.abs(chunk.waveform).max() > _SILENCE)
                 progress.update(round(chunk.end) - round(end))
@@ -112,6 +121,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
         if end == 0:
             raise MediaError(f"{info.path}: lasts no time at all; a film needs some picture or sound.")
         batch = {name: self._to_model(values)[None] for name, values in features.result().items()}
+        batch["attention_mask"] = torch.ones(1, math.ceil(end), dtype=torch.long, device=self.model.device)
         return batch, end, bool(audible)
 
     def _feature_stream(self, info: MediaInfo) -> "FeatureStream":

@@ -1,0 +1,230 @@
+"""Configurations of the baselines. `modalities` of each is fixed: the streams that the model reads."""
+
+import difflib
+import math
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+from ..configuration_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES
+
+_BACKBONES = {"visual": VISUAL_BACKBONES, "semantic": SEMANTIC_BACKBONES}
+
+
+@strict
+class BaselineConfig(PreTrainedConfig):
+    r"""
+    What the configurations of all baselines share.
+
+    modalities (class attribute):
+        Which of `"visual"`, `"semantic"`, `"dynamics"` (the log-Mel spectrogram) the model reads.
+
+    A model that reads visual or semantic features has `visual_dim` and `visual_backbone`, or `semantic_dim`
+    and `semantic_backbone`, as in `DAViHDConfig`: their width, and the frozen encoder for raw input, if any.
+    """
+
+    modalities = ()
+
+    def __post_init__(self, **kwargs):
+        name = type(self).__name__
+        given = kwargs.pop("modalities", self.modalities)
+        if list(given) != list(self.modalities):
+            raise ValueError(f"`modalities` is {list(given)}; that of {name} is {list(self.modalities)}.")
+        fields = [field for field in type(self).__annotations__ if field != "model_type"]
+        for key in kwargs:
+            if similar := difflib.get_close_matches(key, fields, n=1, cutoff=0.75):
+                raise ValueError(f"{name} has no field `{key}`; did you mean `{similar[0]}`?")
+        kwargs.pop("custom_pipelines", None)  # or transformers would ask to trust the checkpoint's copy of it
+        super().__post_init__(**kwargs)
+
+    def validate_architecture(self):
+        """Raise ValueError naming the field, what it holds and what it needs."""
+        for modality in _BACKBONES.keys() & set(self.modalities):
+            self._validate_stream(modality, _BACKBONES[modality])
+
+    def _validate_stream(self, modality: str, widths: dict[str, int | None]):
+        dim, backbone = f"{modality}_dim", f"{modality}_backbone"
+        self._require_range(1, 65536, dim)
+        self._require_choice(backbone, (None, *widths))
+        found, needed = getattr(self, dim), widths.get(getattr(self, backbone))
+        if needed not in (None, found):
+            raise ValueError(
+                f"`{dim}` is {found}; the {getattr(self, backbone)} backbone gives {needed} features a "
+                f"second, so it needs to be {needed}."
+            )
+
+    def _require_range(self, low: float, high: float, *fields: str):
+        for field in fields:
+            if not low <= getattr(self, field) <= high:
+                raise ValueError(
+                    f"`{field}` is {getattr(self, field)}; it needs to lie between {low} and {high}."
+                )
+
+    def _require_choice(self, field: str, allowed: tuple):
+        if getattr(self, field) not in allowed:
+            raise ValueError(f"`{field}` is {getattr(self, field)!r}; it needs one of {list(allowed)}.")
+
+    def _require_divisible(self, field: str, divisor: int, why: str):
+        if getattr(self, field) % divisor:
+            raise ValueError(
+                f"`{field}` is {getattr(self, field)}; {why}, so it needs to be a multiple of {divisor}."
+            )
+
+
+@strict
+class PGLSumConfig(BaselineConfig):
+    r"""
+    Configuration of a [`PGLSumModel`]; the defaults are the published network.
+
+    visual_dim (`int`), visual_backbone (`str`, *optional*):
+        Width D of the visual features and of the network, and the frozen encoder, if any.
+    num_attention_heads, num_local_attention_heads (`int`):
+        Heads of the attention over the whole video, and of those over its parts.
+    num_segments (`int`):
+        Parts that a video is cut into for the local attention.
+    positions (`str`):
+        `"absolute"`, `"relative"` or `"none"`: the matrix that is added to the attention's energies.
+    position_base (`float`):
+        Base of the wavelengths of that matrix.
+    fusion (`str`):
+        How global and local attention are combined: `"add"`, `"mult"`, `"avg"`, `"max"`, or `"none"`, which
+        leaves out the local one.
+    dropout (`float`):
+        Dropout of attention weights and of the head.
+    """
+
+    model_type = "baseline_pgl_sum"
+    modalities = ("visual",)
+
+    visual_dim: int = 1024
+    num_attention_heads: int = 8
+    num_local_attention_heads: int = 4
+    num_segments: int = 4
+    positions: str = "absolute"
+    position_base: float | int = 10000.0
+    fusion: str = "add"
+    dropout: float | int = 0.5
+    visual_backbone: str | None = None
+
+    def validate_architecture(self):
+        super().validate_architecture()
+        self._require_range(1, 256, "num_attention_heads", "num_local_attention_heads", "num_segments")
+        self._require_range(0, 1, "dropout")
+        self._require_range(1, math.inf, "position_base")
+        self._require_choice("positions", ("absolute", "relative", "none"))
+        self._require_choice("fusion", ("add", "mult", "avg", "max", "none"))
+        self._require_divisible("visual_dim", self.num_attention_heads, "attention heads share it")
+        if self.fusion != "none":
+            heads = self.num_segments * self.num_local_attention_heads
+            self._require_divisible("visual_dim", heads, "the heads of all segments share it")
+
+
+@strict
+class CSTAConfig(BaselineConfig):
+    r"""
+    Configuration of a [`CSTAModel`]; the defaults are the published network.
+
+    visual_dim (`int`), visual_backbone (`str`, *optional*):
+        Width of the visual features, and the frozen encoder, if any.
+    hidden_dim (`int`):
+        Width of the network and channels that the CNN ends with: 1024 as published, or 512, 256 or 128, which
+        make every layer of the CNN narrower by the same factor.
+    attention_dropout, dropout (`float`):
+        Dropout of the two attention maps, and of the head.
+    """
+
+    model_type = "baseline_csta"
+    modalities = ("visual",)
+
+    visual_dim: int = 1024
+    hidden_dim: int = 1024
+    attention_dropout: float | int = 0.6
+    dropout: float | int = 0.5
+    visual_backbone: str | None = None
+
+    def validate_architecture(self):
+        super().validate_architecture()
+        self._require_choice("hidden_dim", (1024, 512, 256, 128))
+        self._require_range(0, 1, "attention_dropout", "dropout")
+
+
+@strict
+class JointVAConfig(BaselineConfig):
+    r"""
+    Configuration of a [`JointVAModel`].
+
+    visual_dim, semantic_dim (`int`), visual_backbone, semantic_backbone (`str`, *optional*):
+        Widths of the two streams, and their frozen encoders, if any.
+    noise_sentinel (`bool`):
+        Whether cross-attention may turn to a learnt key instead of the other stream.
+    num_attention_heads, intermediate_ratio (`int`), dropout (`float`), score_hidden_dim (`int`):
+        As in `DAViHDConfig`.
+    """
+
+    model_type = "baseline_joint_va"
+    modalities = ("visual", "semantic")
+
+    visual_dim: int = 1024
+    semantic_dim: int = 2048
+    noise_sentinel: bool = True
+    num_attention_heads: int = 4
+    intermediate_ratio: int = 4
+    dropout: float | int = 0.1
+    score_hidden_dim: int = 512
+    visual_backbone: str | None = None
+    semantic_backbone: str | None = None
+
+    def validate_architecture(self):
+        super().validate_architecture()
+        self._require_range(1, 256, "num_attention_heads", "intermediate_ratio")
+        self._require_range(1, 65536, "score_hidden_dim")
+        self._require_range(0, 1, "dropout")
+        for field in ("visual_dim", "semantic_dim"):
+            self._require_divisible(field, self.num_attention_heads, "attention heads share it")
+
+
+@strict
+class UMTConfig(BaselineConfig):
+    r"""
+    Configuration of a [`UMTModel`]; the defaults are UMT-Small, three decoder layers make it UMT-Base.
+
+    visual_dim, semantic_dim (`int`), visual_backbone, semantic_backbone (`str`, *optional*):
+        Widths of the two streams, and their frozen encoders, if any.
+    hidden_dim, num_attention_heads, intermediate_ratio (`int`):
+        Width d of the network, heads of every attention, width of feed-forward networks in multiples of d.
+    num_bottleneck_tokens, num_bottleneck_layers, num_decoder_layers (`int`):
+        Tokens through which the modalities exchange, layers in which they do, and layers of the decoder.
+    max_positions (`int`):
+        Length of the learnt tables of positions; longer videos stretch them.
+    input_dropout, dropout (`float`):
+        Dropout of the features, and everywhere else.
+    """
+
+    model_type = "baseline_umt"
+    modalities = ("visual", "semantic")
+
+    visual_dim: int = 1024
+    semantic_dim: int = 2048
+    hidden_dim: int = 256
+    num_attention_heads: int = 8
+    intermediate_ratio: int = 4
+    num_bottleneck_tokens: int = 4
+    num_bottleneck_layers: int = 1
+    num_decoder_layers: int = 1
+    max_positions: int = 5000
+    input_dropout: float | int = 0.5
+    dropout: float | int = 0.1
+    visual_backbone: str | None = None
+    semantic_backbone: str | None = None
+
+    def validate_architecture(self):
+        super().validate_architecture()
+        self._require_range(1, 256, "num_attention_heads", "intermediate_ratio", "num_bottleneck_tokens")
+        self._require_range(1, 256, "num_bottleneck_layers", "num_decoder_layers")
+        self._require_range(1, 65536, "hidden_dim")
+        self._require_range(1, 2**20, "max_positions")
+        self._require_range(0, 1, "input_dropout", "dropout")
+        self._require_divisible("hidden_dim", self.num_attention_heads, "attention heads share it")
+
+
+__all__ = ["BaselineConfig", "CSTAConfig", "JointVAConfig", "PGLSumConfig", "UMTConfig"]

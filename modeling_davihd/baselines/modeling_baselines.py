@@ -1,0 +1,173 @@
+"""What all baselines share: inputs and output of `DAViHDModel`, padding, the loss."""
+
+from dataclasses import dataclass
+
+import torch
+from transformers.utils import ModelOutput
+from transformers.utils.generic import can_return_tuple
+
+from ..backbones_davihd import build_semantic_backbone, build_visual_backbone
+from ..modeling_davihd import (
+    DAViHDModel,
+    DAViHDPreTrainedModel,
+    check_shape,
+    frame_mask,
+    segment_mask,
+    zero_padding,
+)
+from .configuration_baselines import BaselineConfig
+
+
+@dataclass
+class BaselineOutput(ModelOutput):
+    r"""
+    Output of the baselines.
+
+    loss (`torch.Tensor` of shape `(1,)`, *optional*):
+        Loss over the real segments of the batch, when `labels` are given.
+    scores (`torch.Tensor` of shape `(B, T)`):
+        Predicted highlight score of each segment in [0, 1]; 0 where masked.
+    attentions (`torch.Tensor` of shape `(B, heads, T, T)`, *optional*):
+        What the model's docstring says, when `output_attentions=True`.
+    """
+
+    loss: torch.FloatTensor | None = None
+    scores: torch.FloatTensor | None = None
+    attentions: torch.FloatTensor | None = None
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Which segments of a batch are real.
+
+    `mask` (B, T) is True at them, or None if none is padded; `lengths` (B,) is their number in each video;
+    `count` is T.
+    """
+
+    mask: torch.Tensor | None
+    lengths: torch.Tensor
+    count: int
+
+
+class BaselineModel(DAViHDPreTrainedModel):
+    """A model with the inputs of `DAViHDModel`; a subclass computes logits in `score`."""
+
+    config: BaselineConfig
+    base_model_prefix = "baseline"
+    main_input_name = "attention_mask"
+    supports_gradient_checkpointing = False
+    _no_split_modules = []
+    output_class = BaselineOutput
+
+    # The same as in DAViHDModel, which reads them off `config.modalities` too.
+    get_visual_features = DAViHDModel.get_visual_features
+    get_semantic_features = DAViHDModel.get_semantic_features
+    _run_backbone = DAViHDModel._run_backbone
+    _stream_inputs = DAViHDModel._stream_inputs
+    _features = DAViHDModel._features
+
+    def __init__(self, config: BaselineConfig):
+        super().__init__(config)
+        if "visual" in config.modalities and config.visual_backbone is not None:
+            self.visual_backbone = build_visual_backbone(config.visual_backbone, config.visual_dim)
+        if "semantic" in config.modalities and config.semantic_backbone is not None:
+            self.semantic_backbone = build_semantic_backbone(config.semantic_backbone)
+
+    def score(
+        self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Logits (B, T), and what else goes into the output.
+
+        `inputs` are by the names in `config.modalities`, zero at padding.
+        """
+        raise NotImplementedError
+
+    def error(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """What the loss is the mean of, for each segment: the squared error of its score."""
+        return (logits.sigmoid() - labels).square()
+
+    @can_return_tuple
+    def forward(
+        self,
+        visual_features: torch.Tensor | None = None,
+        semantic_features: torch.Tensor | None = None,
+        log_mel: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        waveform: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> BaselineOutput:
+        r"""
+        The arguments are those of `DAViHDModel.forward`; what `config.modalities` does not name is ignored.
+
+        Raises ValueError, naming the argument, the shape it has and the shape it needs, if an input that they
+        call for is missing or misshapen.
+        """
+        inputs = self._stream_inputs(visual_features, semantic_features, log_mel, pixel_values, waveform)
+        batch, count = self._check_inputs(inputs, attention_mask, labels)
+        mask = segment_mask(attention_mask)
+        lengths = torch.full((batch,), count, device=self.device) if mask is None else mask.sum(1)
+        inputs = {name: self._without_padding(name, values, mask) for name, values in inputs.items()}
+        logits, recorded = self.score(inputs, Segments(mask, lengths, count), bool(output_attentions))
+        scores = zero_padding(logits.sigmoid()[..., None], mask)[..., 0]
+        loss = None if labels is None else self._loss(logits, labels, mask)
+        return self.output_class(loss=loss, scores=scores, **recorded)
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Mean error over the real segments of the batch."""
+        labels = labels.to(logits.dtype)
+        if mask is None:
+            return self.error(logits, labels).mean()
+        errors = self.error(logits, labels.masked_fill(~mask, 0)).masked_fill(~mask, 0)
+        return errors.sum() / mask.sum().clamp(min=1)
+
+    def _check_inputs(
+        self,
+        inputs: dict[str, torch.Tensor],
+        attention_mask: torch.Tensor | None,
+        labels: torch.Tensor | None,
+    ) -> tuple[int, int]:
+        """B and T. Raises ValueError where shapes do not fit the config or each other."""
+        batch, count = self._batch_shape(inputs, attention_mask)
+        needed = {"attention_mask": (attention_mask, ()), "labels": (labels, ())}
+        for name in ("visual", "semantic"):
+            needed[f"{name}_features"] = (inputs.get(name), (getattr(self.config, f"{name}_dim", None),))
+        for name, (tensor, width) in needed.items():
+            if tensor is not None:
+                check_shape(name, tensor, (batch, count, *width))
+        if "dynamics" in inputs:
+            frames = self.config.log_mel_frames(count)
+            check_shape("log_mel", inputs["dynamics"], (batch, self.config.num_mel_bins, frames))
+        return batch, count
+
+    def _batch_shape(
+        self, inputs: dict[str, torch.Tensor], attention_mask: torch.Tensor | None
+    ) -> tuple[int, int]:
+        """B and T as the first input of those that have them says."""
+        for name in ("visual", "semantic"):
+            if name in inputs:
+                width = getattr(self.config, f"{name}_dim")
+                check_shape(f"{name}_features", inputs[name], (None, None, width))
+                return tuple(inputs[name].shape[:2])
+        if attention_mask is not None:
+            check_shape("attention_mask", attention_mask, (None, None))
+            return tuple(attention_mask.shape)
+        if "dynamics" not in inputs:
+            raise ValueError(
+                "`attention_mask` is missing; it needs shape (B, T), for the model reads nothing else."
+            )
+        check_shape("log_mel", inputs["dynamics"], (None, self.config.num_mel_bins, None))
+        batch, _, frames = inputs["dynamics"].shape
+        return batch, max(1, int(frames / self.config.log_mel_rate))
+
+    def _without_padding(self, name: str, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Features (B, T, D), or log-Mel (B, F, M), with zeros at padding, which may have held NaN."""
+        if mask is None or name != "dynamics":
+            return zero_padding(values, mask)
+        frames = torch.ceil(mask.sum(1) * self.config.log_mel_rate)
+        return values.masked_fill(~frame_mask(frames, values.shape[2])[:, :, :, 0], 0)
+
+
+__all__ = ["BaselineModel", "BaselineOutput", "Segments"]
