@@ -61,6 +61,7 @@ GENERATED = (
     "between training and test. It shows that the code works and what these networks learn from such films, "
     "not which is better on recorded ones."
 )
+UNTRAINED = " CSTA starts from random weights here, not from those of ImageNet."
 # What --quick is content with, and the dataset that it generates.
 QUICK = {"epochs": 4, "batch_size": 4, "warmup_steps": 4, "learning_rate": 1e-3}
 QUICK_VIDEOS, QUICK_SECONDS, QUICK_SEEDS = 18, 20, 2
@@ -259,6 +260,7 @@ def reproduce(options: argparse.Namespace) -> tuple[dict[str, dict], list[str], 
     for table in options.table:
         results[table] = rules | {row.name: train_row(row, options) for row in table_rows(table, preset)}
         text = caption(options, extraction, preset, is_generated(dataset))
+        text += UNTRAINED if table == "1" else ""
         texts.append(f"{render(table, results[table])}\n\n{text}")
     return results, texts, extraction
 
