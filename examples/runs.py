@@ -163,6 +163,12 @@ class DatasetSource:
             "dataset": self._folder.absolute().name,
             "dataset_fingerprint": self._extraction["fingerprint"],
             "selection": recipe.selection,
+            "dataset_license": DatasetCard.load(self._folder / "README.md").data.license,
+            "extraction": {
+                name: value
+                for name, value in self._extraction.items()
+                if name.endswith(("_backbone", "_dim")) or name == "source"
+            },
             "generated": is_generated(self._folder),
             "fold": fold,
         }

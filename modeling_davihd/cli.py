@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
 import json
+import os
 import sys
 import warnings
 from collections import Counter
@@ -15,6 +17,8 @@ from . import __version__
 from .baselines import MODEL_TYPES as BASELINE_TYPES
 
 if TYPE_CHECKING:
+    import torch
+
     from .pipeline_davihd import VideoHighlightDetectionPipeline
 
 FORMATS = ("json", "csv", "png", "mp4", "clips", "edl", "otio", "chapters")
@@ -27,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     _check(parser, options)
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
@@ -39,7 +46,17 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     warnings.simplefilter("ignore")
     try:
-        detect = load_pipeline(options.model, options.device)
+        options.output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _say(f"error: --output-dir {options.output_dir} cannot be made a folder: {error.strerror or error}")
+        return 1
+    try:
+        device = _device(options.device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        _say(f"error: --device is {options.device!r}; this machine does not have such a device")
+        return 2
+    try:
+        detect = load_pipeline(options.model, device)
     except (OSError, ValueError, RuntimeError, NotImplementedError, AssertionError) as error:
         _say(f"error: the model {options.model} cannot be loaded: {_one_line(error)}")
         return 1
@@ -56,7 +73,7 @@ def _run(options: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
-def load_pipeline(model: str, device: str) -> VideoHighlightDetectionPipeline:
+def load_pipeline(model: str, device: torch.device) -> VideoHighlightDetectionPipeline:
     """The pipeline of a checkpoint folder, a Hub id, or the model inside this package."""
     folder = None if model == DEFAULT_MODEL else _checkpoint_folder(model)  # before what is slow to import
     from huggingface_hub.errors import StrictDataclassError
@@ -83,9 +100,7 @@ def load_pipeline(model: str, device: str) -> VideoHighlightDetectionPipeline:
     wrong = [name if isinstance(name, str) else name[0] for kind in kinds for name in report[kind]]
     if wrong:
         raise ValueError(f"its weights do not fit its config, as in {', '.join(sorted(wrong)[:5])}")
-    return VideoHighlightDetectionPipeline(
-        network.eval(), feature_extractor=extractor, device=_device(device)
-    )
+    return VideoHighlightDetectionPipeline(network.eval(), feature_extractor=extractor, device=device)
 
 
 def _checkpoint_folder(model: str) -> Path:
@@ -153,14 +168,8 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
     written = write_outputs(result, options.output_dir, options.formats)
     count = len(result.highlights)
     names = [file.name for file in written]
-    print(
-        result.source_name,
-        _clock(result.duration),
-        f"{count} highlight{'s' * (count != 1)}",
-        *names,
-        sep="  ",
-        flush=True,
-    )
+    number = f"{count} highlight{'s' * (count != 1)}"
+    _tell("  ".join([result.source_name, _clock(result.duration), number, *names]))
 
 
 def _as_highlight(fields: dict[str, float]):
@@ -169,11 +178,11 @@ def _as_highlight(fields: dict[str, float]):
     return Highlight(**fields)
 
 
-def _device(name: str):
+def _device(name: str) -> torch.device:
     import torch
 
     if name != "auto":
-        return torch.device(name)
+        return torch.zeros(0, device=name).device
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -250,6 +259,14 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _tell(text: str) -> None:
+    """Print a result; if nobody reads on, as after `| head`, the remaining files are still written."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")
 
 
 def _say(text: str) -> None:

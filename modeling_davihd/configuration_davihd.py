@@ -2,15 +2,28 @@
 
 import difflib
 import math
+import os
+import shutil
+from pathlib import Path
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+from transformers.dynamic_module_utils import get_relative_import_files
 
 MODALITIES = ("visual", "semantic", "dynamics")
 FULL_LOG_MEL_RATE = 62.5
 # Frozen encoders and their widths; None: as wide as the config says.
 VISUAL_BACKBONES = {"inception_v3": None, "resnet3d_34": 512, "statistics": 64}
 SEMANTIC_BACKBONES = {"panns_cnn14_16k": 2048, "statistics": 64}
+# What a checkpoint tells machines without this package of its pipeline, and the file that holds it.
+PIPELINE_FILE = "pipeline_davihd.py"
+CUSTOM_PIPELINES = {
+    "video-highlight-detection": {
+        "impl": "pipeline_davihd.VideoHighlightDetectionPipeline",
+        "pt": ["AutoModel"],
+        "type": "video",
+    }
+}
 
 
 @strict
@@ -68,6 +81,7 @@ class DAViHDConfig(PreTrainedConfig):
     """
 
     model_type = "davihd"
+    pipeline_is_registered = False  # made True by the installed package, which brings the pipeline
 
     modalities: list[str] | tuple[str, ...] = MODALITIES
     visual_dim: int = 1024
@@ -101,7 +115,26 @@ class DAViHDConfig(PreTrainedConfig):
         for name in kwargs:
             if similar := difflib.get_close_matches(name, fields, n=1, cutoff=0.75):
                 raise ValueError(f"DAViHDConfig has no field `{name}`; did you mean `{similar[0]}`?")
+        if self.pipeline_is_registered:  # or transformers would ask to trust the checkpoint's copy of it
+            kwargs.pop("custom_pipelines", None)
         super().__post_init__(**kwargs)
+
+    def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs):
+        """Also write the pipeline's code, so that the folder gives a pipeline where this package is missing.
+
+        Without that code at hand, as when the model alone was loaded by remote code, the folder gives none.
+        """
+        folder, pipeline = Path(save_directory), Path(__file__).with_name(PIPELINE_FILE)
+        if pipeline.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in (pipeline, *map(Path, get_relative_import_files(pipeline))):
+                shutil.copyfile(file, folder / file.name)
+        if (folder / PIPELINE_FILE).is_file():
+            self.custom_pipelines = CUSTOM_PIPELINES
+        else:
+            vars(self).pop("custom_pipelines", None)
+        super().save_pretrained(save_directory, push_to_hub, **kwargs)
+        vars(self).pop("custom_pipelines", None)
 
     def validate_architecture(self):
         """Raise ValueError naming the field, what it holds and what it needs."""

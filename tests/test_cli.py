@@ -122,3 +122,29 @@ def test_help_imports_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"torch", "transformers", "av", "scipy", "matplotlib"} & set(loaded)
+
+
+def test_a_device_that_is_not_there_is_wrong_usage(film, tmp_path, capsys):
+    assert run(film, "--output-dir", tmp_path / "out", "--device", "nonsense") == 2
+    assert "--device is 'nonsense'" in capsys.readouterr().err
+
+
+def test_an_impossible_folder_is_told_before_anything_is_scored(film, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli, "load_pipeline", None)
+    (tmp_path / "file").write_text("")
+    assert run(film, "--output-dir", tmp_path / "file" / "out") == 1
+    assert "cannot be made a folder" in capsys.readouterr().err
+
+
+def test_a_reader_who_leaves_stops_nothing(film, tmp_path):
+    other = film.with_name("other.mp4")
+    other.write_bytes(film.read_bytes())
+    code = "import sys; from modeling_davihd.cli import main; sys.exit(main(sys.argv[1:]))"
+    out = tmp_path / "out"
+    arguments = ["highlight", str(film), str(other), "--output-dir", str(out), "--formats", "json"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0 and not process.stderr.read()
+    assert len(list(out.iterdir())) == 2

@@ -1,0 +1,73 @@
+"""One checkpoint of a trained model and the frozen encoders whose features it was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from datasets_scripts.extraction import Settings, check_weights
+from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
+from modeling_davihd.conversion import (
+    StateDict,
+    convert_inception_state_dict,
+    convert_panns_state_dict,
+    convert_resnet3d_state_dict,
+    load_foreign_checkpoint,
+    load_pca,
+)
+from modeling_davihd.pipeline_davihd import feature_extractor_for
+
+
+def bundle(
+    model: DAViHDModel,
+    visual_backbone: str | None = None,
+    semantic_backbone: str | None = None,
+    **files: Path | None,
+) -> DAViHDModel:
+    """A model that takes films: `model` with the named encoders and their published weights.
+
+    files: `visual_weights`, `visual_pca` and `semantic_weights`, those that the encoders need. Raises
+    ValueError, in one sentence, where they are missing or not those of the encoders, or where the encoders'
+    features are of another width than those that the model takes.
+    """
+    settings = Settings(visual_backbone, semantic_backbone, **files)
+    check_weights(settings)
+    names = {"visual_backbone": visual_backbone, "semantic_backbone": semantic_backbone}
+    named = {field: name for field, name in names.items() if name}
+    config = DAViHDConfig.from_dict(model.config.to_dict() | named)
+    state = model.state_dict() | encoder_state(settings)
+    with torch.device("meta"):  # spares drawing weights that are there already
+        bundled = DAViHDModel(config)
+    for name, tensor in bundled.state_dict().items():
+        if name in state and tensor.shape != state[name].shape:
+            raise ValueError(
+                f"{name} of the encoders has shape {tuple(state[name].shape)}; the model's features need "
+                f"{tuple(tensor.shape)}."
+            )
+    bundled.load_state_dict(state, assign=True)
+    return bundled.eval()
+
+
+def encoder_state(settings: Settings) -> StateDict:
+    """The weights of the encoders, under their names in a `DAViHDModel`."""
+    parts: dict[str, StateDict] = {}
+    if settings.visual_backbone is not None:
+        weights = load_foreign_checkpoint(settings.visual_weights)
+        if settings.visual_backbone == "inception_v3":
+            parts["visual"] = convert_inception_state_dict(weights) | load_pca(settings.visual_pca)
+        else:
+            parts["visual"] = convert_resnet3d_state_dict(weights)
+    if settings.semantic_backbone is not None:
+        parts["semantic"] = convert_panns_state_dict(load_foreign_checkpoint(settings.semantic_weights))
+    return {f"{kind}_backbone.{name}": value for kind, part in parts.items() for name, value in part.items()}
+
+
+def extractor_of(config: DAViHDConfig, extractor: DAViHDFeatureExtractor) -> DAViHDFeatureExtractor:
+    """`extractor` with the pictures that the model's visual encoder wants, if it has one."""
+    names = ("log_mel_rate", "num_mel_bins", "n_fft", "hop_length")
+    kept = {name: getattr(extractor, name) for name in names}
+    return feature_extractor_for(config.visual_backbone if "visual" in config.modalities else None, **kept)
+
+
+__all__ = ["bundle", "extractor_of"]

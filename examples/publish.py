@@ -1,0 +1,395 @@
+"""Publish a model, a dataset, the metric or the demo on the Hugging Face Hub.
+
+    python examples/publish.py model build/model user/name
+    python examples/publish.py model build/model user/name --with-backbones --visual-weights FILE ...
+    python examples/publish.py dataset build/data user/name
+    python examples/publish.py metric user/highlight_detection
+    python examples/publish.py space user/name
+
+The token comes from HF_TOKEN or from `hf auth login`. What is sent is checked first and arrives in one
+commit: whole or not at all. The same command again sends what has changed since, if anything, and goes on
+with an upload that broke off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_token
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError, RepositoryNotFoundError
+from huggingface_hub.utils import logging as hub_logging
+from huggingface_hub.utils import validate_repo_id
+
+if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+ROOT = Path(__file__).resolve().parent.parent
+METRIC = ROOT / "modeling_davihd" / "metrics" / "highlight_detection"
+DEMO = ROOT / "spaces_demo"
+SHARD_SIZE = "2GB"  # of weights
+ENCODER_FILES = ("visual_weights", "visual_pca", "semantic_weights")
+LEFTOVERS = (".*", "__pycache__", "*.pyc", "*.pyi")  # hidden files and what running an app leaves behind
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is sent: files by their names in the repository, and what kind of repository it is for.
+
+    stale: patterns of files that earlier versions may have left there; those not sent are removed.
+    mark: a file and a text in it, by which a repository is known to hold an earlier version.
+    """
+
+    kind: str
+    files: dict[str, Path]
+    stale: tuple[str, ...]
+    mark: tuple[str, str]
+
+    @property
+    def size(self) -> int:
+        return sum(path.stat().st_size for path in self.files.values())
+
+
+# ------------------------------------------------------------------------------------------------ packing
+
+
+def pack_model(options: argparse.Namespace, folder: Path) -> Parcel:
+    """Write the model of `options.folder` to `folder` with all that others need to use it.
+
+    Raises ValueError or OSError, in one sentence, if it does not load or holds numbers that are none.
+    """
+    if not (options.folder / "config.json").is_file():
+        raise ValueError(f"{options.folder} is no checkpoint folder: it has no config.json.")
+    detect = load(options.folder)
+    record = read_record(options.folder)
+    if options.with_backbones:
+        from examples.bundle import bundle, extractor_of
+
+        names = encoders(options, detect.model.config, record)
+        files = {name: getattr(options, name) for name in ENCODER_FILES}
+        detect.model = bundle(detect.model, **names, **files)
+        detect.feature_extractor = extractor_of(detect.model.config, detect.feature_extractor)
+    detect.save_pretrained(folder, max_shard_size=SHARD_SIZE)
+    write_card(options, folder, record, detect.model)
+    if (options.folder / "training.json").is_file():
+        shutil.copyfile(options.folder / "training.json", folder / "training.json")
+    load(folder)  # what others will load
+    stale = ("*.safetensors", "*.safetensors.index.json", "*.py")
+    return Parcel("model", files_in(folder), stale, ("config.json", '"model_type": "davihd"'))
+
+
+def load(folder: Path):
+    """The pipeline of a checkpoint. Raises ValueError, naming the folder, unless all of it fits."""
+    from modeling_davihd.cli import load_pipeline
+
+    try:
+        detect = load_pipeline(str(folder.absolute()), "cpu")
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        raise ValueError(f"{folder} does not load: {one_line(error)}") from error
+    if (kind := detect.model.config.model_type) != "davihd":  # whose code others would lack
+        raise ValueError(f"{folder} holds a {kind} model; one of type davihd is needed.")
+    for name, tensor in detect.model.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ValueError(f"{folder} has weights that are NaN or infinite: {name}.")
+    return detect
+
+
+def read_record(folder: Path) -> dict | None:
+    """training.json, if examples/train.py wrote it."""
+    path = folder / "training.json"
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    ours = isinstance(record, dict) and {"recipe", "config", "videos", "history"} <= record.keys()
+    return record if ours else None
+
+
+def encoders(options: argparse.Namespace, config, record: dict | None) -> dict[str, str]:
+    """The frozen encoders that the model lacks, `visual_backbone` and `semantic_backbone`.
+
+    Raises ValueError if neither training record nor options say which they are, or both say different things.
+    """
+    recorded, names = (record or {}).get("extraction", {}), {}
+    for kind in {"visual", "semantic"} & set(config.modalities):
+        field = f"{kind}_backbone"
+        if getattr(config, field) is not None:
+            continue
+        said = {getattr(options, field), recorded.get(field)} - {None}
+        if not said:
+            raise ValueError(
+                f"{options.folder} does not say which encoder made its {kind} features; --{kind}-backbone is "
+                "needed."
+            )
+        if len(said) > 1:
+            raise ValueError(
+                f"--{kind}-backbone is {getattr(options, field)}, but {options.folder}/training.json says "
+                f"that the {kind} features were made with {recorded[field]}."
+            )
+        names[field] = said.pop()
+    if not names:
+        raise ValueError(f"{options.folder} takes films as it is; --with-backbones has nothing to add.")
+    return names
+
+
+def write_card(options: argparse.Namespace, folder: Path, record: dict | None, model):
+    """The card: made of the training record, unless someone has written or edited that of the checkpoint."""
+    from examples.model_card import MARK, write_model_card
+
+    card = options.folder / "README.md"
+    if card.is_file() and MARK not in card.read_text(encoding="utf-8"):
+        front_matter(card)
+        shutil.copyfile(card, folder / "README.md")
+    elif record is None:
+        raise ValueError(
+            f"{options.folder} has no README.md, and no training.json of examples/train.py to make one of."
+        )
+    else:
+        facts = {"config": model.config.to_diff_dict(), "parameters": model.num_parameters()}
+        write_model_card(folder, record | facts, options.repo_id)
+
+
+def front_matter(card: Path) -> dict:
+    """The metadata of a card. Raises ValueError naming the file if there are none."""
+    parts = card.read_text(encoding="utf-8").split("---\n", 2)
+    try:
+        header = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0] else None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{card} begins with metadata that are not YAML: {error}") from error
+    if not isinstance(header, dict):
+        raise ValueError(f"{card} does not begin with metadata between two lines of ---.")
+    return header
+
+
+def pack_dataset(options: argparse.Namespace, folder: Path) -> Parcel:
+    """The files of a dataset of datasets_scripts/, every row of which can be read; no videos."""
+    from examples.highlight_data import read_dataset
+
+    splits, extraction = read_dataset(options.folder)
+    found = {name: len(split) for name, split in splits.items()}
+    needed = {name: one["videos"] for name, one in extraction["splits"].items()}
+    if found != needed:
+        raise ValueError(f"{options.folder} holds {found} videos; its extraction.json says {needed}.")
+    for name in ("README.md", "missing.json"):
+        if not (options.folder / name).is_file():
+            raise ValueError(
+                f"{options.folder} has no {name}; a finished folder of datasets_scripts/ is needed."
+            )
+    front_matter(options.folder / "README.md")
+    paths = [options.folder / name for name in ("README.md", "extraction.json", "missing.json")]
+    paths += sorted(options.folder.glob("data/*.parquet"))
+    files = {path.relative_to(options.folder).as_posix(): path for path in paths}
+    return Parcel("dataset", files, ("data/*.parquet",), ("extraction.json", '"davihd"'))
+
+
+def pack_space(source: Path) -> Parcel:
+    """A folder with a Gradio app. Raises ValueError where a Space would not start."""
+    card = source / "README.md"
+    if not card.is_file():
+        raise ValueError(f"There is no Space in {source}: it has no README.md.")
+    header = front_matter(card)
+    for key in ("title", "app_file", "sdk_version"):
+        if key not in header:
+            raise ValueError(f"{card} has no {key} in its metadata; a Space needs it.")
+    for name in (header["app_file"], "requirements.txt"):
+        if not (source / name).is_file():
+            raise ValueError(f"{source} has no {name}; a Space needs it.")
+    title = next(line for line in card.read_text(encoding="utf-8").splitlines() if line.startswith("title:"))
+    return Parcel("space", files_in(source), ("*.py",), ("README.md", title))
+
+
+def files_in(folder: Path) -> dict[str, Path]:
+    """All files but LEFTOVERS."""
+    names = {
+        path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    return {
+        name: path
+        for name, path in names.items()
+        if not any(matches(part, LEFTOVERS) for part in Path(name).parts)
+    }
+
+
+# ------------------------------------------------------------------------------------------------ sending
+
+
+def send(parcel: Parcel, options: argparse.Namespace) -> str:
+    """Publish in one commit; gives what came of it in a line. Raises what `explain` explains."""
+    api, kind, repo_id = HfApi(), parcel.kind, options.repo_id
+    api.whoami()
+    sdk = "gradio" if kind == "space" else None
+    api.create_repo(repo_id, repo_type=kind, private=options.private or None, space_sdk=sdk, exist_ok=True)
+    check_repository(api, parcel, options)
+    if options.revision not in (None, constants.DEFAULT_REVISION):
+        api.create_branch(repo_id, repo_type=kind, branch=options.revision, exist_ok=True)
+    before = api.repo_info(repo_id, repo_type=kind, revision=options.revision)
+    there = [sibling.rfilename for sibling in before.siblings or []]
+    stale = [name for name in there if name not in parcel.files and matches(name, parcel.stale)]
+    operations = [CommitOperationDelete(name) for name in stale]
+    operations += [CommitOperationAdd(name, path) for name, path in parcel.files.items()]
+    commit = api.create_commit(
+        repo_id,
+        operations,
+        repo_type=kind,
+        revision=options.revision,
+        commit_message=f"Publish {options.what}",
+    )
+    if commit.oid == before.sha:
+        return f"{place(parcel, options)} has all of it already; nothing was sent"
+    return f"published: {commit.commit_url}"
+
+
+def check_repository(api: HfApi, parcel: Parcel, options: argparse.Namespace):
+    """Raise ValueError if it is public where it shall be private, or holds something else."""
+    info = api.repo_info(options.repo_id, repo_type=parcel.kind)
+    where = place(parcel, options)
+    if options.private and not info.private:
+        raise ValueError(
+            f"{where} exists and is public: make it private in its settings, or leave out --private."
+        )
+    others = {sibling.rfilename for sibling in info.siblings or []} - {".gitattributes", "README.md"}
+    name, text = parcel.mark
+    if others:
+        try:
+            path = api.hf_hub_download(options.repo_id, name, repo_type=parcel.kind)
+        except EntryNotFoundError:
+            path = None
+        if path is None or text not in Path(path).read_text(encoding="utf-8"):
+            raise ValueError(f"{where} exists and holds something else, as {min(others)}; take another name.")
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+def place(parcel: Parcel, options: argparse.Namespace) -> str:
+    branch = f", branch {options.revision}" if options.revision else ""
+    return f"{parcel.kind}s/{options.repo_id}{branch}"
+
+
+def listing(parcel: Parcel, options: argparse.Namespace) -> str:
+    """What would be sent, with sizes."""
+    lines = [f"{path.stat().st_size / 1000:>12,.1f} kB  {name}" for name, path in parcel.files.items()]
+    total = f"{len(lines)} files, {parcel.size / 1e6:,.2f} MB would be sent to {place(parcel, options)}"
+    return "\n".join([*lines, total])
+
+
+def explain(error: Exception, options: argparse.Namespace) -> str:
+    """What went wrong, in a sentence that says what to do."""
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    cause = error.__cause__
+    if isinstance(error, RuntimeError) and isinstance(cause, HTTPError | OSError):  # of one file's upload
+        return explain(cause, options)
+    again = "run the same command again"
+    if isinstance(error, RepositoryNotFoundError) or status == 403:
+        return f"your token may not write to {options.repo_id}: it needs write access, or another name"
+    if status == 401:
+        return "the Hub does not know your token: check HF_TOKEN, or log in anew with `hf auth login`"
+    if status is not None:
+        said = error.server_message or error.response.reason_phrase
+        return f"the Hub failed with {status} ({said}); {options.repo_id} is whole: {again}"
+    if isinstance(error, HTTPError):
+        return f"the Hub at {constants.ENDPOINT} cannot be reached ({one_line(error)}); {again} later"
+    return one_line(error)
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+# ------------------------------------------------------------------------------------------- command line
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="publish.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="what", required=True)
+    helps = {
+        "model": "a checkpoint folder, with the code that loads it",
+        "dataset": "a folder of datasets_scripts/",
+        "metric": "the metric, as a Space that `evaluate.load` finds",
+        "space": "the demo",
+    }
+    for what, text in helps.items():
+        command = commands.add_parser(what, help=text, description=f"Publish {text}.")
+        if what in ("model", "dataset"):
+            command.add_argument("folder", type=Path, metavar="FOLDER")
+        command.add_argument("repo_id", metavar="USER/NAME", help="where; made if it is not there yet")
+        command.add_argument("--dry-run", action="store_true", help="check, and list what would be sent")
+        command.add_argument("--private", action="store_true", help="readable by you alone")
+        command.add_argument(
+            "--revision", metavar="BRANCH", help="instead of main; made if it is not there yet"
+        )
+        if what == "model":
+            add_backbone_options(command)
+    options = parser.parse_args(arguments)
+    check_usage(parser, options)
+    return options
+
+
+def add_backbone_options(parser: argparse.ArgumentParser):
+    group = parser.add_argument_group("frozen encoders, so that the model takes films")
+    group.add_argument("--with-backbones", action="store_true", help="put them into the checkpoint")
+    for kind in ("visual", "semantic"):
+        group.add_argument(
+            f"--{kind}-backbone", metavar="NAME", help="its name, where training.json does not say it"
+        )
+        group.add_argument(f"--{kind}-weights", type=Path, metavar="FILE", help="its published checkpoint")
+    group.add_argument("--visual-pca", type=Path, metavar="FILE", help="PCA of inception_v3, .npz or .npy")
+
+
+def check_usage(parser: argparse.ArgumentParser, options: argparse.Namespace):
+    try:
+        validate_repo_id(options.repo_id)
+    except ValueError as error:
+        parser.error(one_line(error))
+    if options.repo_id.count("/") != 1:
+        parser.error(f"{options.repo_id} is no USER/NAME")
+    if options.what == "metric" and not options.repo_id.endswith(f"/{METRIC.name}"):
+        parser.error(f"the name needs to be {METRIC.name}, after which `evaluate.load` looks for its script")
+    named = [name for name in vars(options) if name.startswith(("visual_", "semantic_"))]
+    for name in named:
+        if getattr(options, name) is not None and not options.with_backbones:
+            parser.error(f"--{name.replace('_', '-')} needs --with-backbones")
+
+
+def pack(options: argparse.Namespace, folder: Path) -> Parcel:
+    if options.what in ("metric", "space"):
+        return pack_space(METRIC if options.what == "metric" else DEMO)
+    if not options.folder.is_dir():
+        raise ValueError(f"There is no folder {options.folder}.")
+    return (pack_model if options.what == "model" else pack_dataset)(options, folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 published, or listed; 1 it could not be; 2 wrong usage."""
+    options = parse_arguments(arguments)
+    hub_logging.set_verbosity_error()
+    try:
+        if not options.dry_run and not get_token():
+            raise ValueError("There is no token: set HF_TOKEN, or log in with `hf auth login`.")
+        with tempfile.TemporaryDirectory(prefix="publish-") as folder:
+            parcel = pack(options, Path(folder))
+            print(listing(parcel, options) if options.dry_run else send(parcel, options))
+    except (ValueError, OSError, RuntimeError, ImportError, HTTPError) as error:
+        print(f"publish.py: error: {explain(error, options)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("publish.py: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
