@@ -1,0 +1,188 @@
+"""The Space: a film in, its highlights out, beside a player and the reasons. `python app.py` runs it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import gradio as gr
+from gradio.components import Component
+from gradio.themes.utils.fonts import LocalFont
+from handlers import Space, nothing
+from limits import Limits
+from scoring import listen_for_damage
+
+from modeling_davihd.cli import DEFAULT_MODEL
+
+HERE = Path(__file__).parent
+SAMPLE = HERE / "sample.mp4"
+HEADER = f"""# Highlights of a film
+
+Every second of a film gets a score; what stands out becomes a reel. The default model, **{DEFAULT_MODEL}**,
+listens and does not see. It was trained on generated sound only: it finds what stands out from its
+surroundings (a cheer, a crash, a shout), not what is meaningful.
+"""
+FILE_TYPES = ["video", "audio", ".mkv", ".ts", ".mts", ".m2ts", ".flv", ".mxf", ".opus"]  # browsers know few
+WIDE = 240  # pixels that a control needs beside others: one below the other on a phone
+RAW = {"preprocess": False}  # a film comes as FileData: as a path, it would leave an empty file each time
+SILENT = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}  # events done in no time
+PRESS_SAVE = "() => requestAnimationFrame(() => document.querySelector('#save-reel').click())"
+
+
+def build(limits: Limits) -> gr.Blocks:
+    """The page and what it does."""
+    space = Space(limits)
+    space.model(DEFAULT_MODEL)  # before the first visitor comes
+    listen_for_damage()
+    work = {"concurrency_id": "work", "concurrency_limit": limits.jobs}
+    with gr.Blocks(
+        title="Highlights of a film", delete_cache=(600, limits.keep_seconds), analytics_enabled=False
+    ) as page:
+        gr.Markdown(HEADER)
+        film, model = _inputs(limits)
+        player = _player()
+        with gr.Column(visible=False) as results:
+            wishes = _sliders()
+            make_reel, downloads = _downloads()
+        scored = gr.State(time_to_live=limits.keep_seconds)
+        shown = [player, *downloads]
+        _on_film(space, film, model, wishes, [scored, results, *shown], work)
+        _on_wishes(space, [scored, *wishes], shown)
+        _on_reel(space, make_reel, [scored, *wishes], downloads[-1], work)
+        player.unplayable(space.convert, scored, player, api_visibility="private", **work)
+        page.unload(space.leave)
+        _endpoint(space, [film, model, *wishes], work)
+    return page.queue(max_size=limits.waiting)
+
+
+def launch(page: gr.Blocks, limits: Limits, **options) -> None:
+    """Serve the page; nothing on it comes from another host."""
+    page.launch(
+        max_file_size=limits.film_bytes,
+        allowed_paths=[str(SAMPLE)],
+        theme=_theme(),
+        css_paths=[HERE / "player.css"],
+        footer_links=["api"],
+        ssr_mode=False,
+        **options,
+    )
+
+
+def _theme() -> gr.themes.Default:
+    """Gradio's own, with readable colours, and Bold for its SemiBold, whose file lacks Latin letters."""
+    font = (LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif")
+    theme = gr.themes.Default(primary_hue="orange", secondary_hue="blue", font=font)
+    return theme.set(
+        body_text_color_subdued="*neutral_600",
+        block_info_text_color="*neutral_600",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
+    )
+
+
+# The parts of the page
+
+
+def _inputs(limits: Limits) -> tuple[Component, Component]:
+    with gr.Row(equal_height=True):
+        film = gr.File(
+            label=f"Film or sound, up to {limits.megabytes:g} MB and {limits.minutes:g} minutes",
+            file_types=FILE_TYPES,
+            height=150,
+            scale=3,
+            elem_id="film",
+        )
+        with gr.Column(scale=2, min_width=WIDE):
+            model = gr.Dropdown(
+                [DEFAULT_MODEL],
+                value=DEFAULT_MODEL,
+                allow_custom_value=True,
+                label="Model",
+                info="The embedded one, or the Hub id (owner/name) of any DAViHD model",
+                elem_id="model",
+            )
+            sample = gr.Button("Try the sample film", elem_id="sample")
+    sample.click(lambda: str(SAMPLE), outputs=film, **SILENT)
+    return film, model
+
+
+def _player() -> gr.HTML:
+    return gr.HTML(
+        value=None,
+        html_template=(HERE / "player.html").read_text(encoding="utf-8"),
+        js_on_load=(HERE / "player.js").read_text(encoding="utf-8"),
+        apply_default_css=False,
+        highlights=[],
+        elem_id="player",
+    )
+
+
+def _sliders() -> list[Component]:
+    with gr.Row():
+        return [
+            gr.Slider(
+                0, 20, 0, step=1, label="How many (0: what stands out)", elem_id="count", min_width=WIDE
+            ),
+            gr.Slider(1, 20, 2, step=1, label="Shortest, in seconds", elem_id="shortest", min_width=WIDE),
+            gr.Slider(2, 60, 30, step=1, label="Longest, in seconds", elem_id="longest", min_width=WIDE),
+        ]
+
+
+def _downloads() -> tuple[Component, list[Component]]:
+    """The button that makes the reel, and those that save: JSON, EDL, reel."""
+    with gr.Row():
+        make = gr.Button("Make the reel", variant="primary", elem_id="make-reel")
+        reel = gr.DownloadButton(visible=False, variant="primary", elem_id="save-reel")
+        scores = gr.DownloadButton("Save scores (JSON)", elem_id="save-json")
+        edit_list = gr.DownloadButton("Save edit list (EDL)", elem_id="save-edl")
+    return make, [scores, edit_list, reel]
+
+
+# What happens on it
+
+
+def _on_film(space, film, model, wishes, everything, work) -> None:
+    """A new film or model: whatever is on show goes, then the new film is scored."""
+    emptied = gr.on(
+        [film.change, model.change], nothing, outputs=everything, trigger_mode="always_last", **SILENT
+    )
+    emptied.then(
+        space.analyse,
+        [film, model, *wishes],
+        everything,
+        show_progress_on=everything[2],
+        trigger_mode="always_last",
+        api_visibility="private",
+        **RAW,
+        **work,
+    )
+
+
+def _on_wishes(space, inputs, shown) -> None:
+    moved = [slider.change for slider in inputs[1:]]
+    gr.on(moved, space.recut, inputs, shown, trigger_mode="always_last", **SILENT)
+
+
+def _on_reel(space, make, inputs, save, work) -> None:
+    made = make.click(space.reel, inputs, save, show_progress_on=make, api_visibility="private", **work)
+    made.success(None, js=PRESS_SAVE, api_visibility="private")
+
+
+def _endpoint(space, inputs, work) -> None:
+    """`gradio_client` calls it as `/highlights`; an event needs something to set it off."""
+    call = gr.Button(visible=False)
+    call.click(space.highlights, inputs, gr.JSON(visible=False), api_name="highlights", **RAW, **work)
+
+
+def main() -> None:
+    limits = Limits()
+    with TemporaryDirectory(prefix="davihd-space-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder  # uploads, too, are gone when the server ends
+        launch(build(limits), limits)
+
+
+if __name__ == "__main__":
+    main()

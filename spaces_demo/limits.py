@@ -1,0 +1,30 @@
+"""What one visitor may ask of the Space, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    megabytes, minutes: of one film.
+    jobs: films scored or cut at the same time. waiting: places in the queue.
+    keep_seconds: how long a film is kept while its page stays open.
+    leave_seconds: how long after the page is closed, since phones cut connections of pages in the background.
+    model_megabytes: of a model from the Hub. models: kept in memory.
+    """
+
+    megabytes: float = 200
+    minutes: float = 20
+    jobs: int = 2
+    waiting: int = 20
+    keep_seconds: float = 3600
+    leave_seconds: float = 300
+    model_megabytes: float = 1500
+    models: int = 2
+
+    @property
+    def film_bytes(self) -> int:
+        """Of 1024 x 1024 bytes are Gradio's megabytes too, in what it says to visitors."""
+        return int(self.megabytes * 1024 * 1024)

@@ -1,0 +1,536 @@
+"""The Space, driven by a browser as a visitor would.
+
+`SPACE_SCREENSHOTS=docs pytest tests/test_space.py -k screenshots` keeps the pictures of it for the README.
+"""
+
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import av
+import httpx
+import numpy as np
+import pytest
+import yaml
+from films import film_with_sound, make_film, tone, truncate
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from hub_server import HubServer
+
+from modeling_davihd import DEFAULT_CHECKPOINT, media
+
+ROOT = Path(__file__).resolve().parent.parent
+SPACE = ROOT / "spaces_demo"
+sys.path.append(str(SPACE))  # a Space's files import each other as a program's do
+
+import app  # noqa: E402
+import handlers  # noqa: E402
+import models  # noqa: E402
+import scoring  # noqa: E402
+from limits import Limits  # noqa: E402
+from visits import Visits  # noqa: E402
+
+SAMPLE = SPACE / "sample.mp4"
+LIMITS = Limits(leave_seconds=0.1)
+BURSTS = np.concatenate([tone(s, 16000, amplitude=a) for s, a in ((9, 0.005), (2, 0.6), (9, 0.005))])
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM_FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+SCORE_FILM = handlers.score_film
+SHOWN, EMPTY = ".dv[data-state=full]", ".dv[data-state=empty]"
+
+pytestmark = pytest.mark.filterwarnings("ignore:::gradio")
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory):
+    """The running Space; `scored` lists the films it has scored, `gates` may hold some back until set."""
+    scored, gates = [], {}
+
+    def score_film(detect, path, model_id):
+        scored.append(path.name)
+        if gate := gates.get(path.name):
+            gate.reached.set()
+            assert gate.opened.wait(20)
+        return SCORE_FILM(detect, path, model_id)
+
+    folder = tmp_path_factory.mktemp("gradio")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        patch.setattr(handlers, "score_film", score_film)
+        page = app.build(LIMITS)
+        app.launch(page, LIMITS, prevent_thread_lock=True, quiet=True)
+        yield SimpleNamespace(url=page.local_url, folder=folder, scored=scored, gates=gates)
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium to look at the Space with (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def visitor(chromium):
+    """A browser that keeps Gradio's own files between its pages; each page is a session of its own."""
+    return chromium.new_context()
+
+
+@pytest.fixture
+def visit(space, visitor):
+    """visit(): a newly opened page. No page may ask another host for anything, or fail."""
+    pages, requests, failures = [], [], []
+
+    def open_page(context=visitor):
+        page = context.new_page()
+        pages.append(page)
+        page.set_default_timeout(20_000)
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: failures.append(str(error)))
+        page.goto(space.url)
+        page.wait_for_selector(EMPTY)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    hosts = {urlsplit(url).netloc for url in requests if not url.startswith(("data:", "blob:"))}
+    assert hosts == {urlsplit(space.url).netloc}
+    assert failures == []
+
+
+def upload(page, film: Path) -> None:
+    page.set_input_files("#film input[type=file]", film)
+    page.wait_for_selector(SHOWN)
+    page.wait_for_function("document.querySelector('.dv video').readyState > 1")
+
+
+def refusal(page, film: Path) -> str:
+    """What the page says of a film that it does not take."""
+    page.set_input_files("#film input[type=file]", film)
+    return page.locator(".toast-body").inner_text()
+
+
+def video(page, expression: str):
+    return page.evaluate(f"document.querySelector('.dv video').{expression}")
+
+
+def wait_for_time(page, least: float, most: float) -> None:
+    page.wait_for_function(
+        "([least, most]) => { const t = document.querySelector('.dv video').currentTime;"
+        " return least <= t && t <= most }",
+        arg=[least, most],
+    )
+
+
+def intervals(page) -> list[tuple[int, int]]:
+    """(start, end) of the highlights in the list."""
+    texts = page.locator(".dv-list button > span:nth-child(2)").all_inner_texts()
+    clocks = [re.findall(r"(\d+):(\d\d)", text) for text in texts]
+    return [tuple(60 * int(minutes) + int(seconds) for minutes, seconds in pair) for pair in clocks]
+
+
+def set_slider(page, name: str, value: int) -> None:
+    box = page.locator(f"#{name} input[type=number]")
+    box.fill(str(value))
+    box.press("Tab")
+
+
+def saved(page, button: str, folder: Path) -> Path:
+    with page.expect_download() as download:
+        page.click(button)
+    download.value.save_as(folder / download.value.suggested_filename)
+    return folder / download.value.suggested_filename
+
+
+# A visit
+
+
+def test_space_plays_a_highlight_and_stops_at_its_end(visit):
+    page = visit()
+    page.click("#sample")
+    page.wait_for_selector(SHOWN)
+    start, end = intervals(page)[1]
+    page.evaluate("document.querySelector('.dv video').playbackRate = 4")
+    page.click(".dv-list li:nth-child(2) button")
+    wait_for_time(page, start, end)
+    assert page.locator(".dv-list button[aria-current=true] .dv-number").inner_text() == "2"
+    page.wait_for_function("document.querySelector('.dv video').paused")
+    wait_for_time(page, end, end + 1)
+
+
+def test_space_curve_and_film_follow_each_other(visit):
+    page = visit()
+    upload(page, SAMPLE)
+    line, duration = page.locator(".dv-line"), 48
+    box = line.bounding_box()
+    line.click(position={"x": box["width"] / 2, "y": 20})
+    assert video(page, "currentTime") == pytest.approx(duration / 2, abs=0.1)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 30)
+    page.mouse.up()
+    assert video(page, "currentTime") == pytest.approx(duration / 4, abs=0.1)
+    for key, expected in (("ArrowRight", 13), ("PageUp", 23), ("ArrowLeft", 22), ("Home", 0), ("PageUp", 10)):
+        line.press(key)
+        assert video(page, "currentTime") == pytest.approx(expected, abs=0.1)
+    assert line.get_attribute("aria-valuetext").startswith("0:10 / 0:48, score 0.")
+    line.press("Space")
+    page.wait_for_function("parseFloat(document.querySelector('.dv-cursor').style.left) > 100 * 10.3 / 48")
+    line.press("Space")
+    assert video(page, "paused")
+
+
+def test_space_curve_follows_a_finger(visit, chromium):
+    page = visit(chromium.new_context(**LOOKS["space-phone"]))
+    upload(page, SAMPLE)
+    line = page.locator(".dv-line")
+    line.tap(position={"x": line.bounding_box()["width"] / 2, "y": 20})
+    assert video(page, "currentTime") == pytest.approx(24, abs=0.2)
+
+
+def test_space_sliders_cut_anew_without_scoring_anew(visit, space):
+    page = visit()
+    upload(page, SAMPLE)
+    before, scored = intervals(page), len(space.scored)
+    assert len(before) > 1
+    set_slider(page, "count", 1)
+    page.wait_for_function("document.querySelectorAll('.dv-list li').length === 1")
+    assert intervals(page)[0] in before
+    assert page.locator(".dv-band").count() == 1
+    set_slider(page, "shortest", 9)
+    page.wait_for_function("document.querySelector('.dv-length').textContent === '9 s'")
+    for name in ("count", "shortest"):
+        page.click(f"#{name} button")  # back to where it was
+    page.wait_for_function(
+        "count => document.querySelectorAll('.dv-list li').length === count", arg=len(before)
+    )
+    assert intervals(page) == before
+    assert len(space.scored) == scored
+
+
+def test_space_saves_reel_json_and_edl(visit, tmp_path):
+    page = visit()
+    upload(page, SAMPLE)
+    set_slider(page, "count", 3)
+    page.wait_for_function("document.querySelectorAll('.dv-list li').length === 3")
+    chosen = intervals(page)
+    found = json.loads(saved(page, "#save-json", tmp_path).read_text())
+    assert found["source"] == "sample.mp4" and len(found["scores"]) == 48
+    assert [(one["start"], one["end"]) for one in found["highlights"]] == chosen
+    edit_list = saved(page, "#save-edl", tmp_path)
+    assert edit_list.name == "sample.highlights.edl" and "003  AX" in edit_list.read_text()
+    reel = saved(page, "#make-reel", tmp_path)
+    assert reel.name == "sample.highlights.mp4"
+    with av.open(str(reel)) as container:
+        assert {stream.type for stream in container.streams} == {"video", "audio"}
+        last = [frame.time for frame in container.decode(video=0)][-1]
+    assert last == pytest.approx(sum(end - start for start, end in chosen), abs=0.2)
+    set_slider(page, "count", 1)  # that reel is one of another cut
+    page.wait_for_selector("#save-reel", state="hidden")
+
+
+def test_space_forgets_a_film_when_its_page_is_reloaded(visit, space):
+    page = visit()
+    upload(page, SAMPLE)
+    address = video(page, "src")
+    assert list(space.folder.glob("visit-*/sample.mp4"))
+    page.reload()
+    page.wait_for_selector(EMPTY)
+    page.wait_for_function("address => fetch(address).then(answer => answer.status === 403)", arg=address)
+    upload(page, SAMPLE)
+
+
+def test_space_keeps_visitors_apart(visit, chromium, tmp_path):
+    mine, theirs = visit(), visit(chromium.new_context())
+    upload(mine, SAMPLE)
+    upload(theirs, film_with_sound(tmp_path / "theirs.mp4", BURSTS, 20))
+    address = video(theirs, "src")
+    assert Path(video(mine, "src")).parent != Path(address).parent
+    assert [video(page, "ariaLabel") for page in (mine, theirs)] == ["sample.mp4", "theirs.mp4"]
+    set_slider(theirs, "count", 1)
+    theirs.wait_for_function("document.querySelectorAll('.dv-list li').length === 1")
+    assert len(intervals(mine)) > 1
+    assert json.loads(saved(mine, "#save-json", tmp_path).read_text())["source"] == "sample.mp4"
+    mine.close()
+    assert theirs.evaluate("address => fetch(address).then(answer => answer.ok)", address)
+
+
+def test_space_shows_the_film_that_was_chosen_last(visit, space, tmp_path):
+    slow, last = (film_with_sound(tmp_path / f"{name}.mp4", BURSTS, 20) for name in ("slow", "last"))
+    gate = space.gates["slow.mp4"] = SimpleNamespace(reached=Event(), opened=Event())
+    page = visit()
+    page.set_input_files("#film input[type=file]", slow)
+    assert gate.reached.wait(20)
+    page.click("#film button[aria-label='Clear']")
+    page.set_input_files("#film input[type=file]", last)
+    page.wait_for_selector("#film .download-link")
+    gate.opened.set()
+    page.wait_for_function("document.querySelector('.dv video').ariaLabel === 'last.mp4'")
+    assert space.scored[-2:] == ["slow.mp4", "last.mp4"]
+    page.wait_for_selector(SHOWN)
+
+
+def test_space_shows_no_film_that_was_taken_back_meanwhile(visit, space, tmp_path):
+    gate = space.gates["slow.mp4"] = SimpleNamespace(reached=Event(), opened=Event())
+    page = visit()
+    page.set_input_files("#film input[type=file]", film_with_sound(tmp_path / "slow.mp4", BURSTS, 20))
+    assert gate.reached.wait(20)
+    page.click("#film button[aria-label='Clear']")
+    with page.expect_request(lambda sent: "queue/join" in sent.url and '"data":[null' in sent.post_data):
+        gate.opened.set()
+    page.wait_for_selector(EMPTY)
+
+
+def test_space_converts_a_film_that_the_browser_cannot_play(visit, tmp_path):
+    film = make_film(
+        tmp_path / "old.avi",
+        times=np.arange(200) / 10,
+        fps=10,
+        size=(160, 120),
+        sounds=[(0.0, BURSTS)],
+        rate=16000,
+        video_codec="mpeg4",
+        audio_codec="mp2",
+    )
+    page = visit()
+    upload(page, film)
+    assert video(page, "src").endswith("/old.playable.mp4") and video(page, "videoWidth") == 160
+    assert video(page, "duration") == pytest.approx(20, abs=0.2)
+
+
+# What is refused
+
+
+def text_file(folder: Path) -> Path:
+    (folder / "notes.txt").write_text("not a film")
+    return folder / "notes.txt"
+
+
+def disguised_text(folder: Path) -> Path:
+    (folder / "notes.mp4").write_text("not a film")
+    return folder / "notes.mp4"
+
+
+def silent_film(folder: Path) -> Path:
+    return film_with_sound(folder / "silent.mp4", np.zeros(48000, np.float32), 3)
+
+
+def big_film(folder: Path) -> Path:
+    with (folder / "big.mp4").open("wb") as file:
+        file.truncate(LIMITS.film_bytes + 1)
+    return folder / "big.mp4"
+
+
+def long_film(folder: Path) -> Path:
+    seconds = 60 * LIMITS.minutes + 1
+    return make_film(folder / "long.wav", sounds=[(0.0, tone(seconds, 8000))], rate=8000)
+
+
+REFUSED = [
+    (text_file, "Invalid file type: notes.txt"),
+    (disguised_text, "notes.mp4: not a film or sound file"),
+    (silent_film, "silent.mp4: has no audible sound, and davihd-small only listens"),
+    (big_film, "exceed the maximum allowed size of 200.0 Mb"),
+    (long_film, "long.wav: is too long; a film may last 20 minutes here"),
+]
+
+
+@pytest.mark.parametrize("make, words", REFUSED, ids=[make.__name__ for make, _ in REFUSED])
+def test_space_refuses_in_words(visit, tmp_path, make, words):
+    page = visit()
+    said = refusal(page, make(tmp_path))
+    assert words in said and "/" not in said and "Traceback" not in said
+    assert page.locator(EMPTY).count() == 1
+
+
+def test_space_after_a_refusal_takes_the_next_film_and_no_folder_as_a_model(visit, space, tmp_path):
+    page = visit()
+    refusal(page, disguised_text(tmp_path))
+    page.locator(".toast-close").click()
+    page.click("#film button[aria-label='Clear']")
+    upload(page, SAMPLE)
+    scored = len(space.scored)
+    model = page.locator("#model input")
+    model.fill(str(DEFAULT_CHECKPOINT))
+    model.press("Enter")
+    assert "named davihd-small or, on the Hub, owner/name" in page.locator(".toast-body").inner_text()
+    assert page.locator(EMPTY).count() == 1 and len(space.scored) == scored
+
+
+# How it looks
+
+LOOKS = {
+    "space": {"viewport": {"width": 1200, "height": 900}},
+    "space-dark": {"viewport": {"width": 1200, "height": 900}, "color_scheme": "dark"},
+    "space-phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_space_fits_screens_and_makes_screenshots(visit, chromium, tmp_path, name):
+    page = visit(chromium.new_context(**LOOKS[name]))
+    upload(page, SAMPLE)
+    start, _ = intervals(page)[0]
+    page.locator(".dv-line").press("Home")
+    for _ in range(start + 1):
+        page.locator(".dv-line").press("ArrowRight")
+    page.locator(".dv-line").blur()
+    page.wait_for_function(
+        "(film => film.readyState === 4 && !film.seeking)(document.querySelector('.dv video'))"
+    )
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= LOOKS[name]["viewport"]["width"]
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 128")
+    assert dark == ("dark" in name)
+    folder = Path(os.environ.get("SPACE_SCREENSHOTS", tmp_path))
+    folder.mkdir(exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+# Programs
+
+
+def test_space_answers_programs(space):
+    client = Client(space.url, verbose=False)
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/highlights"}
+    found = client.predict(handle_file(SAMPLE), api_name="/highlights")
+    assert found["model"] == "davihd-small" and found["duration"] == 48
+    assert len(found["scores"]) == 48 and len(found["highlights"]) > 1
+    one = client.predict(handle_file(SAMPLE), count=1, shortest=5, api_name="/highlights")["highlights"]
+    assert len(one) == 1 and one[0]["end"] - one[0]["start"] >= 5
+    assert not list(space.folder.glob("visit-*"))
+
+
+def test_space_tells_programs_in_words_what_is_wrong(space, tmp_path):
+    client = Client(space.url, verbose=False)
+    with pytest.raises(AppError, match="notes.mp4: not a film or sound file"):
+        client.predict(handle_file(disguised_text(tmp_path)), api_name="/highlights")
+    with pytest.raises(AppError, match="owner/name"):
+        client.predict(handle_file(SAMPLE), model="../../etc", api_name="/highlights")
+    with pytest.raises(AppError, match="top_k must be a whole number"):
+        client.predict(handle_file(SAMPLE), count=-1, api_name="/highlights")
+
+
+def test_space_is_a_program_that_uses_public_models_and_leaves_nothing(tmp_path):
+    """`python spaces_demo/app.py`, whose own token could read more of the Hub than visitors may."""
+    checkpoint = {path.name: path.read_bytes() for path in DEFAULT_CHECKPOINT.iterdir()}
+    with HubServer() as hub:
+        hub.put("alice/model", **checkpoint)
+        hub.put("alice/secret", **checkpoint).private = True
+        hub.put("alice/other", **{"config.json": b'{"model_type": "bert"}'})
+        environment = os.environ | hub.environment(tmp_path / "home", "alice")
+        environment |= {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        with running([sys.executable, str(SPACE / "app.py")], environment, tmp_path) as address:
+            client = Client(address, verbose=False)
+            found = client.predict(handle_file(SAMPLE), model="alice/model", api_name="/highlights")
+            assert found["model"] == "alice/model" and found["highlights"]
+            for model, words in (
+                ("alice/secret", "no public model alice/secret on the Hub"),
+                ("alice/other", "alice/other cannot be loaded: .*'bert' model"),
+            ):
+                with pytest.raises(AppError, match=words):
+                    client.predict(handle_file(SAMPLE), model=model, api_name="/highlights")
+    assert not list(tmp_path.glob("davihd-space-*")) and not list(tmp_path.glob("tmp*"))
+
+
+@contextmanager
+def running(command: list[str], environment: dict[str, str], folder: Path):
+    """Yield the address of a server that tells it; interrupt it in the end as Ctrl+C does."""
+    with subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield next(word for line in server.stdout for word in line.split() if word.startswith("http"))
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
+# Parts
+
+
+def test_space_has_a_limit_for_models(monkeypatch):
+    large = SimpleNamespace(siblings=[SimpleNamespace(rfilename="model.safetensors", size=2_000_000)])
+    monkeypatch.setattr(models.HfApi, "model_info", lambda *_, **__: large)
+    with pytest.raises(models.ModelError, match="owner/large has 2 MB; at most 1 MB are allowed"):
+        models.load_model("owner/large", 1)
+
+
+def test_space_says_so_when_the_hub_is_out_of_reach(monkeypatch):
+    def fail(*_, **__):
+        raise httpx.ConnectError("no route to host")
+
+    monkeypatch.setattr(models.HfApi, "model_info", fail)
+    with pytest.raises(models.ModelError, match="owner/model cannot be fetched from the Hub at the moment"):
+        models.load_model("owner/model", 1)
+
+
+def test_space_tells_which_part_of_a_film_is_damaged(tmp_path):
+    times = np.arange(200) / 10
+    film = make_film(tmp_path / "film.mkv", times=times, fps=10, sounds=[(0.0, BURSTS)], rate=16000)
+    truncate(film, 0.6)
+    scoring.listen_for_damage()
+    detect = models.load_model("davihd-small", 1)
+    (damage,) = scoring.score_film(detect, film, "davihd-small").damages
+    assert damage.startswith("film.mkv: its ") and "breaks off at" in damage
+
+
+def test_space_measures_films_whose_headers_say_little(tmp_path, monkeypatch):
+    film = film_with_sound(tmp_path / "film.mp4", BURSTS, 20)
+    monkeypatch.setattr(scoring, "probe", lambda path: replace(media.probe(path), duration=None))
+    scoring.check_film(film, Limits(minutes=0.5))
+    with pytest.raises(media.MediaError, match="is too long; a film may last 0.25 minutes"):
+        scoring.check_film(film, Limits(minutes=0.25))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "model", "a/b/c", "/etc", "../..", "owner/..", "modeling_davihd/checkpoints"]
+)
+def test_space_opens_no_folder_of_the_server(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(models.ModelError, match="owner/name"):
+        models.load_model(name, 1)
+
+
+def test_space_keeps_a_folder_until_the_next_one_is_good(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    visits = Visits(keep_seconds=3600, leave_seconds=3600)
+    with visits.new_folder("a") as first:
+        pass
+    with pytest.raises(ValueError), visits.new_folder("a"):
+        raise ValueError
+    assert list(tmp_path.iterdir()) == [first]
+    with visits.new_folder("a") as second:
+        assert first.exists()
+    assert list(tmp_path.iterdir()) == [second]
+
+
+def test_space_removes_folders_that_were_kept_too_long(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    visits = Visits(keep_seconds=0, leave_seconds=3600)
+    for session in ("a", "b"):
+        with visits.new_folder(session) as folder:
+            (folder / "film.mp4").touch()
+    assert len(list(tmp_path.iterdir())) <= 1
+
+
+def test_space_card_and_requirements_fit_the_package():
+    card = yaml.safe_load((SPACE / "README.md").read_text(encoding="utf-8").split("---")[1])
+    assert card["sdk"] == "gradio" and (SPACE / card["app_file"]).is_file()
+    assert card["sdk_version"].split(".")[:2] == importlib.metadata.version("gradio").split(".")[:2]
+    assert len(card["short_description"]) <= 60
+    assert (SPACE / "requirements.txt").read_text().startswith("davihd>=")
+    assert SAMPLE.read_bytes() == (ROOT / "examples" / "sample.mp4").read_bytes()
