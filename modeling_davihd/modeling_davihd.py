@@ -732,6 +732,8 @@ class DAViHDScoreHead(nn.Sequential):
 
 
 class DAViHDPreTrainedModel(PreTrainedModel):
+    """First weights, and the inputs of every stream: features, or raw ones through a frozen backbone."""
+
     config: DAViHDConfig
     base_model_prefix = "davihd"
     main_input_name = "log_mel"
@@ -758,48 +760,13 @@ class DAViHDPreTrainedModel(PreTrainedModel):
         elif isinstance(module, FrequencyDynamicConv2d):
             init.normal_(module.weight, std=(2 / math.prod(module.weight.shape[2:])) ** 0.5)
 
-
-class DAViHDModel(DAViHDPreTrainedModel):
-    """DAViHD (Figure 2a): one highlight score in [0, 1] for every second of a video.
-
-    What `config.modalities` does not name is not built, not needed and not computed.
-    """
-
-    def __init__(self, config: DAViHDConfig):
-        super().__init__(config)
-        visual, audio = "visual" in config.modalities, set(config.modalities) - {"visual"}
-        if visual:
-            self._build_visual(config)
-        if "semantic" in audio:
-            self._build_semantic(config)
-        if "dynamics" in audio:
-            self.dynamics_encoder = DAViHDDynamicsEncoder(config)
-        if len(audio) == 2:
-            self.audio_fusion = DAViHDAudioFusion(config)
-        if audio and config.fusion_placement == "late":
-            self.audio_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
-        width = config.visual_width * visual + config.audio_width * bool(audio)
-        if visual and audio:
-            self.cross_visual_to_audio = DAViHDCrossAttention(config, config.visual_width, config.audio_width)
-            self.cross_audio_to_visual = DAViHDCrossAttention(config, config.audio_width, config.visual_width)
-            width *= 2
-        self.score_head = DAViHDScoreHead(config, width)
-        self.post_init()
-
-    def _build_visual(self, config: DAViHDConfig):
-        if config.visual_backbone is not None:
+    def _build_backbones(self):
+        """The frozen encoders that the config names, of streams that the model reads."""
+        config = self.config
+        if "visual" in config.modalities and config.visual_backbone is not None:
             self.visual_backbone = build_visual_backbone(config.visual_backbone, config.visual_dim)
-        if config.projection_dim is not None:
-            self.visual_projection = nn.Linear(config.visual_dim, config.projection_dim)
-        self.visual_encoder = DAViHDSelfAttentionEncoder(config, config.visual_width)
-
-    def _build_semantic(self, config: DAViHDConfig):
-        if config.semantic_backbone is not None:
+        if "semantic" in config.modalities and config.semantic_backbone is not None:
             self.semantic_backbone = build_semantic_backbone(config.semantic_backbone)
-        if config.projection_dim is not None:
-            self.semantic_projection = nn.Linear(config.semantic_dim, config.projection_dim)
-        if config.fusion_placement == "early":
-            self.semantic_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
 
     def get_visual_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Frozen visual backbone alone: pixel_values (B, T, P, 3, H, W) -> (B, T, D_v), P frames a segment.
@@ -821,6 +788,69 @@ class DAViHDModel(DAViHDPreTrainedModel):
             raise ValueError(f"`{argument}` needs a frozen encoder, but this model's config has no `{name}`.")
         check_shape(argument, values, (None, None, *backbone.input_shape))
         return backbone(values.flatten(0, 1)).unflatten(0, values.shape[:2])
+
+    def _stream_inputs(self, visual_features, semantic_features, log_mel, pixel_values, waveform):
+        """The inputs of the streams that the config names; raw ones pass through their backbone."""
+        inputs = {}
+        if "visual" in self.config.modalities:
+            inputs["visual"] = self._features(
+                "visual_features", visual_features, "pixel_values", pixel_values, self.get_visual_features
+            )
+        if "semantic" in self.config.modalities:
+            inputs["semantic"] = self._features(
+                "semantic_features", semantic_features, "waveform", waveform, self.get_semantic_features
+            )
+        if "dynamics" in self.config.modalities:
+            if log_mel is None:
+                raise ValueError(f"`log_mel` is missing; it needs shape (B, {self.config.num_mel_bins}, M).")
+            inputs["dynamics"] = log_mel
+        return inputs
+
+    def _features(self, name, features, raw_name, raw, backbone) -> torch.Tensor:
+        if (features is None) == (raw is None):
+            found = "missing, and so is" if features is None else "given together with"
+            raise ValueError(f"`{name}` is {found} `{raw_name}`; the model needs exactly one of them.")
+        return backbone(raw) if features is None else features
+
+
+class DAViHDModel(DAViHDPreTrainedModel):
+    """DAViHD (Figure 2a): one highlight score in [0, 1] for every second of a video.
+
+    What `config.modalities` does not name is not built, not needed and not computed.
+    """
+
+    def __init__(self, config: DAViHDConfig):
+        super().__init__(config)
+        self._build_backbones()
+        visual, audio = "visual" in config.modalities, set(config.modalities) - {"visual"}
+        if visual:
+            self._build_visual(config)
+        if "semantic" in audio:
+            self._build_semantic(config)
+        if "dynamics" in audio:
+            self.dynamics_encoder = DAViHDDynamicsEncoder(config)
+        if len(audio) == 2:
+            self.audio_fusion = DAViHDAudioFusion(config)
+        if audio and config.fusion_placement == "late":
+            self.audio_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
+        width = config.visual_width * visual + config.audio_width * bool(audio)
+        if visual and audio:
+            self.cross_visual_to_audio = DAViHDCrossAttention(config, config.visual_width, config.audio_width)
+            self.cross_audio_to_visual = DAViHDCrossAttention(config, config.audio_width, config.visual_width)
+            width *= 2
+        self.score_head = DAViHDScoreHead(config, width)
+        self.post_init()
+
+    def _build_visual(self, config: DAViHDConfig):
+        if config.projection_dim is not None:
+            self.visual_projection = nn.Linear(config.visual_dim, config.projection_dim)
+        self.visual_encoder = DAViHDSelfAttentionEncoder(config, config.visual_width)
+
+    def _build_semantic(self, config: DAViHDConfig):
+        if config.projection_dim is not None:
+            self.semantic_projection = nn.Linear(config.semantic_dim, config.projection_dim)
+        if config.fusion_placement == "early":
+            self.semantic_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
 
     @can_return_tuple
     def forward(
@@ -881,29 +911,6 @@ class DAViHDModel(DAViHDPreTrainedModel):
         segments = self._check_inputs(inputs, attention_mask, None)
         return self.dynamics_encoder.velocity_attention(log_mel, segment_mask(attention_mask), segments)
 
-    def _stream_inputs(self, visual_features, semantic_features, log_mel, pixel_values, waveform):
-        """The inputs of the streams that the config names; raw ones pass through their backbone."""
-        inputs = {}
-        if "visual" in self.config.modalities:
-            inputs["visual"] = self._features(
-                "visual_features", visual_features, "pixel_values", pixel_values, self.get_visual_features
-            )
-        if "semantic" in self.config.modalities:
-            inputs["semantic"] = self._features(
-                "semantic_features", semantic_features, "waveform", waveform, self.get_semantic_features
-            )
-        if "dynamics" in self.config.modalities:
-            if log_mel is None:
-                raise ValueError(f"`log_mel` is missing; it needs shape (B, {self.config.num_mel_bins}, M).")
-            inputs["dynamics"] = log_mel
-        return inputs
-
-    def _features(self, name, features, raw_name, raw, backbone) -> torch.Tensor:
-        if (features is None) == (raw is None):
-            found = "missing, and so is" if features is None else "given together with"
-            raise ValueError(f"`{name}` is {found} `{raw_name}`; the model needs exactly one of them.")
-        return backbone(raw) if features is None else features
-
     def _check_inputs(
         self,
         inputs: dict[str, torch.Tensor],
@@ -918,6 +925,8 @@ class DAViHDModel(DAViHDPreTrainedModel):
         per_segment = {name: tensor for name, tensor in per_segment.items() if tensor is not None}
         for name, tensor in features.items():
             check_shape(name, tensor, (None, None, dims[name]))
+        for name, tensor in per_segment.items():
+            check_shape(name, tensor, (None, None))
         if "dynamics" in inputs:
             check_shape("log_mel", inputs["dynamics"], (None, config.num_mel_bins, None))
         batch = next(iter(inputs.values())).shape[0]

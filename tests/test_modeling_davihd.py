@@ -383,6 +383,12 @@ def test_wrong_inputs_are_named(change, message):
         model(**(random_inputs(model.config, [5, 5]) | change))
 
 
+def test_a_mask_without_a_batch_is_named():
+    model = tiny_model(modalities=["dynamics"])
+    with pytest.raises(ValueError, match=r"`attention_mask` has shape \(5,\); it needs"):
+        model(log_mel=torch.zeros(1, 128, 313), attention_mask=torch.ones(5))
+
+
 def test_raw_waveform_passes_through_the_backbone():
     model = tiny_model(
         modalities=["semantic"], semantic_dim=2048, dynamics_dim=2048, semantic_backbone="panns_cnn14_16k"

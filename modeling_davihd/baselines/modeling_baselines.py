@@ -6,9 +6,7 @@ import torch
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from ..backbones_davihd import build_semantic_backbone, build_visual_backbone
 from ..modeling_davihd import (
-    DAViHDModel,
     DAViHDPreTrainedModel,
     check_shape,
     frame_mask,
@@ -59,19 +57,9 @@ class BaselineModel(DAViHDPreTrainedModel):
     _no_split_modules = []
     output_class = BaselineOutput
 
-    # The same as in DAViHDModel, which reads them off `config.modalities` too.
-    get_visual_features = DAViHDModel.get_visual_features
-    get_semantic_features = DAViHDModel.get_semantic_features
-    _run_backbone = DAViHDModel._run_backbone
-    _stream_inputs = DAViHDModel._stream_inputs
-    _features = DAViHDModel._features
-
     def __init__(self, config: BaselineConfig):
         super().__init__(config)
-        if "visual" in config.modalities and config.visual_backbone is not None:
-            self.visual_backbone = build_visual_backbone(config.visual_backbone, config.visual_dim)
-        if "semantic" in config.modalities and config.semantic_backbone is not None:
-            self.semantic_backbone = build_semantic_backbone(config.semantic_backbone)
+        self._build_backbones()
 
     def score(
         self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
