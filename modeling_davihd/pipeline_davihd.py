@@ -44,10 +44,13 @@ class VideoHighlightDetectionPipeline(Pipeline):
     _load_feature_extractor = True
     _load_tokenizer = False
 
-    def __call__(self, inputs: str | os.PathLike | list[str | os.PathLike], **kwargs) -> dict | list[dict]:
+    def __call__(
+        self, inputs: str | os.PathLike | list[str | os.PathLike], batch_size: int | None = None, **kwargs
+    ) -> dict | list[dict]:
         """
         Args:
             inputs: path of a media file, or a list of paths.
+            batch_size: of no effect; films are streamed one after the other.
             top_k, duration, min_length, max_length, merge_gap, boundaries: see `find_highlights`.
             return_features: also return what a picture of the result needs: `log_mel` (F, M) and
                 `velocity_attention` (L, F'), each None if the model has none.
@@ -56,7 +59,9 @@ class VideoHighlightDetectionPipeline(Pipeline):
         "score", "peak"}]}`. A film without audible sound gets scores of 0, no highlights and a MediaWarning
         from a model that only listens. Raises MediaError, in one sentence, if the file cannot be read.
         """
-        return super().__call__(inputs, **kwargs)
+        if isinstance(inputs, list) and not inputs:
+            return []
+        return super().__call__(inputs, batch_size=1, **kwargs)
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs):
         """Write model, feature extractor and code, also of a pipeline that remote code has loaded."""
@@ -66,6 +71,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
 
     def _sanitize_parameters(self, return_features: bool | None = None, **search):
         forward = {} if return_features is None else {"return_features": return_features}
+        find_highlights(np.zeros(2), **search)  # refuses a wrong option before anything is decoded
         return {}, forward, search
 
     def preprocess(self, inputs: str | os.PathLike) -> dict:

@@ -111,6 +111,19 @@ def test_many_files_and_search_options(film):
         assert all(set(highlight) == {"start", "end", "score", "peak"} for highlight in one["highlights"])
 
 
+def test_no_files_and_files_at_once(film):
+    detect = detector(modalities=["dynamics"])
+    assert detect([]) == []
+    for found in detect([str(film)] * 2, batch_size=2):
+        np.testing.assert_array_equal(found["scores"], detect(str(film))["scores"])
+
+
+def test_wrong_search_options_are_told_before_anything_is_decoded(film, monkeypatch):
+    monkeypatch.setattr("modeling_davihd.pipeline_davihd.probe", None)
+    with pytest.raises(ValueError, match="top_k must be a whole number of at least 1"):
+        detector(modalities=["dynamics"])(str(film), top_k=0)
+
+
 @pytest.mark.parametrize("sound", [np.zeros(48000, np.float32), None], ids=["silent", "no sound track"])
 def test_without_audible_sound_nothing_stands_out(tmp_path, sound):
     quiet = film_with_sound(tmp_path / "quiet.mp4", sound, 3)
