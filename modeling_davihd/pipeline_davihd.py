@@ -44,6 +44,17 @@ class VideoHighlightDetectionPipeline(Pipeline):
     _load_feature_extractor = True
     _load_tokenizer = False
 
+    def __init__(self, *arguments, **kwargs):
+        """Raises ValueError if the feature extractor does not make what the model reads."""
+        super().__init__(*arguments, **kwargs)
+        if "dynamics" in self.model.config.modalities:
+            for name in ("log_mel_rate", "num_mel_bins"):
+                made, needed = getattr(self.feature_extractor, name), getattr(self.model.config, name)
+                if made != needed:
+                    raise ValueError(
+                        f"The feature extractor's `{name}` is {made}; the model's config needs {needed}."
+                    )
+
     def __call__(
         self, inputs: str | os.PathLike | list[str | os.PathLike], batch_size: int | None = None, **kwargs
     ) -> dict | list[dict]:

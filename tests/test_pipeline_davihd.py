@@ -118,6 +118,13 @@ def test_no_files_and_files_at_once(film):
         np.testing.assert_array_equal(found["scores"], detect(str(film))["scores"])
 
 
+def test_an_extractor_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="`log_mel_rate` is 1; the model's config needs 62.5"):
+        detector({"log_mel_rate": 1}, modalities=["dynamics"])
+    with pytest.raises(ValueError, match="`num_mel_bins` is 64; the model's config needs 128"):
+        detector({"num_mel_bins": 64}, modalities=["dynamics"])
+
+
 def test_wrong_search_options_are_told_before_anything_is_decoded(film, monkeypatch):
     monkeypatch.setattr("modeling_davihd.pipeline_davihd.probe", None)
     with pytest.raises(ValueError, match="top_k must be a whole number of at least 1"):
