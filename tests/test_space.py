@@ -171,7 +171,7 @@ def test_space_plays_a_highlight_and_stops_at_its_end(visit):
     page.evaluate("document.querySelector('.dv video').playbackRate = 4")
     page.click(".dv-list li:nth-child(2) button")
     wait_for_time(page, start, end)
-    assert page.locator(".dv-list button[aria-current=true] .dv-number").inner_text() == "2"
+    page.locator(".dv-list button[aria-current=true] .dv-number", has_text="2").wait_for()
     page.wait_for_function("document.querySelector('.dv video').paused")
     wait_for_time(page, end, end + 1)
 
@@ -356,7 +356,7 @@ def test_space_refuses_in_words(visit, tmp_path, make, words):
     page = visit()
     said = refusal(page, make(tmp_path))
     assert words in said and "/" not in said and "Traceback" not in said
-    assert page.locator(EMPTY).count() == 1
+    page.wait_for_selector(EMPTY)
 
 
 def test_space_after_a_refusal_takes_the_next_film_and_no_folder_as_a_model(visit, space, tmp_path):
@@ -369,8 +369,9 @@ def test_space_after_a_refusal_takes_the_next_film_and_no_folder_as_a_model(visi
     model = page.locator("#model input")
     model.fill(str(DEFAULT_CHECKPOINT))
     model.press("Enter")
-    assert "named davihd-small or, on the Hub, owner/name" in page.locator(".toast-body").inner_text()
-    assert page.locator(EMPTY).count() == 1 and len(space.scored) == scored
+    page.locator(".toast-body", has_text="named davihd-small or, on the Hub, owner/name").wait_for()
+    page.wait_for_selector(EMPTY)
+    assert len(space.scored) == scored
 
 
 # How it looks
