@@ -149,7 +149,7 @@ def _on_film(space, film, model, wishes, everything, work) -> None:
     emptied = gr.on(
         [film.change, model.change], nothing, outputs=everything, trigger_mode="always_last", **SILENT
     )
-    emptied.then(
+    analysed = emptied.then(
         space.analyse,
         [film, model, *wishes],
         everything,
@@ -159,6 +159,7 @@ def _on_film(space, film, model, wishes, everything, work) -> None:
         **RAW,
         **work,
     )
+    analysed.failure(nothing, outputs=everything, **SILENT)  # what a film before it may have left on show
 
 
 def _on_wishes(space, inputs, shown) -> None:
