@@ -17,7 +17,9 @@ import torch
 from torch.nn import functional as F
 
 from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES, FrozenBackbone
+from modeling_davihd.configuration_davihd import FULL_LOG_MEL_RATE
 from modeling_davihd.conversion import (
+    StateDict,
     convert_inception_state_dict,
     convert_panns_state_dict,
     convert_resnet3d_state_dict,
@@ -27,7 +29,6 @@ from modeling_davihd.conversion import (
 from modeling_davihd.media import SAMPLING_RATE, MediaChunk, MediaError, MediaWarning, probe, stream_segments
 from modeling_davihd.pipeline_davihd import FeatureStream, feature_extractor_for
 
-FULL_LOG_MEL_RATE = 62.5
 NUM_MEL_BINS = 128
 CHUNK_SECONDS = 30
 HASHED = 1 << 16  # bytes at the beginning, in the middle and at the end of a file
@@ -223,28 +224,39 @@ def _load(build: Callable[[Settings], FrozenBackbone], settings: Settings, devic
         raise DatasetError(str(error)) from error
 
 
+def visual_state(settings: Settings) -> StateDict:
+    """The weights of the visual backbone that `settings` names, from their published files; PCA included."""
+    state = load_foreign_checkpoint(settings.visual_weights)
+    if settings.visual_backbone == "resnet3d_34":
+        return convert_resnet3d_state_dict(state)
+    return convert_inception_state_dict(state) | load_pca(settings.visual_pca)
+
+
+def semantic_state(settings: Settings) -> StateDict:
+    """The weights of the semantic backbone that `settings` names, from their published file."""
+    return convert_panns_state_dict(load_foreign_checkpoint(settings.semantic_weights))
+
+
 def _visual_backbone(settings: Settings) -> FrozenBackbone:
     backbone_class = VISUAL_BACKBONES[settings.visual_backbone]
     if settings.visual_backbone == "statistics":
         return backbone_class()
-    state = load_foreign_checkpoint(settings.visual_weights)
-    if settings.visual_backbone == "resnet3d_34":
-        return _filled(backbone_class, convert_resnet3d_state_dict(state))
-    pca = load_pca(settings.visual_pca)
-    build = functools.partial(backbone_class, len(pca["projection"]))
-    return _filled(build, convert_inception_state_dict(state) | pca)
+    state = visual_state(settings)
+    if settings.visual_backbone == "inception_v3":
+        return _filled(functools.partial(backbone_class, len(state["projection"])), state)
+    return _filled(backbone_class, state)
 
 
 def _semantic_backbone(settings: Settings) -> FrozenBackbone:
     backbone_class = SEMANTIC_BACKBONES[settings.semantic_backbone]
-    if settings.semantic_backbone == "statistics":
-        return backbone_class()
-    return _filled(
-        backbone_class, convert_panns_state_dict(load_foreign_checkpoint(settings.semantic_weights))
+    return (
+        backbone_class()
+        if settings.semantic_backbone == "statistics"
+        else _filled(backbone_class, semantic_state(settings))
     )
 
 
-def _filled(build: Callable[[], FrozenBackbone], state: dict[str, torch.Tensor]) -> FrozenBackbone:
+def _filled(build: Callable[[], FrozenBackbone], state: StateDict) -> FrozenBackbone:
     with torch.device("meta"):  # spares drawing weights that the file replaces
         backbone = build()
     backbone.load_state_dict(state, assign=True)

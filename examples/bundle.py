@@ -6,16 +6,9 @@ from pathlib import Path
 
 import torch
 
-from datasets_scripts.extraction import Settings, check_weights
+from datasets_scripts.extraction import Settings, check_weights, semantic_state, visual_state
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
-from modeling_davihd.conversion import (
-    StateDict,
-    convert_inception_state_dict,
-    convert_panns_state_dict,
-    convert_resnet3d_state_dict,
-    load_foreign_checkpoint,
-    load_pca,
-)
+from modeling_davihd.conversion import StateDict
 from modeling_davihd.pipeline_davihd import feature_extractor_for
 
 
@@ -53,13 +46,9 @@ def encoder_state(settings: Settings) -> StateDict:
     """The weights of the encoders, under their names in a `DAViHDModel`."""
     parts: dict[str, StateDict] = {}
     if settings.visual_backbone is not None:
-        weights = load_foreign_checkpoint(settings.visual_weights)
-        if settings.visual_backbone == "inception_v3":
-            parts["visual"] = convert_inception_state_dict(weights) | load_pca(settings.visual_pca)
-        else:
-            parts["visual"] = convert_resnet3d_state_dict(weights)
+        parts["visual"] = visual_state(settings)
     if settings.semantic_backbone is not None:
-        parts["semantic"] = convert_panns_state_dict(load_foreign_checkpoint(settings.semantic_weights))
+        parts["semantic"] = semantic_state(settings)
     return {f"{kind}_backbone.{name}": value for kind, part in parts.items() for name, value in part.items()}
 
 

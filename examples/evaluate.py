@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from accelerate import Accelerator
-from huggingface_hub.errors import StrictDataclassError
 from tqdm import tqdm
 from transformers import AutoModel, PreTrainedModel, logging
 
@@ -22,9 +20,10 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
 
 from datasets_scripts.synthetic import SPLITS
 from examples import rules
-from examples.highlight_data import HighlightRows, SyntheticClips, read_dataset
+from examples.console import run_command, write_json
+from examples.highlight_data import HighlightDataset, SyntheticClips, read_dataset
 from examples.recipe import SYNTHETIC
-from examples.runs import FIRST_SEEDS, TEST_CLIPS, Rows, log_mel_rate, sentence, write_json
+from examples.runs import FIRST_SEEDS, TEST_CLIPS, Rows, log_mel_rate, on_cpu
 from examples.tables import headings, markdown, measured
 from examples.train import measure, predict
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
@@ -34,7 +33,7 @@ BATCH = 8
 
 def evaluate_model(model: PreTrainedModel, rows: Rows) -> dict[str, float]:
     """The metrics of a model's scores."""
-    accelerator = Accelerator(cpu=not torch.accelerator.is_available())
+    accelerator = Accelerator(cpu=on_cpu())
     model = model.to(accelerator.device)
     return measure(predict(accelerator, model, rows, BATCH), rows)
 
@@ -58,19 +57,12 @@ def evaluate_rules(rows: Rows, training: Rows | None, seed: int = 0) -> dict[str
     return {name: measure(ones, rows) for name, ones in scores.items()}
 
 
-def dataset_rows(folder: Path, split: str, modalities: Sequence[str], log_mel_rate: float) -> HighlightRows:
-    splits, extraction = read_dataset(folder)
-    if split not in splits:
-        raise ValueError(f"{folder} has no split {split!r}; it has {', '.join(splits)}.")
-    stored_rate = extraction["log_mel_rate"]
-    return HighlightRows(splits[split], modalities, log_mel_rate, stored_rate, f"{folder}, split {split}")
-
-
-def rule_rows(folder: Path, split: str) -> HighlightRows:
-    """A split with as much of it as the rules read: labels, and log-Mel at the rate that there is."""
-    splits, extraction = read_dataset(folder)
-    rate = extraction["log_mel_rate"]
-    return dataset_rows(folder, split, ["dynamics"] if rate else [], rate or 1)
+def rule_metrics(dataset: HighlightDataset, split: str) -> dict[str, dict[str, float]]:
+    """The metrics of the rules on a split: of what they read, labels and log-Mel, as much as there is."""
+    rate = dataset.extraction["log_mel_rate"]
+    modalities = ["dynamics"] if rate else []
+    rows, training = (dataset.rows(name, modalities, rate or 1) for name in (split, "train"))
+    return evaluate_rules(rows, training)
 
 
 def results(model: PreTrainedModel, name: str, dataset: str, split: str, clips: int) -> dict[str, dict]:
@@ -80,8 +72,9 @@ def results(model: PreTrainedModel, name: str, dataset: str, split: str, clips: 
         rows = SyntheticClips(extractor, split, clips, FIRST_SEEDS[split])
         found = evaluate_rules(rows, None)
     else:
-        rows = dataset_rows(Path(dataset), split, model.config.modalities, log_mel_rate(model.config))
-        found = evaluate_rules(rule_rows(Path(dataset), split), rule_rows(Path(dataset), "train"))
+        opened = read_dataset(Path(dataset))
+        rows = opened.rows(split, model.config.modalities, log_mel_rate(model.config))
+        found = rule_metrics(opened, split)
     return {**found, name: evaluate_model(model, rows)}
 
 
@@ -106,24 +99,24 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 scored, 1 model or data are not as needed, 2 wrong usage."""
-    options = parse_arguments(arguments)
-    logging.disable_progress_bar()
-    try:
-        model = AutoModel.from_pretrained(options.model)
-        name = Path(options.model).name
-        found = results(model, name, options.dataset, options.split, options.clips)
-        if options.json:
-            write_json(options.json, found)
-    except (ValueError, OSError, StrictDataclassError) as error:
-        print(f"evaluate.py: error: {sentence(error)}", file=sys.stderr)
-        return 1
+def evaluate(options: argparse.Namespace):
+    """Score, write and print."""
+    model = AutoModel.from_pretrained(options.model)
+    name = Path(options.model).name
+    found = results(model, name, options.dataset, options.split, options.clips)
+    if options.json:
+        write_json(options.json, found)
     videos = found[name]["n_videos"]
     source = "generated soundtracks of 60 s" if options.dataset == SYNTHETIC else options.dataset
     print(f"{source}, split {options.split}, {videos} videos\n")
     print(markdown(["scores", *headings()], {row: measured([values]) for row, values in found.items()}))
-    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 scored, 1 model or data are not as needed, 2 wrong usage."""
+    options = parse_arguments(arguments)
+    logging.disable_progress_bar()
+    return run_command(lambda: evaluate(options), "evaluate.py")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import functools
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
@@ -15,10 +16,14 @@ import pyarrow.parquet
 import torch
 from datasets import DatasetDict
 from datasets.exceptions import DatasetGenerationError
+from huggingface_hub import DatasetCard, DatasetCardData
 from torch.utils.data import Dataset
 
+from datasets_scripts.shards import is_whole
 from datasets_scripts.synthetic import SPLITS, generate_soundtrack
+from examples.console import sentence
 from modeling_davihd import DAViHDFeatureExtractor
+from modeling_davihd.configuration_davihd import FULL_LOG_MEL_RATE
 
 Batch = dict[str, torch.Tensor]
 
@@ -27,19 +32,43 @@ COLUMNS = (
     *("video_id", "duration", "labels", *FEATURES.values()),
     *("folds", "user_scores", "change_points", "gt_summary"),
 )
-FULL_RATE = 62.5
 # Rows whose lengths are sorted together, in batches: more waste less padding, fewer mix better.
 SORTED_TOGETHER = 32
 # Rows held in memory while Parquet is unpacked; the library's 1000 would take 2 GB.
 ROWS_AT_ONCE = 16
 
 
-def read_dataset(folder: str | Path) -> tuple[DatasetDict, dict]:
-    """The splits of a dataset folder and its extraction.json.
+@dataclass(frozen=True)
+class HighlightDataset:
+    """A dataset folder: its splits, and its extraction.json, which says how the features were made."""
+
+    folder: Path
+    splits: DatasetDict
+    extraction: dict
+
+    @property
+    def card(self) -> DatasetCardData:
+        """The metadata of its card."""
+        return DatasetCard.load(self.folder / "README.md").data
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether its card says that its films were generated."""
+        return "synthetic" in (self.card.tags or [])
+
+    def rows(self, split: str, modalities: Sequence[str], log_mel_rate: float) -> HighlightRows:
+        """The videos of a split. Raises ValueError if there is no such split, or they lack what is asked."""
+        if split not in self.splits:
+            raise ValueError(f"{self.folder} has no split {split!r}; it has {', '.join(self.splits)}.")
+        stored_rate, name = self.extraction["log_mel_rate"], f"{self.folder}, split {split}"
+        return HighlightRows(self.splits[split], modalities, log_mel_rate, stored_rate, name)
+
+
+def read_dataset(folder: Path) -> HighlightDataset:
+    """Open a dataset folder.
 
     Raises ValueError naming the folder, file or column that is not what datasets_scripts writes.
     """
-    folder = Path(folder)
     record = folder / "extraction.json"
     if not record.is_file():
         raise ValueError(
@@ -61,11 +90,12 @@ def read_dataset(folder: str | Path) -> tuple[DatasetDict, dict]:
         # By files, not by folder, whose copy in the cache is found by its card even if rows have changed.
         splits = datasets.load_dataset("parquet", data_files=files, writer_batch_size=ROWS_AT_ONCE)
     except (DatasetGenerationError, ValueError, OSError) as error:
-        raise ValueError(_broken_shard(shards) or f"{folder} cannot be loaded: {_one_line(error)}") from error
+        broken = next((f"{shard} is damaged" for shard in shards if not is_whole(shard)), None)
+        raise ValueError(f"{broken or f'{folder} cannot be loaded'}: {sentence(error)}") from error
     unknown = {name for split in splits.values() for name in split.column_names} - set(COLUMNS)
     if unknown:
         raise ValueError(f"{folder} has the unknown column {min(unknown)!r}; there are {', '.join(COLUMNS)}.")
-    return splits, extraction
+    return HighlightDataset(folder, splits, extraction)
 
 
 def _split_order(shard: Path) -> tuple[int, str]:
@@ -77,21 +107,7 @@ def _check_shard(path: Path):
     try:
         pyarrow.parquet.read_metadata(path)
     except (pyarrow.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is not a whole Parquet file: {_one_line(error)}") from error
-
-
-def _broken_shard(shards: Sequence[Path]) -> str | None:
-    for path in shards:
-        try:
-            for group in pyarrow.parquet.ParquetFile(path).iter_batches():
-                group.validate()
-        except (pyarrow.ArrowException, OSError) as error:
-            return f"{path} is damaged: {_one_line(error)}"
-    return None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} is not a whole Parquet file: {sentence(error)}") from error
 
 
 class HighlightRows(Dataset):
@@ -117,7 +133,7 @@ class HighlightRows(Dataset):
         for column in ("video_id", "labels", *self._inputs):
             if column not in rows.column_names:
                 raise ValueError(f"{name} has no column {column!r}, which the model needs.")
-        self._pooled = log_mel_rate == 1 and stored_rate == FULL_RATE
+        self._pooled = log_mel_rate == 1 and stored_rate == FULL_LOG_MEL_RATE
         if "dynamics" in modalities and not self._pooled and log_mel_rate != stored_rate:
             raise ValueError(
                 f"{name} has {stored_rate} log-Mel frames a second; the model needs {log_mel_rate}."
@@ -167,7 +183,7 @@ def _check_labels(name: str, labels: np.ndarray):
 def mean_over_seconds(log_mel: torch.Tensor, seconds: int) -> torch.Tensor:
     """Full-rate log-Mel (M, F) as the mean of each second (T, F); a frame that straddles two counts half."""
     halves = log_mel.float().repeat_interleave(2, 0)
-    return halves[: int(2 * FULL_RATE) * seconds].unflatten(0, (seconds, -1)).mean(1)
+    return halves[: int(2 * FULL_LOG_MEL_RATE) * seconds].unflatten(0, (seconds, -1)).mean(1)
 
 
 class SyntheticClips(Dataset):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import AutoConfig, PreTrainedConfig
 
+from examples.console import write_text
 from modeling_davihd import DAViHDConfig
 
 NAMES = {
@@ -68,9 +68,7 @@ def write_model_card(folder: Path, record: dict, repo_id: str | None = None):
     repo_id: where the model is published; without it, the card speaks of the folder.
     """
     text = model_card(record, folder.absolute().name if repo_id is None else repo_id)
-    temporary = folder / ".README.md.partial"
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, folder / "README.md")
+    write_text(folder / "README.md", text)
 
 
 def model_card(record: dict, model: str) -> str:

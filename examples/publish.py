@@ -32,6 +32,8 @@ from huggingface_hub.utils import validate_repo_id
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from examples.console import sentence
+
 ROOT = Path(__file__).resolve().parent.parent
 METRIC = ROOT / "modeling_davihd" / "metrics" / "highlight_detection"
 DEMO = ROOT / "spaces_demo"
@@ -88,12 +90,14 @@ def pack_model(options: argparse.Namespace, folder: Path) -> Parcel:
 
 def load(folder: Path):
     """The pipeline of a checkpoint. Raises ValueError, naming the folder, unless all of it fits."""
+    import torch
+
     from modeling_davihd.cli import load_pipeline
 
     try:
-        detect = load_pipeline(str(folder.absolute()), "cpu")
+        detect = load_pipeline(str(folder.absolute()), torch.device("cpu"))
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        raise ValueError(f"{folder} does not load: {one_line(error)}") from error
+        raise ValueError(f"{folder} does not load: {sentence(error)}") from error
     if (kind := detect.model.config.model_type) != "davihd":  # whose code others would lack
         raise ValueError(f"{folder} holds a {kind} model; one of type davihd is needed.")
     for name, tensor in detect.model.state_dict().items():
@@ -175,9 +179,9 @@ def pack_dataset(options: argparse.Namespace, folder: Path) -> Parcel:
     """The files of a dataset of datasets_scripts/, every row of which can be read; no videos."""
     from examples.highlight_data import read_dataset
 
-    splits, extraction = read_dataset(options.folder)
-    found = {name: len(split) for name, split in splits.items()}
-    needed = {name: one["videos"] for name, one in extraction["splits"].items()}
+    dataset = read_dataset(options.folder)
+    found = {name: len(split) for name, split in dataset.splits.items()}
+    needed = {name: one["videos"] for name, one in dataset.extraction["splits"].items()}
     if found != needed:
         raise ValueError(f"{options.folder} holds {found} videos; its extraction.json says {needed}.")
     for name in ("README.md", "missing.json"):
@@ -299,12 +303,8 @@ def explain(error: Exception, options: argparse.Namespace) -> str:
         said = error.server_message or error.response.reason_phrase
         return f"the Hub failed with {status} ({said}); {options.repo_id} is whole: {again}"
     if isinstance(error, HTTPError):
-        return f"the Hub at {constants.ENDPOINT} cannot be reached ({one_line(error)}); {again} later"
-    return one_line(error)
-
-
-def one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+        return f"the Hub at {constants.ENDPOINT} cannot be reached ({sentence(error)}); {again} later"
+    return sentence(error)
 
 
 # ------------------------------------------------------------------------------------------- command line
@@ -353,7 +353,7 @@ def check_usage(parser: argparse.ArgumentParser, options: argparse.Namespace):
     try:
         validate_repo_id(options.repo_id)
     except ValueError as error:
-        parser.error(one_line(error))
+        parser.error(sentence(error))
     if options.repo_id.count("/") != 1:
         parser.error(f"{options.repo_id} is no USER/NAME")
     if options.what == "metric" and not options.repo_id.endswith(f"/{METRIC.name}"):

@@ -12,9 +12,11 @@ from typing import get_args, get_type_hints
 
 import yaml
 
+from examples.tables import COLUMNS
+
 SYNTHETIC = "synthetic"
 SCHEDULES = ("constant", "exponential", "cosine")
-METRICS = ("f1", "map_50", "map_15", "spearman", "kendall")
+METRICS = tuple(COLUMNS)
 SELECTIONS = ("validation", "test")
 
 

@@ -22,18 +22,17 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import torch
 from accelerate import PartialState
-from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoConfig, logging
 
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from examples.evaluate import evaluate_rules, rule_rows
+from examples.console import run_command, write_json, write_text
+from examples.evaluate import rule_metrics
 from examples.highlight_data import read_dataset
 from examples.recipe import add_recipe_options
-from examples.runs import is_generated, make_runs, read_ablation, sentence, write_json, write_text
+from examples.runs import make_runs, on_cpu, read_ablation
 from examples.tables import COLUMNS, headings, markdown, measured
 from examples.train import train
 from modeling_davihd import __version__
@@ -202,10 +201,10 @@ def generate_dataset(folder: Path):
 
 def processes() -> PartialState:
     """Those that `accelerate launch` started."""
-    return PartialState(cpu=not torch.accelerator.is_available())
+    return PartialState(cpu=on_cpu())
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="reproduce_tables.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -248,42 +247,33 @@ def set_defaults(options: argparse.Namespace):
             generate_dataset(Path(options.dataset))
 
 
-def reproduce(options: argparse.Namespace) -> tuple[dict[str, dict], list[str], dict]:
-    """By table, the metrics of every run by row; the tables in Markdown; and how the dataset was made."""
+def reproduce(options: argparse.Namespace, arguments: Sequence[str]):
+    """Train what is missing, print the tables, and write them and the metrics of every run."""
     set_defaults(options)
-    dataset = Path(options.dataset)
-    _, extraction = read_dataset(dataset)
+    dataset = read_dataset(Path(options.dataset))
+    extraction = dataset.extraction
     preset = BASE if options.quick else PRESETS.get(extraction["visual_dim"], BASE)
-    found = evaluate_rules(rule_rows(dataset, "test"), rule_rows(dataset, "train"))
+    found = rule_metrics(dataset, "test")
     rules = {name: [found[name]] for name in RULES if name in found}
+    text = caption(options, extraction, preset, dataset.is_generated)
     results, texts = {}, []
     for table in options.table:
         results[table] = rules | {row.name: train_row(row, options) for row in table_rows(table, preset)}
-        text = caption(options, extraction, preset, is_generated(dataset))
-        text += UNTRAINED if table == "1" else ""
-        texts.append(f"{render(table, results[table])}\n\n{text}")
-    return results, texts, extraction
+        texts.append(f"{render(table, results[table])}\n\n{text}{UNTRAINED if table == '1' else ''}")
+    if processes().is_main_process:
+        write_json(options.output / "results.json", results)
+        print("\n\n".join(texts))
+        if options.report:
+            write_text(options.report, report(texts, extraction, arguments) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 the table is printed, 1 something is not as needed, 2 wrong usage."""
+    """Exit status: 0 the tables are printed, 1 something is not as needed, 2 wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = parse_arguments(arguments)
     logging.disable_progress_bar()
-    try:
-        results, texts, extraction = reproduce(options)
-        if processes().is_main_process:
-            write_json(options.output / "results.json", results)
-            print("\n\n".join(texts))
-            if options.report:
-                typed = sys.argv[1:] if arguments is None else arguments
-                write_text(options.report, report(texts, extraction, typed) + "\n")
-    except KeyboardInterrupt:
-        print("reproduce_tables.py: interrupted; the same command goes on", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, StrictDataclassError) as error:
-        print(f"reproduce_tables.py: error: {sentence(error)}", file=sys.stderr)
-        return 1
-    return 0
+    interrupted = "interrupted; the same command goes on"
+    return run_command(lambda: reproduce(options, arguments), "reproduce_tables.py", interrupted)
 
 
 if __name__ == "__main__":

@@ -5,20 +5,25 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from datasets import Dataset, concatenate_datasets
-from huggingface_hub import DatasetCard
-from huggingface_hub.errors import StrictDataclassError
+import torch
+from datasets import DatasetDict, concatenate_datasets
 from transformers import AutoConfig, PreTrainedConfig
 
-from examples.highlight_data import FULL_RATE, HighlightRows, SyntheticClips, read_dataset, split_folds
+from examples.highlight_data import (
+    HighlightDataset,
+    HighlightRows,
+    SyntheticClips,
+    read_dataset,
+    split_folds,
+)
 from examples.recipe import SYNTHETIC, Recipe, recipe_of
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor
+from modeling_davihd.configuration_davihd import FULL_LOG_MEL_RATE
 from modeling_davihd.pipeline_davihd import feature_extractor_for
 
 WEIGHTLESS = "statistics"
@@ -52,24 +57,6 @@ class Run:
         config.pop("transformers_version", None)
         identity = {**self.facts, "config": config, "recipe": recipe, "videos": videos}
         return json.loads(json.dumps(identity))
-
-
-def write_json(path: Path, content: object):
-    write_text(path, json.dumps(content, indent=1) + "\n")
-
-
-def write_text(path: Path, text: str):
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def sentence(error: Exception) -> str:
-    """What an error says, in one line; of a wrong configuration, what is wrong with it."""
-    cause = error.__cause__ if isinstance(error, StrictDataclassError) and error.__cause__ else error
-    return " ".join(str(cause).split())
 
 
 def add_run_options(parser: argparse.ArgumentParser):
@@ -143,61 +130,67 @@ class DatasetSource:
     """The videos of a dataset folder, by its splits or by its folds."""
 
     def __init__(self, folder: Path, changes: dict, recipe: Recipe):
-        self._folder = Path(recipe.dataset)
-        self._splits, self._extraction = read_dataset(self._folder)
-        self._config = fit_config(folder, changes, self._extraction)
+        self._dataset = read_dataset(Path(recipe.dataset))
+        self._config = fit_config(folder, changes, self._dataset.extraction)
         self._extractor = feature_extractor_for(
-            self._extraction["visual_backbone"],
+            self._dataset.extraction["visual_backbone"],
             log_mel_rate=log_mel_rate(self._config),
         )
 
     def run(self, recipe: Recipe, output: Path, number: int, fold: int | None) -> Run:
-        parts = dict(self._splits) if fold is None else self._fold(recipe, number, fold)
-        if recipe.selection == "test" and fold is None:
-            parts["validation"] = parts.get("test")
+        dataset, extraction = self._dataset, self._dataset.extraction
+        if fold is not None:
+            dataset = self._fold(recipe, number, fold)
+        elif recipe.selection == "test":
+            splits = {name: part for name, part in dataset.splits.items() if name != "validation"}
+            if "test" in splits:
+                splits["validation"] = splits["test"]
+            dataset = dataclasses.replace(dataset, splits=DatasetDict(splits))
         for split in ("train", "validation"):
-            if parts.get(split) is None:
-                raise ValueError(f"{self._folder} has no {split} split; training needs train and validation.")
-        rows = {split: self._rows(part, split) for split, part in parts.items()}
+            if split not in dataset.splits:
+                raise ValueError(
+                    f"{dataset.folder} has no {split} split; training needs train and validation."
+                )
+        config = self._config
+        rows = {
+            split: dataset.rows(split, config.modalities, log_mel_rate(config)) for split in dataset.splits
+        }
         facts = {
-            "dataset": self._folder.absolute().name,
-            "dataset_fingerprint": self._extraction["fingerprint"],
+            "dataset": dataset.folder.absolute().name,
+            "dataset_fingerprint": extraction["fingerprint"],
             "selection": recipe.selection,
-            "dataset_license": DatasetCard.load(self._folder / "README.md").data.license,
+            "dataset_license": dataset.card.license,
             "extraction": {
                 name: value
-                for name, value in self._extraction.items()
+                for name, value in extraction.items()
                 if name.endswith(("_backbone", "_dim")) or name == "source"
             },
-            "generated": is_generated(self._folder),
+            "generated": dataset.is_generated,
             "fold": fold,
         }
-        return Run(self._config, self._extractor, recipe, rows, output, facts)
+        return Run(config, self._extractor, recipe, rows, output, facts)
 
-    def _rows(self, part: Dataset, split: str) -> HighlightRows:
-        config, stored_rate = self._config, self._extraction["log_mel_rate"]
-        name = f"{self._folder}, split {split}"
-        return HighlightRows(part, config.modalities, log_mel_rate(config), stored_rate, name)
-
-    def _fold(self, recipe: Recipe, number: int, fold: int) -> dict[str, Dataset]:
-        everything = concatenate_datasets([self._splits[name] for name in sorted(self._splits)])
+    def _fold(self, recipe: Recipe, number: int, fold: int) -> HighlightDataset:
+        splits, folder = self._dataset.splits, self._dataset.folder
+        everything = concatenate_datasets([splits[name] for name in sorted(splits)])
         if "folds" not in everything.column_names:
-            raise ValueError(f"{self._folder} has no column 'folds'; --folds needs a dataset that has.")
+            raise ValueError(f"{folder} has no column 'folds'; --folds needs a dataset that has.")
         folds = np.array(everything["folds"][:])
         if number >= folds.shape[1]:
-            raise ValueError(f"{self._folder} has folds for {folds.shape[1]} runs; --runs asks for more.")
+            raise ValueError(f"{folder} has folds for {folds.shape[1]} runs; --runs asks for more.")
         indices = split_folds(folds[:, number], number, fold, recipe.selection)
-        return {split: everything.select(rows) for split, rows in indices.items()}
+        parts = DatasetDict({split: everything.select(rows) for split, rows in indices.items()})
+        return dataclasses.replace(self._dataset, splits=parts)
 
 
-def is_generated(folder: Path) -> bool:
-    """Whether a dataset's card says that its films were generated."""
-    return "synthetic" in (DatasetCard.load(folder / "README.md").data.tags or [])
+def on_cpu() -> bool:
+    """Whether there is nothing else: processes that share CPUs see each other only if Accelerate is told."""
+    return not torch.accelerator.is_available()
 
 
 def log_mel_rate(config: PreTrainedConfig) -> float:
     """Log-Mel frames a second that a model reads, if it reads any."""
-    return getattr(config, "log_mel_rate", FULL_RATE)
+    return getattr(config, "log_mel_rate", FULL_LOG_MEL_RATE)
 
 
 def fit_config(folder: Path, changes: dict, extraction: dict) -> PreTrainedConfig:

@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import broadcast, gather_object, is_tensorboard_available, set_seed
-from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -36,10 +35,11 @@ from transformers import AutoModel, logging
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from examples.console import run_command, write_json
 from examples.highlight_data import Batch, SyntheticBatches, collate, plan_batches
 from examples.model_card import write_model_card
 from examples.recipe import SYNTHETIC, add_recipe_options
-from examples.runs import Rows, Run, add_run_options, make_runs, sentence, write_json
+from examples.runs import Rows, Run, add_run_options, make_runs, on_cpu
 from modeling_davihd import __version__
 from modeling_davihd.metrics.highlight_detection import highlight_scores
 
@@ -168,7 +168,7 @@ def train(run: Run, resume: bool = False) -> dict:
 def new_accelerator(run: Run) -> Accelerator:
     # Norm statistics are this process's own; they are made alike before each validation instead of each step.
     return Accelerator(
-        cpu=not torch.accelerator.is_available(),  # or processes that share CPUs do not see each other
+        cpu=on_cpu(),
         log_with="tensorboard" if is_tensorboard_available() else None,
         project_dir=run.output,
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
@@ -395,22 +395,19 @@ def summarise(records: Sequence[dict]) -> dict[str, dict[str, float]]:
     }
 
 
+def train_all(options: argparse.Namespace):
+    """Every training that the command line asks for; of several, a summary."""
+    records = [train(run, options.resume) for run in make_runs(options)]
+    if len(records) > 1 and "test" in records[0]:
+        write_json(options.output / "results.json", summarise(records))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 trained, 1 something in the data or on the disk is not as needed, 2 wrong usage."""
     options = parse_arguments(arguments)
     logging.disable_progress_bar()
-    try:
-        runs = make_runs(options)
-        records = [train(run, options.resume) for run in runs]
-        if len(records) > 1 and "test" in records[0]:
-            write_json(options.output / "results.json", summarise(records))
-    except KeyboardInterrupt:
-        print("train.py: interrupted; --resume goes on from the last state", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, StrictDataclassError) as error:
-        print(f"train.py: error: {sentence(error)}", file=sys.stderr)
-        return 1
-    return 0
+    interrupted = "interrupted; --resume goes on from the last state"
+    return run_command(lambda: train_all(options), "train.py", interrupted)
 
 
 if __name__ == "__main__":

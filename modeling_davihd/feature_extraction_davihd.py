@@ -11,8 +11,9 @@ from torch.nn import functional as F
 from transformers import BatchFeature
 from transformers.feature_extraction_utils import FeatureExtractionMixin
 
+from .configuration_davihd import FULL_LOG_MEL_RATE
+
 SAMPLING_RATE = 16000
-FULL_LOG_MEL_RATE = 62.5
 _INTEGER_SCALES = {torch.int16: 2.0**15, torch.int32: 2.0**31}
 _ROWS_AT_ONCE = 60
 _FRAMES_AT_ONCE = 512

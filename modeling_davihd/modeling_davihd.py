@@ -436,7 +436,7 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
         # Filled in place: many small results would leave gaps between them in memory.
         shape = (states.shape[2] // self.pooling[0], states.shape[3] // self.pooling[1])
         pooled = states.new_empty(states.shape[0], self.conv.out_channels, *shape)
-        for start, end in time_windows(states, self.conv.out_channels, self.pooling[0], self.training):
+        for start, end in time_windows(states, self.conv.out_channels, self.pooling[0], training=False):
             if end - start >= self.pooling[0]:
                 first, last = start // self.pooling[0], end // self.pooling[0]
                 pooled[:, :, first:last] = self._convolve(states, gamma, mask, start, end)

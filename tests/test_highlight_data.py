@@ -28,8 +28,8 @@ def data(tmp_path_factory) -> Path:
 
 
 def rows_of(data: Path, split: str = "train", modalities=ALL, rate: float = 62.5) -> HighlightRows:
-    splits, extraction = read_dataset(data)
-    return HighlightRows(splits[split], modalities, rate, extraction["log_mel_rate"], "films")
+    dataset = read_dataset(data)
+    return HighlightRows(dataset.splits[split], modalities, rate, dataset.extraction["log_mel_rate"], "films")
 
 
 def test_rows_have_what_the_model_needs_and_no_more(data):
@@ -158,13 +158,13 @@ def test_an_unknown_column_is_named(data, tmp_path):
 
 
 def test_a_missing_column_is_named(data, tmp_path):
-    splits, _ = read_dataset(data)
+    splits = read_dataset(data).splits
     with pytest.raises(ValueError, match="films has no column 'log_mel', which the model needs"):
         HighlightRows(splits["train"].remove_columns("log_mel"), ALL, 62.5, 62.5, "films")
 
 
 def test_an_empty_split_is_named(data):
-    splits, _ = read_dataset(data)
+    splits = read_dataset(data).splits
     with pytest.raises(ValueError, match="films, split test is empty"):
         HighlightRows(splits["test"].select([]), ALL, 62.5, 62.5, "films, split test")
 
