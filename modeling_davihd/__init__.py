@@ -1,10 +1,10 @@
 """DAViHD: highlights of a video from its sound and its picture (arXiv 2602.03891)."""
 
-import importlib
+from .lazy import lazy_exports
 
 __version__ = "0.1.0"
 
-# Loaded when first named, since transformers takes seconds; naming any of them registers the Auto classes.
+# Loaded when first named.
 _EXPORTS = {
     "DEFAULT_CHECKPOINT": "registration",
     "DAViHDConfig": "configuration_davihd",
@@ -16,14 +16,4 @@ _EXPORTS = {
 }
 
 __all__ = list(_EXPORTS)
-
-
-def __getattr__(name: str):
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    importlib.import_module(".registration", __name__)
-    return getattr(importlib.import_module(f".{_EXPORTS[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_EXPORTS])
+__getattr__, __dir__ = lazy_exports(globals(), _EXPORTS)

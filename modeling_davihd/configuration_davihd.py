@@ -15,6 +15,7 @@ FULL_LOG_MEL_RATE = 62.5
 # Frozen encoders and their widths; None: as wide as the config says.
 VISUAL_BACKBONES = {"inception_v3": None, "resnet3d_34": 512, "statistics": 64}
 SEMANTIC_BACKBONES = {"panns_cnn14_16k": 2048, "statistics": 64}
+BACKBONES = {"visual": VISUAL_BACKBONES, "semantic": SEMANTIC_BACKBONES}
 # What a checkpoint tells machines without this package of its pipeline, and the file that holds it.
 PIPELINE_FILE = "pipeline_davihd.py"
 CUSTOM_PIPELINES = {
@@ -27,7 +28,48 @@ CUSTOM_PIPELINES = {
 
 
 @strict
-class DAViHDConfig(PreTrainedConfig):
+class HighlightConfig(PreTrainedConfig):
+    """What the configurations of DAViHD and of the baselines share: how they refuse what does not fit."""
+
+    pipeline_is_registered = False  # True where the installed package brings the pipeline
+
+    def __post_init__(self, **kwargs):
+        name = type(self).__name__
+        fields = [field for field in type(self).__annotations__ if field != "model_type"]
+        for key in kwargs:
+            if similar := difflib.get_close_matches(key, fields, n=1, cutoff=0.75):
+                raise ValueError(f"{name} has no field `{key}`; did you mean `{similar[0]}`?")
+        if self.pipeline_is_registered:  # or transformers would ask to trust the checkpoint's copy of it
+            kwargs.pop("custom_pipelines", None)
+        super().__post_init__(**kwargs)
+
+    def log_mel_frames(self, segments: int) -> int:
+        """Number of log-Mel frames M of a video of that many one-second segments."""
+        return math.ceil(self.log_mel_rate * segments)
+
+    def _require_range(self, low: float, high: float, *fields: str):
+        for field in fields:
+            if not low <= getattr(self, field) <= high:
+                raise ValueError(
+                    f"`{field}` is {getattr(self, field)}; it needs to lie between {low} and {high}."
+                )
+
+    def _require_choice(self, field: str, allowed: tuple):
+        if getattr(self, field) not in allowed:
+            raise ValueError(f"`{field}` is {getattr(self, field)!r}; it needs one of {list(allowed)}.")
+
+    def _require_backbone_width(self, modality: str):
+        name, found = getattr(self, f"{modality}_backbone"), getattr(self, f"{modality}_dim")
+        needed = BACKBONES[modality].get(name)
+        if modality in self.modalities and needed not in (None, found):
+            raise ValueError(
+                f"`{modality}_dim` is {found}; the {name} backbone gives {needed} features a second, so it "
+                f"needs to be {needed}."
+            )
+
+
+@strict
+class DAViHDConfig(HighlightConfig):
     r"""
     Configuration of a [`DAViHDModel`]. The defaults are the network of the paper at Mr.HiSum size.
 
@@ -81,7 +123,6 @@ class DAViHDConfig(PreTrainedConfig):
     """
 
     model_type = "davihd"
-    pipeline_is_registered = False  # made True by the installed package, which brings the pipeline
 
     modalities: list[str] | tuple[str, ...] = MODALITIES
     visual_dim: int = 1024
@@ -109,15 +150,6 @@ class DAViHDConfig(PreTrainedConfig):
     score_hidden_dim: int = 512
     visual_backbone: str | None = None
     semantic_backbone: str | None = None
-
-    def __post_init__(self, **kwargs):
-        fields = [name for name in type(self).__annotations__ if name != "model_type"]
-        for name in kwargs:
-            if similar := difflib.get_close_matches(name, fields, n=1, cutoff=0.75):
-                raise ValueError(f"DAViHDConfig has no field `{name}`; did you mean `{similar[0]}`?")
-        if self.pipeline_is_registered:  # or transformers would ask to trust the checkpoint's copy of it
-            kwargs.pop("custom_pipelines", None)
-        super().__post_init__(**kwargs)
 
     def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs):
         """Also write the pipeline's code, so that the folder gives a pipeline where this package is missing.
@@ -158,19 +190,16 @@ class DAViHDConfig(PreTrainedConfig):
             "semantic_backbone": (None, *SEMANTIC_BACKBONES),
         }
         for field, allowed in choices.items():
-            if getattr(self, field) not in allowed:
-                raise ValueError(f"`{field}` is {getattr(self, field)!r}; it needs one of {list(allowed)}.")
+            self._require_choice(field, allowed)
 
     def _validate_sizes(self):
-        for field in ("visual_dim", "semantic_dim", "dynamics_dim", "score_hidden_dim", "num_mel_bins"):
-            self._require_range(field, 1, 65536)
-        for field in ("num_attention_heads", "dynamics_num_heads", "intermediate_ratio"):
-            self._require_range(field, 1, 256)
+        self._require_range(1, 65536, "visual_dim", "semantic_dim", "dynamics_dim", "score_hidden_dim")
+        self._require_range(1, 65536, "num_mel_bins")
+        self._require_range(1, 256, "num_attention_heads", "dynamics_num_heads", "intermediate_ratio")
         if self.projection_dim is not None:
-            self._require_range("projection_dim", 1, 65536)
-        self._require_range("dynamics_num_layers", 0, 256)
-        self._require_range("dropout", 0, 1)
-        self._require_range("batch_norm_momentum", 0, 1)
+            self._require_range(1, 65536, "projection_dim")
+        self._require_range(0, 256, "dynamics_num_layers")
+        self._require_range(0, 1, "dropout", "batch_norm_momentum")
         if not self.dynamics_temperature > 0:
             raise ValueError(
                 f"`dynamics_temperature` is {self.dynamics_temperature}; it needs to be positive."
@@ -179,12 +208,6 @@ class DAViHDConfig(PreTrainedConfig):
             seconds = getattr(self, field)
             if seconds is not None and not (1 <= seconds < 1000 and seconds % 2):
                 raise ValueError(f"`{field}` is {seconds}; it needs an odd number of seconds below 1000.")
-
-    def _require_range(self, field: str, low: float, high: float):
-        if not low <= getattr(self, field) <= high:
-            raise ValueError(
-                f"`{field}` is {getattr(self, field)}; it needs to lie between {low} and {high}."
-            )
 
     def _validate_blocks(self):
         blocks = len(self.dynamics_channels)
@@ -202,8 +225,8 @@ class DAViHDConfig(PreTrainedConfig):
             )
 
     def _validate_widths(self):
-        self._require_backbone_width("visual", VISUAL_BACKBONES)
-        self._require_backbone_width("semantic", SEMANTIC_BACKBONES)
+        self._require_backbone_width("visual")
+        self._require_backbone_width("semantic")
         if {"semantic", "dynamics"} <= set(self.modalities) and self.audio_width != self.dynamics_width:
             raise ValueError(
                 f"`dynamics_dim` is {self.dynamics_dim}; to be combined with the semantic stream it needs to "
@@ -216,15 +239,6 @@ class DAViHDConfig(PreTrainedConfig):
         if self.dynamics_positions == "sinusoidal" and self.dynamics_width % 2:
             raise ValueError(
                 f"The dynamics stream is {self.dynamics_width} wide; its positions need an even width."
-            )
-
-    def _require_backbone_width(self, modality: str, widths: dict[str, int | None]):
-        name, found = getattr(self, f"{modality}_backbone"), getattr(self, f"{modality}_dim")
-        needed = widths.get(name)
-        if modality in self.modalities and needed not in (None, found):
-            raise ValueError(
-                f"`{modality}_dim` is {found}; the {name} backbone gives {needed} features a second, so it "
-                f"needs to be {needed}."
             )
 
     def _require_divisible(self, heads_field: str, modality: str, width: int):
@@ -251,9 +265,5 @@ class DAViHDConfig(PreTrainedConfig):
             self.semantic_dim if "semantic" in self.modalities else self.dynamics_dim
         )
 
-    def log_mel_frames(self, segments: int) -> int:
-        """Number of log-Mel frames M of a video of that many one-second segments."""
-        return math.ceil(self.log_mel_rate * segments)
 
-
-__all__ = ["DAViHDConfig"]
+__all__ = ["DAViHDConfig", "HighlightConfig"]

@@ -9,13 +9,13 @@ scores alone.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -93,6 +93,15 @@ def zero_padding(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tenso
     return states if mask is None else states.masked_fill(~mask[..., None], 0)
 
 
+def attention_function(
+    config: PreTrainedConfig, output_attentions: bool, eager: Callable = eager_attention_forward
+) -> Callable:
+    """What the config names, SDPA by default; `eager` where weights are asked for, which it alone gives."""
+    if output_attentions:
+        return eager
+    return ALL_ATTENTION_FUNCTIONS.get_interface(config._attn_implementation, eager)
+
+
 class DAViHDAttention(nn.Module):
     """Multi-head attention with biases from (B, T, D) queries to (B, T, D) keys and values."""
 
@@ -119,19 +128,28 @@ class DAViHDAttention(nn.Module):
         mask: torch.Tensor | None,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        attend = eager_attention_forward
-        if not output_attentions:
-            attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, attend)
         if mask is not None:
             # A row without any real segment attends everywhere instead of nowhere: finite, and zeroed
             # afterwards.
-            mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
+            mask = mask | ~mask.any(1, keepdim=True)
+        return self._attend(self.q_proj(query), self.k_proj(key), self.v_proj(value), mask, output_attentions)
+
+    def _attend(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        output_attentions: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Attention of projected states, over keys where the mask (B, S) is True."""
+        attend = attention_function(self.config, output_attentions)
         output, weights = attend(
             self,
-            self._heads(self.q_proj(query)),
-            self._heads(self.k_proj(key)),
-            self._heads(self.v_proj(value)),
-            mask,
+            self._heads(query),
+            self._heads(key),
+            self._heads(value),
+            None if mask is None else mask[:, None, None],
             scaling=self.head_dim**-0.5,
             dropout=self.dropout if self.training else 0.0,
         )

@@ -4,14 +4,14 @@ All take the inputs of `DAViHDModel`, ignore those that `config.modalities` does
 (B, T) in [0, 1], 0 at padding; a video's scores in a padded batch equal its scores alone.
 """
 
-import importlib
+from ..lazy import lazy_exports
 
 # `model_type` of their configurations.
 MODEL_TYPES = tuple(
     f"baseline_{name}" for name in ("pgl_sum", "csta", "joint_va", "umt", "position", "loudness")
 )
 
-# Loaded when first named, since transformers takes seconds; naming any of them registers the Auto classes.
+# Loaded when first named.
 _EXPORTS = {
     "CSTAConfig": "configuration_baselines",
     "CSTAModel": "csta",
@@ -28,14 +28,4 @@ _EXPORTS = {
 }
 
 __all__ = list(_EXPORTS)
-
-
-def __getattr__(name: str):
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    importlib.import_module("..registration", __name__)
-    return getattr(importlib.import_module(f".{_EXPORTS[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_EXPORTS])
+__getattr__, __dir__ = lazy_exports(globals(), _EXPORTS)

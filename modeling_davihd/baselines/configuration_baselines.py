@@ -1,18 +1,14 @@
 """Configurations of the baselines. `modalities` of each is fixed: the streams that the model reads."""
 
-import difflib
 import math
 
 from huggingface_hub.dataclasses import strict
-from transformers import PreTrainedConfig
 
-from ..configuration_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES
-
-_BACKBONES = {"visual": VISUAL_BACKBONES, "semantic": SEMANTIC_BACKBONES}
+from ..configuration_davihd import BACKBONES, HighlightConfig
 
 
 @strict
-class BaselineConfig(PreTrainedConfig):
+class BaselineConfig(HighlightConfig):
     r"""
     What the configurations of all baselines share.
 
@@ -24,45 +20,21 @@ class BaselineConfig(PreTrainedConfig):
     """
 
     modalities = ()
+    pipeline_is_registered = True  # for only the installed package has these models
 
     def __post_init__(self, **kwargs):
         name = type(self).__name__
         given = kwargs.pop("modalities", self.modalities)
         if list(given) != list(self.modalities):
             raise ValueError(f"`modalities` is {list(given)}; that of {name} is {list(self.modalities)}.")
-        fields = [field for field in type(self).__annotations__ if field != "model_type"]
-        for key in kwargs:
-            if similar := difflib.get_close_matches(key, fields, n=1, cutoff=0.75):
-                raise ValueError(f"{name} has no field `{key}`; did you mean `{similar[0]}`?")
-        kwargs.pop("custom_pipelines", None)  # or transformers would ask to trust the checkpoint's copy of it
         super().__post_init__(**kwargs)
 
     def validate_architecture(self):
         """Raise ValueError naming the field, what it holds and what it needs."""
-        for modality in _BACKBONES.keys() & set(self.modalities):
-            self._validate_stream(modality, _BACKBONES[modality])
-
-    def _validate_stream(self, modality: str, widths: dict[str, int | None]):
-        dim, backbone = f"{modality}_dim", f"{modality}_backbone"
-        self._require_range(1, 65536, dim)
-        self._require_choice(backbone, (None, *widths))
-        found, needed = getattr(self, dim), widths.get(getattr(self, backbone))
-        if needed not in (None, found):
-            raise ValueError(
-                f"`{dim}` is {found}; the {getattr(self, backbone)} backbone gives {needed} features a "
-                f"second, so it needs to be {needed}."
-            )
-
-    def _require_range(self, low: float, high: float, *fields: str):
-        for field in fields:
-            if not low <= getattr(self, field) <= high:
-                raise ValueError(
-                    f"`{field}` is {getattr(self, field)}; it needs to lie between {low} and {high}."
-                )
-
-    def _require_choice(self, field: str, allowed: tuple):
-        if getattr(self, field) not in allowed:
-            raise ValueError(f"`{field}` is {getattr(self, field)!r}; it needs one of {list(allowed)}.")
+        for modality in BACKBONES.keys() & set(self.modalities):
+            self._require_range(1, 65536, f"{modality}_dim")
+            self._require_choice(f"{modality}_backbone", (None, *BACKBONES[modality]))
+            self._require_backbone_width(modality)
 
     def _require_divisible(self, field: str, divisor: int, why: str):
         if getattr(self, field) % divisor:

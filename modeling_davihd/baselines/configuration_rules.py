@@ -1,7 +1,5 @@
 """Configurations of the rules that a model has to beat."""
 
-import math
-
 from huggingface_hub.dataclasses import strict
 
 from ..configuration_davihd import FULL_LOG_MEL_RATE
@@ -49,10 +47,6 @@ class LoudnessConfig(BaselineConfig):
         super().validate_architecture()
         self._require_range(1, 65536, "num_mel_bins")
         self._require_choice("log_mel_rate", (FULL_LOG_MEL_RATE, 1))
-
-    def log_mel_frames(self, segments: int) -> int:
-        """Number of log-Mel frames M of a video of that many one-second segments."""
-        return math.ceil(self.log_mel_rate * segments)
 
 
 __all__ = ["LoudnessConfig", "PositionConfig"]

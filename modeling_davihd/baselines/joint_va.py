@@ -10,14 +10,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from transformers import initialization as init
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from ..modeling_davihd import (
     DAViHDAttention,
     DAViHDCrossAttention,
     DAViHDScoreHead,
     DAViHDSelfAttentionEncoder,
-    eager_attention_forward,
 )
 from .configuration_baselines import JointVAConfig
 from .modeling_baselines import BaselineModel, BaselineOutput, Segments
@@ -56,18 +54,13 @@ class SentinelAttention(DAViHDAttention):
         mask: torch.Tensor | None,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        attend = eager_attention_forward
-        if not output_attentions:
-            attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, attend)
-        output, weights = attend(
-            self,
-            self._heads(self.q_proj(query)),
-            self._heads(_append_row(self.k_proj(key), self.sentinel_key)),
-            self._heads(_append_row(self.v_proj(value), self.sentinel_value)),
-            None if mask is None else F.pad(mask, (0, 1), value=True)[:, None, None],
-            scaling=self.head_dim**-0.5,
+        return self._attend(
+            self.q_proj(query),
+            _append_row(self.k_proj(key), self.sentinel_key),
+            _append_row(self.v_proj(value), self.sentinel_value),
+            None if mask is None else F.pad(mask, (0, 1), value=True),
+            output_attentions,
         )
-        return self.out_proj(output.flatten(2)), weights if output_attentions else None
 
 
 def _append_row(states: torch.Tensor, row: torch.Tensor) -> torch.Tensor:

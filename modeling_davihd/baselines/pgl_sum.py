@@ -9,9 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from transformers import initialization as init
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from ..modeling_davihd import frame_mask, zero_padding
+from ..modeling_davihd import attention_function, frame_mask, zero_padding
 from .configuration_baselines import PGLSumConfig
 from .modeling_baselines import BaselineModel, Segments
 
@@ -90,9 +89,7 @@ class PGLSumAttention(nn.Module):
     def forward(
         self, states: torch.Tensor, lengths: torch.Tensor, output_attentions: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        attend = eager_attention_forward
-        if not output_attentions:
-            attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, attend)
+        attend = attention_function(self.config, output_attentions, eager_attention_forward)
         output, weights = attend(
             self,
             self.query(states),
