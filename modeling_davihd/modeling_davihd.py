@@ -5,7 +5,8 @@ Top to bottom this file is Figure 2 of the paper: self-attention encoder (2.1, 2
 
 B is the batch, T the number of one-second segments, L the log-Mel frames that a block sees, C its channels
 and F its frequency bins. Padding is at the end of the time axis; a video's scores in a padded batch equal its
-scores alone.
+scores alone. What acts on one segment at a time acts on rows: the N real segments of the batch as (N, D), or
+(B, T, D) where nothing is padded.
 """
 
 import math
@@ -27,6 +28,8 @@ from .configuration_davihd import DAViHDConfig
 
 # Elements of one convolution window outside training: long videos pass through in pieces of at most that.
 _WINDOW_ELEMENTS = 2**19
+# Rows of a feed-forward block outside training: its hidden states would be the largest of a long video.
+_ROWS_AT_ONCE = 1024
 # Seconds whose medians are found at once.
 _MEDIAN_BLOCK = 64
 
@@ -88,6 +91,28 @@ def eager_attention_forward(
     return output.transpose(1, 2).contiguous(), weights
 
 
+class SegmentRows:
+    """The way between padded (B, T, D) states and the rows of their real segments.
+
+    `mask` is (B, T), True at real segments, or None where nothing is padded: then rows are the states.
+    """
+
+    def __init__(self, mask: torch.Tensor | None):
+        self.mask = mask
+        self._index = None if mask is None else mask.flatten().nonzero()[:, 0]
+
+    def gather(self, states: torch.Tensor) -> torch.Tensor:
+        """(B, T, ...) -> (N, ...). What stands at padding, NaN included, is left behind."""
+        return states if self.mask is None else states.flatten(0, 1).index_select(0, self._index)
+
+    def scatter(self, rows: torch.Tensor) -> torch.Tensor:
+        """(N, ...) -> (B, T, ...), zero at padding."""
+        if self.mask is None:
+            return rows
+        states = rows.new_zeros(self.mask.numel(), *rows.shape[1:]).index_copy(0, self._index, rows)
+        return states.unflatten(0, self.mask.shape)
+
+
 def zero_padding(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """Zero the padded rows of (B, T, D) states; `mask` is (B, T), True at real rows. Padding may be NaN."""
     return states if mask is None else states.masked_fill(~mask[..., None], 0)
@@ -103,7 +128,7 @@ def attention_function(
 
 
 class DAViHDAttention(nn.Module):
-    """Multi-head attention with biases from (B, T, D) queries to (B, T, D) keys and values."""
+    """Multi-head attention with biases from rows of queries to rows of keys and values."""
 
     def __init__(self, config: DAViHDConfig, width: int, num_heads: int, dropout: float = 0.0):
         super().__init__()
@@ -117,10 +142,19 @@ class DAViHDAttention(nn.Module):
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
 
-    def _heads(self, states: torch.Tensor) -> torch.Tensor:
-        return states.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
-
     def forward(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        segments: SegmentRows,
+        output_attentions: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        projected = self.q_proj(query), self.k_proj(key), self.v_proj(value)
+        attended, weights = self.attend(*map(segments.scatter, projected), segments.mask, output_attentions)
+        return self.out_proj(segments.gather(attended)), weights
+
+    def attend(
         self,
         query: torch.Tensor,
         key: torch.Tensor,
@@ -128,32 +162,24 @@ class DAViHDAttention(nn.Module):
         mask: torch.Tensor | None,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Attention of projected (B, T, D) to projected (B, S, D), where the mask (B, S) is True."""
         if mask is not None:
-            # A row without any real segment attends everywhere instead of nowhere: finite, and zeroed
-            # afterwards.
-            mask = mask | ~mask.any(1, keepdim=True)
-        return self._attend(self.q_proj(query), self.k_proj(key), self.v_proj(value), mask, output_attentions)
-
-    def _attend(
-        self,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        mask: torch.Tensor | None,
-        output_attentions: bool,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Attention of projected states, over keys where the mask (B, S) is True."""
+            # A video without any real segment attends everywhere instead of nowhere: no NaN.
+            mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
         attend = attention_function(self.config, output_attentions)
         output, weights = attend(
             self,
             self._heads(query),
             self._heads(key),
             self._heads(value),
-            None if mask is None else mask[:, None, None],
+            mask,
             scaling=self.head_dim**-0.5,
             dropout=self.dropout if self.training else 0.0,
         )
-        return self.out_proj(output.flatten(2)), weights if output_attentions else None
+        return output.flatten(2), weights if output_attentions else None
+
+    def _heads(self, states: torch.Tensor) -> torch.Tensor:
+        return states.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
 
 
 class DAViHDFeedForward(nn.Sequential):
@@ -162,7 +188,17 @@ class DAViHDFeedForward(nn.Sequential):
     def __init__(self, config: DAViHDConfig, width: int):
         hidden = config.intermediate_ratio * width
         super().__init__(
-            nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(hidden, width)
+            nn.Linear(width, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(config.dropout),
+            nn.Linear(hidden, width),
+        )
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        if self.training or rows.shape[-2] <= _ROWS_AT_ONCE:
+            return super().forward(rows)
+        return torch.cat(
+            [super(DAViHDFeedForward, self).forward(few) for few in rows.split(_ROWS_AT_ONCE, -2)], -2
         )
 
 
@@ -170,7 +206,7 @@ class DAViHDSelfAttentionEncoder(GradientCheckpointingLayer):
     """Post-norm self-attention block of Sections 2.1 and 2.2.3: y = LN(x + MHA(x)), z = LN(y + FFN(y)); no
     positions.
 
-    (B, T, D) states -> (B, T, D), zero at padding, and the attention weights (B, heads, T, T) or None.
+    Rows of D -> rows of D, and the attention weights (B, heads, T, T) or None.
     """
 
     def __init__(self, config: DAViHDConfig, width: int):
@@ -181,12 +217,11 @@ class DAViHDSelfAttentionEncoder(GradientCheckpointingLayer):
         self.feed_forward_norm = nn.LayerNorm(width, eps=1e-5)
 
     def forward(
-        self, states: torch.Tensor, mask: torch.Tensor | None, output_attentions: bool = False
+        self, rows: torch.Tensor, segments: SegmentRows, output_attentions: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        attended, weights = self.attention(states, states, states, mask, output_attentions)
-        states = self.attention_norm(states + attended)
-        states = self.feed_forward_norm(states + self.feed_forward(states))
-        return zero_padding(states, mask), weights
+        attended, weights = self.attention(rows, rows, rows, segments, output_attentions)
+        rows = self.attention_norm(rows + attended)
+        return self.feed_forward_norm(rows + self.feed_forward(rows)), weights
 
 
 # ------------------------------------------------------------------------- audio dynamics encoder (2.2.2)
@@ -282,7 +317,7 @@ class DAViHDConvBranch(nn.Module):
         self.conv_out = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        return self.conv_out(self.norm(self.conv_in(states), mask).relu())
+        return self.conv_out(self.norm(self.conv_in(states), mask).relu_())
 
 
 class RunningSoftmaxSum:
@@ -388,7 +423,7 @@ class FrequencyDynamicConv2d(nn.Module):
         """gamma (B, K, F) of (B, C, L, F) states, and the maps of `TemporalAttentionPooling`."""
         pooled, maps = self.pooling(states, lengths, output_attentions)
         not_empty = None if lengths is None else (lengths > 0)[:, None, None]
-        hidden = self.kernel_norm(self.kernel_in(pooled), not_empty).relu()
+        hidden = self.kernel_norm(self.kernel_in(pooled), not_empty).relu_()
         return (self.kernel_out(hidden) / self.temperature).softmax(1), maps
 
     def forward(self, window: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
@@ -470,12 +505,12 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
     ) -> torch.Tensor:
         """Convolution, batch norm, ReLU and pooling of the frames from `start` to `end`."""
         window = self.conv(with_halo(states, start, end), gamma)
-        window = self.norm(window, None if mask is None else mask[:, :, start:end]).relu()
+        window = self.norm(window, None if mask is None else mask[:, :, start:end]).relu_()
         return F.avg_pool2d(window, self.pooling)
 
 
 class DAViHDDynamicsLayer(GradientCheckpointingLayer):
-    """Pre-norm Transformer layer over (B, T, D_d)."""
+    """Pre-norm Transformer layer over rows of D_d."""
 
     def __init__(self, config: DAViHDConfig):
         super().__init__()
@@ -486,12 +521,12 @@ class DAViHDDynamicsLayer(GradientCheckpointingLayer):
         self.feed_forward = DAViHDFeedForward(config, width)
 
     def forward(
-        self, states: torch.Tensor, mask: torch.Tensor | None, output_attentions: bool = False
+        self, rows: torch.Tensor, segments: SegmentRows, output_attentions: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        normed = self.attention_norm(states)
-        attended, weights = self.attention(normed, normed, normed, mask, output_attentions)
-        states = states + attended
-        return states + self.feed_forward(self.feed_forward_norm(states)), weights
+        normed = self.attention_norm(rows)
+        attended, weights = self.attention(normed, normed, normed, segments, output_attentions)
+        rows = rows + attended
+        return rows + self.feed_forward(self.feed_forward_norm(rows)), weights
 
 
 def sinusoidal_positions(length: int, width: int, like: torch.Tensor) -> torch.Tensor:
@@ -588,8 +623,7 @@ def align_adaptively(
 
 
 class DAViHDDynamicsEncoder(nn.Module):
-    """Audio dynamics encoder E_a^d (Section 2.2.2, Figure 2b): log-Mel (B, F, M) -> (B, T, D_d), zero at
-    padding.
+    """Audio dynamics encoder E_a^d (Section 2.2.2, Figure 2b): log-Mel (B, F, M) -> rows of D_d.
 
     With early fusion the stream is contextualised by a pre-norm Transformer with positions.
     """
@@ -613,12 +647,13 @@ class DAViHDDynamicsEncoder(nn.Module):
         self.layers = nn.ModuleList(DAViHDDynamicsLayer(config) for _ in range(num_layers))
 
     def forward(
-        self, log_mel: torch.Tensor, mask: torch.Tensor | None, segments: int, output_attentions: bool = False
+        self, log_mel: torch.Tensor, segments: SegmentRows, count: int, output_attentions: bool = False
     ) -> tuple[torch.Tensor, dict[str, tuple[torch.Tensor, ...]]]:
-        """Also returns the attentions under their names in `DAViHDOutput`, empty unless asked for."""
+        """`count` is T. Also gives attentions under their names in `DAViHDOutput`, empty unless asked for."""
         if self.training:
             self._expect_norm_updates()
-        states, frames, segment_lengths = self._prepare(log_mel, mask, segments)
+        mask = segments.mask
+        states, frames, segment_lengths = self._prepare(log_mel, mask, count)
         time_maps, velocity_maps, attentions = (), (), ()
         for block in self.blocks:
             states, maps = block(states, None if mask is None else frames, output_attentions)
@@ -627,16 +662,16 @@ class DAViHDDynamicsEncoder(nn.Module):
                 time_maps, velocity_maps = (*time_maps, maps[0]), (*velocity_maps, maps[1])
         states = states.transpose(1, 2).flatten(2)
         if self.config.log_mel_rate == 1:
-            states = align_adaptively(states, frames, segments, segment_lengths)
+            states = align_adaptively(states, frames, count, segment_lengths)
         else:
-            states = align_by_time(states, frames, segments, self.time_pooling)
-        states = self.projection(zero_padding(states, mask))
+            states = align_by_time(states, frames, count, self.time_pooling)
+        rows = self.projection(segments.gather(states))
         if self.layers:
-            states = self.dropout(states + self._positions(states, mask))
+            rows = self.dropout(rows + self._positions(rows, segments, states.shape[:2]))
         for layer in self.layers:
-            states, weights = layer(states, mask, output_attentions)
+            rows, weights = layer(rows, segments, output_attentions)
             attentions = (*attentions, weights)
-        return zero_padding(states, mask), {
+        return rows, {
             "dynamics_attentions": attentions,
             "time_attentions": time_maps,
             "velocity_attentions": velocity_maps,
@@ -657,10 +692,13 @@ class DAViHDDynamicsEncoder(nn.Module):
             "The model has no frequency-dynamic block: every entry of `dynamics_basis_kernels` is 1."
         )
 
-    def _positions(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def _positions(self, rows: torch.Tensor, segments: SegmentRows, shape: torch.Size) -> torch.Tensor:
+        """What is added to the rows of a (B, T) batch to tell where in the video they are."""
         if self.config.dynamics_positions == "sinusoidal":
-            return sinusoidal_positions(states.shape[1], states.shape[2], states)
-        return self.position_conv(zero_padding(states, mask).transpose(1, 2)).relu().transpose(1, 2)
+            table = sinusoidal_positions(shape[1], rows.shape[-1], rows)
+            return segments.gather(table.expand(*shape, -1))
+        states = segments.scatter(rows).transpose(1, 2)
+        return segments.gather(self.position_conv(states).relu().transpose(1, 2))
 
     def _expect_norm_updates(self):
         for module in self.modules():
@@ -693,7 +731,7 @@ class DAViHDDynamicsEncoder(nn.Module):
 
 
 class DAViHDAudioFusion(nn.Module):
-    """Combines semantic and dynamics streams (B, T, D_a): element-wise product (Eq. 3) or concatenation."""
+    """Combines rows of the semantic and dynamics streams: element-wise product (Eq. 3) or concatenation."""
 
     def __init__(self, config: DAViHDConfig):
         super().__init__()
@@ -709,8 +747,7 @@ class DAViHDAudioFusion(nn.Module):
 class DAViHDCrossAttention(nn.Module):
     """Queries of one stream over keys and values of the other (Eq. 4).
 
-    query (B, T, D_q), context (B, T, D_c) -> (B, T, D_q), zero at padding, and the attention weights
-    (B, heads, T, T) or None.
+    Rows of D_q and of D_c -> rows of D_q, and the attention weights (B, heads, T, T) or None.
     """
 
     def __init__(self, config: DAViHDConfig, query_width: int, context_width: int):
@@ -724,17 +761,16 @@ class DAViHDCrossAttention(nn.Module):
         self,
         query: torch.Tensor,
         context: torch.Tensor,
-        mask: torch.Tensor | None,
+        segments: SegmentRows,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        attended, weights = self.attention(
-            self.query(query), self.key(context), self.value(context), mask, output_attentions
+        return self.attention(
+            self.query(query), self.key(context), self.value(context), segments, output_attentions
         )
-        return zero_padding(attended, mask), weights
 
 
 class DAViHDScoreHead(nn.Sequential):
-    """3-layer MLP of Section 2.3: (B, T, D) -> score logits (B, T, 1)."""
+    """3-layer MLP of Section 2.3: rows of D -> score logits, rows of 1."""
 
     def __init__(self, config: DAViHDConfig, width: int):
         hidden = config.score_hidden_dim
@@ -743,7 +779,7 @@ class DAViHDScoreHead(nn.Sequential):
             layers += [
                 nn.Linear(in_width, out_width),
                 nn.LayerNorm(out_width, eps=1e-6),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 nn.Dropout(config.dropout),
             ]
         super().__init__(*layers, nn.Linear(hidden, 1))
@@ -901,19 +937,21 @@ class DAViHDModel(DAViHDPreTrainedModel):
         config's `modalities` call for is missing or misshapen.
         """
         inputs = self._stream_inputs(visual_features, semantic_features, log_mel, pixel_values, waveform)
-        segments = self._check_inputs(inputs, attention_mask, labels)
-        mask = segment_mask(attention_mask)
+        count = self._check_inputs(inputs, attention_mask, labels)
+        segments = SegmentRows(segment_mask(attention_mask))
         output_attentions = bool(output_attentions)
         visual, audio, attentions = None, None, {}
         if "visual" in inputs:
             visual, attentions["visual_attentions"] = self._encode_visual(
-                inputs["visual"], mask, output_attentions
+                inputs["visual"], segments, output_attentions
             )
         if inputs.keys() - {"visual"}:
-            audio = self._encode_audio(inputs, mask, segments, output_attentions, attentions)
-        joint = self._join(visual, audio, mask, output_attentions, attentions)
-        scores = zero_padding(self.score_head(joint).sigmoid(), mask)[..., 0]
-        loss = None if labels is None else self._loss(scores, labels, mask)
+            audio = self._encode_audio(inputs, segments, count, output_attentions, attentions)
+        joint = self._join(visual, audio, segments, output_attentions, attentions)
+        scores = self.score_head(joint)[..., 0].sigmoid()
+        # Mean squared error over the real segments of the batch (Eq. 5).
+        loss = None if labels is None else mean_squared_error(scores, segments.gather(labels))
+        scores = segments.scatter(scores)
         return DAViHDOutput(loss=loss, scores=scores, **(attentions if output_attentions else {}))
 
     def get_velocity_attention(
@@ -962,49 +1000,46 @@ class DAViHDModel(DAViHDPreTrainedModel):
             check_shape(name, tensor, (batch, segments))
         return segments
 
-    def _encode_visual(self, features, mask, output_attentions):
-        features = zero_padding(features, mask)
+    def _encode_visual(self, features, segments, output_attentions):
+        features = segments.gather(features)
         if self.config.projection_dim is not None:
             features = self.visual_projection(features)
-        return self.visual_encoder(features, mask, output_attentions)
+        return self.visual_encoder(features, segments, output_attentions)
 
-    def _encode_audio(self, inputs, mask, segments, output_attentions, attentions) -> torch.Tensor:
-        """Dual-pathway audio encoder and fusion (Section 2.2): (B, T, D_a). Records into `attentions`."""
+    def _encode_audio(self, inputs, segments, count, output_attentions, attentions) -> torch.Tensor:
+        """Dual-pathway audio encoder and fusion (Section 2.2): rows of D_a. Records into `attentions`."""
         streams = []
         if "semantic" in inputs:
-            semantic = zero_padding(inputs["semantic"], mask)
+            semantic = segments.gather(inputs["semantic"])
             if self.config.projection_dim is not None:
                 semantic = self.semantic_projection(semantic)
             if self.config.fusion_placement == "early":
-                semantic, weights = self.semantic_encoder(semantic, mask, output_attentions)
+                semantic, weights = self.semantic_encoder(semantic, segments, output_attentions)
                 attentions["semantic_attentions"] = weights
             streams.append(semantic)
         if "dynamics" in inputs:
-            dynamics, recorded = self.dynamics_encoder(inputs["dynamics"], mask, segments, output_attentions)
+            dynamics, recorded = self.dynamics_encoder(inputs["dynamics"], segments, count, output_attentions)
             attentions.update(recorded)
             streams.append(dynamics)
         audio = self.audio_fusion(*streams) if len(streams) == 2 else streams[0]
         if self.config.fusion_placement == "late":
-            audio, attentions["fused_attentions"] = self.audio_encoder(audio, mask, output_attentions)
+            audio, attentions["fused_attentions"] = self.audio_encoder(audio, segments, output_attentions)
         return audio
 
-    def _join(self, visual, audio, mask, output_attentions, attentions) -> torch.Tensor:
+    def _join(self, visual, audio, segments, output_attentions, attentions) -> torch.Tensor:
         """[Z'_v, Z'_a, S_v, S_a] of Section 2.3, or the only stream there is. Records into `attentions`."""
         if visual is None or audio is None:
             return audio if visual is None else visual
-        to_visual, weights = self.cross_visual_to_audio(visual, audio, mask, output_attentions)
+        to_visual, weights = self.cross_visual_to_audio(visual, audio, segments, output_attentions)
         attentions["visual_to_audio_attentions"] = weights
-        to_audio, weights = self.cross_audio_to_visual(audio, visual, mask, output_attentions)
+        to_audio, weights = self.cross_audio_to_visual(audio, visual, segments, output_attentions)
         attentions["audio_to_visual_attentions"] = weights
         return torch.cat((visual, audio, visual + to_visual, audio + to_audio), -1)
 
-    @staticmethod
-    def _loss(scores: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Mean squared error over the real segments of the batch (Eq. 5)."""
-        error = (scores - labels.to(scores.dtype)).square()
-        if mask is None:
-            return error.mean()
-        return error.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
+
+def mean_squared_error(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean over all elements; 0 where there is none."""
+    return (scores - labels.to(scores.dtype)).square().sum() / max(1, scores.numel())
 
 
 def check_shape(name: str, tensor: torch.Tensor, expected: tuple[int | None, ...]):

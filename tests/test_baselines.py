@@ -40,6 +40,7 @@ from modeling_davihd.baselines.joint_va import SentinelAttention
 from modeling_davihd.baselines.modeling_baselines import Segments
 from modeling_davihd.baselines.pgl_sum import relative_positions
 from modeling_davihd.baselines.umt import UMTPositions
+from modeling_davihd.modeling_davihd import SegmentRows
 from modeling_davihd.pipeline_davihd import feature_extractor_for
 
 CONFIGURATION = Path(__file__).parent.parent / "configuration" / "baselines"
@@ -324,8 +325,10 @@ def test_the_sentinel_is_that_of_multihead_attention():
     query, key, value = torch.randn(3, 2, 6, 16)
     mask = torch.arange(6) < torch.tensor([[6], [4]])
     expected, weights = theirs(query, key, value, key_padding_mask=~mask, average_attn_weights=False)
-    assert torch.allclose(ours(query, key, value, mask)[0], expected, atol=1e-6)
-    assert torch.allclose(ours(query, key, value, mask, True)[1], weights, atol=1e-6)
+    segments = SegmentRows(mask)
+    rows = [segments.gather(states) for states in (query, key, value)]
+    assert torch.allclose(ours(*rows, segments)[0], expected[mask], atol=1e-6)
+    assert torch.allclose(ours(*rows, segments, True)[1], weights, atol=1e-6)
 
 
 def test_joint_va_tells_how_noisy_each_modality_is():

@@ -16,6 +16,7 @@ from ..modeling_davihd import (
     DAViHDCrossAttention,
     DAViHDScoreHead,
     DAViHDSelfAttentionEncoder,
+    SegmentRows,
 )
 from .configuration_baselines import JointVAConfig
 from .modeling_baselines import BaselineModel, BaselineOutput, Segments
@@ -51,16 +52,18 @@ class SentinelAttention(DAViHDAttention):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        mask: torch.Tensor | None,
+        segments: SegmentRows,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return self._attend(
-            self.q_proj(query),
-            _append_row(self.k_proj(key), self.sentinel_key),
-            _append_row(self.v_proj(value), self.sentinel_value),
+        mask = segments.mask
+        attended, weights = self.attend(
+            segments.scatter(self.q_proj(query)),
+            _append_row(segments.scatter(self.k_proj(key)), self.sentinel_key),
+            _append_row(segments.scatter(self.v_proj(value)), self.sentinel_value),
             None if mask is None else F.pad(mask, (0, 1), value=True),
             output_attentions,
         )
+        return self.out_proj(segments.gather(attended)), weights
 
 
 def _append_row(states: torch.Tensor, row: torch.Tensor) -> torch.Tensor:
@@ -103,16 +106,16 @@ class JointVAModel(BaselineModel):
     def score(
         self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        mask = segments.mask
-        visual, _ = self.visual_encoder(inputs["visual"], mask)
-        audio, _ = self.semantic_encoder(inputs["semantic"], mask)
-        to_visual, from_audio = self.cross_visual_to_audio(visual, audio, mask, output_attentions)
-        to_audio, from_visual = self.cross_audio_to_visual(audio, visual, mask, output_attentions)
+        mask, rows = segments.mask, SegmentRows(segments.mask)
+        visual, _ = self.visual_encoder(rows.gather(inputs["visual"]), rows)
+        audio, _ = self.semantic_encoder(rows.gather(inputs["semantic"]), rows)
+        to_visual, from_audio = self.cross_visual_to_audio(visual, audio, rows, output_attentions)
+        to_audio, from_visual = self.cross_audio_to_visual(audio, visual, rows, output_attentions)
         joint = torch.cat((visual, audio, visual + to_visual, audio + to_audio), -1)
         recorded = {}
         if output_attentions and self.config.noise_sentinel:
             recorded = {"audio_noise": _noise(from_audio, mask), "visual_noise": _noise(from_visual, mask)}
-        return self.score_head(joint)[..., 0], recorded
+        return rows.scatter(self.score_head(joint)[..., 0]), recorded
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):

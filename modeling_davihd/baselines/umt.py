@@ -41,7 +41,8 @@ class UMTAttention(DAViHDAttention):
     def forward(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None = None
     ) -> torch.Tensor:
-        return F.dropout(super().forward(query, key, value, mask)[0], self.dropout, self.training)
+        attended, _ = self.attend(self.q_proj(query), self.k_proj(key), self.v_proj(value), mask)
+        return F.dropout(self.out_proj(attended), self.dropout, self.training)
 
 
 class UMTFeedForward(DAViHDFeedForward):
