@@ -394,7 +394,10 @@ class _Sound:
     def _new_resampler(self, frame: av.AudioFrame) -> av.AudioResampler:
         unnamed = any(word in frame.layout.name for word in ("channels", "ambisonic"))  # FFmpeg cannot mix it
         layout = frame.layout.name if unnamed else "mono" if self._channels == 1 else "stereo"
-        return av.AudioResampler("fltp", layout, self._rate, options={"rematrix_maxval": "1"})
+        # A quarter of a second at once: with the frames of most codecs, Python would take half of the time.
+        return av.AudioResampler(
+            "fltp", layout, self._rate, frame_size=self._rate // 4, options={"rematrix_maxval": "1"}
+        )
 
     def _go_to(self, sample: int) -> Iterator[Array]:
         for begin in range(self._written, sample, 10 * self._rate):

@@ -3,7 +3,10 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,12 +25,14 @@ _SILENCE = 1e-4
 _LONGEST_EXPECTED = 6 * 3600
 
 Encoder = Callable[[torch.Tensor], torch.Tensor]
+Item = TypeVar("Item")
 
 
 class VideoHighlightDetectionPipeline(Pipeline):
     """
     Scores every second of a film and finds its highlights. The file is decoded once, in order and in chunks;
-    frames and sound become features at once, so that memory does not grow with pixels or samples. Only the
+    frames and sound become features while the next chunk is decoded, so that memory does not grow with pixels
+    or samples. Only the
     streams that the model's modalities need are decoded.
 
     ```python
@@ -130,7 +135,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
         with tqdm(total=total, unit="s", disable=None, desc=info.path.name) as progress:
             # Where nothing is read, the sound tells how long the film lasts.
             audio = features.listens or features.sampling is None
-            for chunk in stream_segments(info.path, audio=audio, frames=features.sampling):
+            for chunk in one_ahead(stream_segments(info.path, audio=audio, frames=features.sampling)):
                 features.add(chunk)
                 audible = audible or (features.listens and np.abs(chunk.waveform).max() > _SILENCE)
                 progress.update(round(chunk.end) - round(end))
@@ -216,6 +221,16 @@ class FeatureStream:
             self._log_mel = grown
         self._log_mel[:, self._frames : end] = log_mel
         self._frames = end
+
+
+def one_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
+    """What a generator yields; while one item is used, a thread has the next one made, and no more."""
+    end = object()
+    with closing(items), ThreadPoolExecutor(1) as maker:
+        upcoming = maker.submit(next, items, end)
+        while (item := upcoming.result()) is not end:
+            upcoming = maker.submit(next, items, end)
+            yield item
 
 
 def feature_extractor_for(
