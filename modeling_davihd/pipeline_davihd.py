@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
 from typing import TypeVar
 
 import numpy as np
@@ -32,8 +33,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
     """
     Scores every second of a film and finds its highlights. The file is decoded once, in order and in chunks;
     frames and sound become features while the next chunk is decoded, so that memory does not grow with pixels
-    or samples. Only the
-    streams that the model's modalities need are decoded.
+    or samples. Only the streams that the model's modalities need are decoded.
 
     ```python
     >>> from transformers import pipeline
@@ -224,12 +224,15 @@ class FeatureStream:
 
 
 def one_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
-    """What a generator yields; while one item is used, a thread has the next one made, and no more."""
-    end = object()
+    """What a generator yields; while one item is used, a thread has the next one made, and no more.
+
+    The thread sees the caller's context variables, by which warnings find their way to whom they concern.
+    """
+    end, context = object(), copy_context()
     with closing(items), ThreadPoolExecutor(1) as maker:
-        upcoming = maker.submit(next, items, end)
+        upcoming = maker.submit(context.run, next, items, end)
         while (item := upcoming.result()) is not end:
-            upcoming = maker.submit(next, items, end)
+            upcoming = maker.submit(context.run, next, items, end)
             yield item
 
 
