@@ -67,8 +67,9 @@ def make_film(
     video_codec: str = "libx264",
     audio_codec: str | None = None,
     cover: bool = False,
+    pixel_format: str = "yuv420p",
 ) -> Path:
-    """Write a film in the container that the suffix of `path` names.
+    """Write a film in the container that the suffix of `path` names: the same bytes each time.
 
     times: when each frame is presented; frame i shows the number i. None: no picture.
     fps: nominal rate, which gives the last frame its length.
@@ -77,12 +78,14 @@ def make_film(
     cover: add a still picture, as music files have.
     """
     path = Path(path)
-    options = {"movflags": "+faststart"} if path.suffix in (".mp4", ".mov", ".m4a") else {}
+    options = {"fflags": "+bitexact"}
+    if path.suffix in (".mp4", ".mov", ".m4a"):
+        options["movflags"] = "+faststart"
     with av.open(str(path), "w", options=options) as container:
-        video = (
-            None if times is None else _add_video(container, video_codec, fps, size, rotation, keyframe_every)
-        )
-        audio = None
+        video = audio = None
+        if times is not None:
+            video = _add_video(container, video_codec, fps, size, rotation, keyframe_every)
+            video.pix_fmt = pixel_format
         if sounds:
             channels = 1 if sounds[0][1].ndim == 1 else sounds[0][1].shape[1]
             audio = container.add_stream(audio_codec or AUDIO_CODECS.get(path.suffix, "aac"), rate=rate)
@@ -118,7 +121,8 @@ def _add_video(container, codec: str, fps: float, size: tuple[int, int], rotatio
     rate = Fraction(fps).limit_denominator(1001)
     options = {"g": str(keyframe_every)} | ({"preset": "veryfast"} if codec == "libx264" else {})
     video = container.add_stream(codec, rate=rate, options=options)
-    video.width, video.height, video.pix_fmt = *size, "yuv420p"
+    video.width, video.height = size
+    video.codec_context.thread_count = 1  # x264 writes the number into the film
     video.codec_context.time_base = Fraction(1, 90000) if codec == "libx264" else 1 / rate
     video.codec_context.flags |= av.codec.context.Flags.frame_duration
     if rotation:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TASK = "video-highlight-detection"
 CODE = {
     *("backbones_davihd.py", "configuration_davihd.py", "feature_extraction_davihd.py", "highlights.py"),
-    *("media.py", "modeling_davihd.py", "pipeline_davihd.py"),
+    *("media.py", "media_reading.py", "media_writing.py", "modeling_davihd.py", "pipeline_davihd.py"),
 }
 # Runs each line of its input, Python code as JSON, and answers with what it printed and what it raised.
 LOOP = """

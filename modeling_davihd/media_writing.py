@@ -1,0 +1,239 @@
+"""Encoding of films and sound: reels, clips and whole films, each complete or not there at all."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from .media_reading import (
+    DEFAULT_LIMITS,
+    AnyPath,
+    Array,
+    DecodingLimits,
+    MediaError,
+    Sound,
+    Track,
+    probe,
+    rotation_of,
+    turned,
+    upright,
+)
+
+SHORTEST = 0.001  # seconds: frames seen for less time do not get into a reel
+REEL_LIMITS = (1920, 1080)  # pixels: longer and shorter side of a reel
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+Piece = tuple[float, float]
+
+
+def cut_reel(
+    path: AnyPath,
+    segments: Sequence[Piece],
+    destination: AnyPath,
+    *,
+    limits: DecodingLimits = DEFAULT_LIMITS,
+) -> None:
+    """Join the pieces [start, end) of a film, with their sound, into one mp4 (H.264, AAC) for browsers.
+
+    Cuts are exact to the frame and the sample; frames keep their times, stand upright and keep their size up
+    to 1080p. Pieces are cut off at the film's end. A source without picture gives an mp4 with sound only, one
+    without sound a silent film. Raises MediaError for impossible pieces, for one after the film's end, and
+    for a film beyond the limits.
+    """
+    info = probe(path)
+    pieces = _checked_pieces(path, segments, destination)
+    with ExitStack() as stack:
+        picture = stack.enter_context(closing(Track(info, "video", limits))) if info.has_video else None
+        sound = stack.enter_context(closing(Track(info, "audio", limits))) if info.has_audio else None
+        film = stack.enter_context(_FilmWriter.open(destination))
+        if picture:
+            first = picture.first_frame()  # opens the film anew: its stream is another one then
+            film.add_video_like(picture.stream, first)
+        if sound:
+            film.add_audio(info.sampling_rate, min(info.channels, 2))
+        for start, end in pieces:
+            before = film.length
+            _write_piece(film, picture, sound, (start, end))
+            if film.length == before:
+                raise MediaError(f"{path}: the piece from {start:g} s to {end:g} s is after the film's end.")
+
+
+def cut_clips(
+    path: AnyPath,
+    segments: Sequence[Piece],
+    destinations: Sequence[AnyPath],
+    *,
+    limits: DecodingLimits = DEFAULT_LIMITS,
+) -> None:
+    """Write each piece [start, end) of a film to an mp4 of its own, as `cut_reel` would."""
+    for segment, destination in zip(segments, destinations, strict=True):
+        cut_reel(path, [segment], destination, limits=limits)
+
+
+def write_film(
+    path: AnyPath, frames: Iterable[Array], waveform: Array | None, *, fps: float, sampling_rate: int
+) -> None:
+    """Write frames and sound as an mp4 that plays in browsers (H.264 yuv420p, AAC, index first).
+
+    frames: uint8 arrays (H, W, 3), all of one size; an odd last row or column is dropped.
+    waveform: float32 (n,) or (n, 2) in [-1, 1], or None. The film lasts as long as the longer of the two.
+    """
+    pictures = iter(frames)
+    first = next(pictures, None)
+    if first is None:
+        raise MediaError(f"{path}: no frames were given and a film needs at least one.")
+    height, width = (size - size % 2 for size in first.shape[:2])
+    rate = Fraction(fps).limit_denominator(1001)
+    sound = np.zeros((1, 0)) if waveform is None else np.atleast_2d(np.asarray(waveform, np.float32).T)
+    with _FilmWriter.open(path) as film:
+        film.add_video(width, height, rate, 1 / rate)
+        if waveform is not None:
+            film.add_audio(sampling_rate, len(sound))
+        for picture in chain([first], pictures):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+            film.append(1 / rate, frame, sound[:, film.samples :])
+        rest = sound[:, film.samples :]
+        film.append(Fraction(rest.shape[1], sampling_rate), sound=rest)
+
+
+def _write_piece(film: _FilmWriter, picture: Track | None, sound: Track | None, piece: Piece) -> None:
+    start, end = piece
+    samples = sound and Sound(sound, start, film.rate, film.channels)
+    for begin, until, frame in _shown(picture, start, end) if picture else _steps(start, end):
+        block = samples and samples.take(film.due(until - begin))
+        if picture is None or begin >= picture.end:  # only the sound can tell how far the film still goes
+            until = min(until, begin + (block.shape[1] / film.rate if sound else 0))
+        if until > begin:
+            film.append(until - begin, frame, block)
+
+
+def _shown(track: Track, start: float, end: float) -> Iterator[tuple[float, float, av.VideoFrame]]:
+    """Yield (begin, until, frame) for what is seen from `start` to `end`; the last frame stays on."""
+    held, since = None, start
+    for item in track.frames(start):
+        if held is not None and item.time - since >= SHORTEST:
+            until = item.time if item.time <= end - SHORTEST else end
+            yield from _steps(since, until, held)
+            if until == end:
+                return
+            since = item.time
+        held = item.frame
+    if held is not None:
+        own_end = min(max(track.end, since), end)
+        yield from chain(_steps(since, own_end, held), _steps(own_end, end, held))
+
+
+def _steps(begin: float, end: float, frame: av.VideoFrame | None = None) -> Iterator[tuple]:
+    """Cut [begin, end) into steps of ten seconds at most, to bound the sound that goes with each."""
+    while end - begin > SHORTEST / 10:
+        yield begin, min(begin + 10.0, end), frame
+        begin += 10.0
+
+
+class _FilmWriter:
+    """An mp4 being written: H.264 and AAC with explicit times, moved into place only when complete."""
+
+    def __init__(self, container: av.container.OutputContainer) -> None:
+        self._container, self._scaler = container, VideoReformatter()
+        self._video = self._audio = None
+        self.length = Fraction(0)
+        self.samples = self.rate = self.channels = 0
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: AnyPath) -> Iterator[_FilmWriter]:
+        """Yield a writer for `path`; nothing stays behind, and nothing is replaced, if the body fails."""
+        target = Path(path)
+        if not target.parent.is_dir():
+            raise MediaError(f"{target}: cannot be written because the folder {target.parent} is not there.")
+        temporary = target.absolute().with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+                writer = cls(container)
+                yield writer
+                for stream in container.streams:
+                    container.mux(stream.encode(None))
+            if not temporary.exists():  # no encoder had enough for a packet
+                raise MediaError(
+                    f"{target}: cannot be written because nothing long enough was to go into it."
+                )
+            os.replace(temporary, target)
+        except (av.FFmpegError, OSError) as error:
+            raise MediaError(f"{target}: cannot be written ({error.strerror}).") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def add_video(self, width: int, height: int, rate: Fraction, time_base: Fraction) -> None:
+        """Add the H.264 picture, whose times are counted in `time_base`."""
+        # Reordering would falsify frame lengths; frames that are looked ahead at stay in memory.
+        options = {"preset": "veryfast", "crf": "20", "bf": "0", "rc-lookahead": "4"}
+        shape = {"width": width, "height": height, "time_base": time_base}
+        self._video = self._container.add_stream("libx264", rate, options, **shape)
+        self._video.codec_context.flags |= av.codec.context.Flags.frame_duration
+
+    def add_video_like(self, source: av.VideoStream, first: av.VideoFrame) -> None:
+        """Add a picture with square pixels, the source's colours and its upright size within REEL_LIMITS.
+
+        The size is that of the first frame: headers may leave it out.
+        """
+        aspect = float(source.sample_aspect_ratio or 1)
+        width, height = turned(first.width * aspect, first.height, rotation_of(first))
+        scale = min(1.0, REEL_LIMITS[0] / max(width, height), REEL_LIMITS[1] / min(width, height))
+        even = [max(2, 2 * round(side * scale / 2)) for side in (width, height)]
+        self.add_video(*even, source.average_rate or source.guessed_rate or Fraction(25), Fraction(1, 90000))
+        for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
+            if value := getattr(source.codec_context, name):  # zero: unknown, or RGB
+                setattr(self._video.codec_context, name, value)
+
+    def add_audio(self, rate: int, channels: int) -> None:
+        """Add AAC sound, mono or stereo, of samples at `rate`; a rate that AAC lacks is played at 48 kHz."""
+        self.rate, self.channels = rate, channels
+        self._audio = self._container.add_stream("aac", rate=rate if rate in AAC_RATES else 48000)
+        self._audio.layout, self._audio.bit_rate = "mono" if channels == 1 else "stereo", 64000 * channels
+
+    def due(self, seconds: float) -> int:
+        """How many samples there are from the last one written to `seconds` after the film's present end."""
+        return round((self.length + seconds) * self.rate) - self.samples
+
+    def append(self, seconds: float, frame: av.VideoFrame | None = None, sound: Array | None = None) -> None:
+        """Lengthen the film by a frame and float32 sound (channels, n), cut or filled with zeros to fit."""
+        if frame is not None:
+            fitted, base = self._fitted(frame), self._video.codec_context.time_base
+            fitted.time_base, fitted.pts, fitted.pict_type = base, round(self.length / base), 0
+            fitted.duration = round((self.length + seconds) / base) - fitted.pts
+            self._container.mux(self._video.encode(fitted))
+        if self._audio is not None and (due := self.due(seconds)) > 0:
+            samples = np.zeros((self.channels, due), np.float32)
+            samples[:, : sound.shape[1]] = sound[:, :due]
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=self._audio.layout.name)
+            frame.sample_rate, frame.time_base, frame.pts = self.rate, Fraction(1, self.rate), self.samples
+            self._container.mux(self._audio.encode(frame))
+            self.samples += due
+        self.length += seconds
+
+    def _fitted(self, frame: av.VideoFrame) -> av.VideoFrame:
+        width, height, colours = self._video.width, self._video.height, frame.colorspace
+        if rotation_of(frame):
+            frame = av.VideoFrame.from_ndarray(upright(self._scaler, frame, width, height), format="rgb24")
+        return self._scaler.reformat(frame, width, height, "yuv420p", dst_colorspace=colours)
+
+
+def _checked_pieces(path: AnyPath, segments: Sequence[Piece], destination: AnyPath) -> list[Piece]:
+    pieces = [(float(start), float(end)) for start, end in segments]
+    if not pieces:
+        raise MediaError(f"{path}: no pieces to cut were given, and at least one is needed.")
+    for start, end in pieces:
+        if not 0 <= start < end < math.inf:
+            raise MediaError(f"{path}: cannot cut from {start:g} s to {end:g} s; 0 <= start < end is needed.")
+    if os.path.exists(destination) and os.path.samefile(path, destination):
+        raise MediaError(f"{destination}: is the film itself; what is cut from it needs a different name.")
+    return pieces

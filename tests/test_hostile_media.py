@@ -1,0 +1,265 @@
+"""The limits of decoding; what `tests/fuzz.py` found, with the lines that build it; a slice of the fuzzer."""
+
+from __future__ import annotations
+
+import struct
+import time
+import warnings
+
+import av
+import numpy as np
+import pytest
+from films import clicks, make_film, tone
+
+from modeling_davihd.media import (
+    DecodingLimits,
+    FrameSampling,
+    MediaError,
+    MediaWarning,
+    cut_clips,
+    cut_reel,
+    probe,
+    stream_segments,
+)
+from tests import fuzz, mutants
+
+SMALL = FrameSampling(1, 48, 64)
+THREE_SECONDS = [i / 10 for i in range(30)]
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    return mutants.Bases(tmp_path_factory.mktemp("bases"))
+
+
+@pytest.fixture
+def film(tmp_path):
+    return make_film(
+        tmp_path / "film.mp4", times=THREE_SECONDS, fps=10, sounds=[(0, tone(3, 16000))], rate=16000
+    )
+
+
+def refusal(path, **options) -> str:
+    """The sentence with which a file is refused."""
+    with warnings.catch_warnings(), pytest.raises(MediaError) as error:
+        warnings.simplefilter("ignore", MediaWarning)
+        for _ in stream_segments(path, **options):
+            pass
+    text = str(error.value)
+    assert text.startswith(f"{path}: ") and text.endswith(".") and "\n" not in text
+    return text
+
+
+# The limits
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"pixels": 3071}, "pictures of 64 x 48 pixels; the decoding limit `pixels` is 3071."),
+        ({"channels": 0}, "has 1 channels; the decoding limit `channels` is 0."),
+        (
+            {"sampling_rates": (1000, 8000)},
+            "has 16000 samples a second; the decoding limit `sampling_rates` is 1000 to 8000.",
+        ),
+        (
+            {"packets_per_second": 1},
+            "packets or more in a few seconds; the decoding limit `packets_per_second` is 1.",
+        ),
+    ],
+)
+def test_what_is_beyond_a_limit_is_refused_with_both_numbers(film, tmp_path, limits, sentence):
+    limits = DecodingLimits(**limits)
+    assert refusal(film, frames=SMALL, limits=limits).endswith(sentence)
+    for cut in (
+        cut_reel,
+        lambda path, pieces, target, limits: cut_clips(path, pieces, [target], limits=limits),
+    ):
+        with pytest.raises(MediaError, match="decoding limit"):
+            cut(film, [(0, 3)], tmp_path / "reel.mp4", limits=limits)
+    assert not list(tmp_path.glob("*reel*"))
+
+
+def test_what_reaches_a_limit_is_not_refused(film, tmp_path):
+    limits = DecodingLimits(pixels=64 * 48, channels=1, sampling_rates=(16000, 16000), packets_per_second=60)
+    assert [chunk.end for chunk in stream_segments(film, frames=SMALL, limits=limits)] == [3.0]
+    cut_reel(film, [(0, 1)], tmp_path / "reel.mp4", limits=limits)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts"])
+def test_pictures_larger_than_the_header_says_are_not_decoded(tmp_path, suffix):
+    path = make_film(tmp_path / f"film.{suffix}", times=THREE_SECONDS, fps=10, size=(640, 480))
+    if suffix == "mkv":
+        content = path.read_bytes()
+        assert content.count(b"\xb0\x82\x02\x80\xba\x82\x01\xe0") == 1  # PixelWidth 640, PixelHeight 480
+        path.write_bytes(
+            content.replace(b"\xb0\x82\x02\x80\xba\x82\x01\xe0", b"\xb0\x82\x00\x40\xba\x82\x00\x30")
+        )
+    assert "video" in refusal(path, audio=False, frames=SMALL, limits=DecodingLimits(pixels=64 * 48))
+
+
+@pytest.mark.parametrize(("late", "limit"), [(20, 10.0), (700, DecodingLimits().silence)])
+def test_a_stream_that_begins_late_is_refused(tmp_path, late, limit):
+    sounds = [(late, clicks(1, 16000, [0.5]))]
+    path = make_film(tmp_path / "film.mkv", times=THREE_SECONDS, fps=10, sounds=sounds, rate=16000)
+    sentence = refusal(path, limits=DecodingLimits(silence=limit))
+    assert f"starts at {late}.0 s of the film; the decoding limit `silence` is {limit:g}." in sentence
+    chunks = list(stream_segments(path, limits=DecodingLimits(silence=late)))
+    assert chunks[-1].end == pytest.approx(late + 1, abs=0.1)
+
+
+def test_a_film_of_hours_has_more_than_a_few_bytes(tmp_path):
+    times = [100.0 * i for i in range(96)]
+    path = make_film(tmp_path / "film.mkv", times=times, fps=10, video_codec="mpeg4")
+    assert "lasts over 1800 s for so small a file; the decoding limit `bytes_per_second` is 25." in refusal(
+        path
+    )
+    with pytest.warns(MediaWarning, match="no sound"):
+        chunks = list(stream_segments(path, limits=DecodingLimits(bytes_per_second=0.01)))
+    assert chunks[-1].end == pytest.approx(9500, abs=1)
+
+
+# What was found
+
+
+def test_eight_and_more_channels_without_names_are_heard(tmp_path):
+    """PyAV reads beyond the planes of such sound, and crashed."""
+    for channels in (8, 9, 64):
+        samples = np.tile((0.5 * 32767 * tone(1, 16000)).astype("<i2")[:, None], channels)
+        path = tmp_path / f"{channels}.wav"
+        path.write_bytes(mutants.wav(1, channels, 16000, 16, samples.tobytes()))
+        (chunk,) = stream_segments(path)
+        assert chunk.end == 1.0 and np.abs(chunk.waveform).max() == pytest.approx(0.25, rel=0.02)
+        cut_reel(path, [(0, 1)], tmp_path / "reel.mp4")
+
+
+@pytest.mark.parametrize("rate", [1, 2, 999, 2**31 - 1])
+def test_rates_of_no_sound_are_refused(tmp_path, rate):
+    """A sample a second made hours of sound, and gigabytes, of a few kilobytes."""
+    path = tmp_path / "tape.wav"
+    path.write_bytes(mutants.wav(1, 2, rate, 16, bytes(100_000)))
+    assert f"has {rate} samples a second" in refusal(path)
+
+
+@pytest.mark.parametrize("name", mutants.PLAY_LISTS)
+@pytest.mark.parametrize("disguise", [None, "film.ts"])
+def test_no_other_file_is_read_through_a_play_list(tmp_path, bases, name, disguise):
+    """An uploaded list of ten lines gave the picture and the sound of a film that lay beside it."""
+    (tmp_path / "other.ts").write_bytes(bases.bytes("film.ts"))
+    list_file = tmp_path / (disguise or name)
+    for where in ("other.ts", str(tmp_path / "other.ts")):
+        list_file.write_text(mutants.PLAY_LISTS[name].format(film=where))
+        for use in (probe, lambda path: cut_reel(path, [(0, 1)], tmp_path / "reel.mp4")):
+            with pytest.raises(MediaError, match=list_file.name):
+                use(list_file)
+
+
+def test_numbered_names_are_no_pattern(tmp_path, bases):
+    """`%d.jpg` stood for the pictures 0.jpg, 1.jpg and so on."""
+    for name in ("0.jpg", "1.jpg", "%d.jpg"):
+        (tmp_path / name).write_bytes(bases.bytes("still.jpg"))
+    assert "of a kind that is read here" in refusal(tmp_path / "%d.jpg")
+
+
+@pytest.mark.parametrize("spacing", [0, 1, 20])
+def test_a_million_tiny_packets_of_sound_end_soon(tmp_path, spacing):
+    """With 20 ms between packets of two samples, each hole cost a new resampler: half an hour in all."""
+    path = mutants.tiny_mkv(tmp_path / "tiny.mkv", 1_000_000, spacing)
+    start = time.perf_counter()
+    assert "packets or more" in refusal(path, limits=DecodingLimits(packets_per_second=100))
+    assert time.perf_counter() - start < 5
+
+
+def test_a_slow_film_of_seconds_is_not_stretched_to_hours(tmp_path, bases):
+    """A flipped bit in an AVI's time scale made five hours of three seconds, which took minutes to score."""
+    content = bases.bytes("film.avi")
+    struct.pack_into("<I", content, content.index(b"strh") + 24 + 4, 2**24)
+    (tmp_path / "film.avi").write_bytes(content)
+    start = time.perf_counter()
+    assert refusal(tmp_path / "film.avi", frames=SMALL)
+    assert time.perf_counter() - start < 5
+
+
+def test_a_reel_of_a_film_without_size_is_refused(tmp_path):
+    """A stream without any key frame has no width to divide by."""
+    path = make_film(
+        tmp_path / "film.ts", times=THREE_SECONDS, fps=10, sounds=[(0, tone(3, 16000))], rate=16000
+    )
+    target = tmp_path / "cut.ts"
+    with av.open(str(path)) as source, av.open(str(target), "w") as output:
+        streams = [output.add_stream_from_template(stream) for stream in source.streams]
+        for packet in source.demux():
+            if packet.size and not (packet.stream.type == "video" and packet.is_keyframe):
+                packet.stream = streams[packet.stream_index]
+                output.mux(packet)
+    with pytest.warns(MediaWarning), pytest.raises(MediaError, match="cut.ts: nothing of its video"):
+        cut_reel(target, [(0, 1)], tmp_path / "reel.mp4")
+
+
+def test_a_reel_of_a_few_samples_is_refused(tmp_path):
+    """The encoder made no packet, so that there was no file to move into place."""
+    (tmp_path / "tape.wav").write_bytes(mutants.wav(1, 1, 1000, 16, bytes(6)))
+    with pytest.raises(MediaError, match="reel.mp4: .* nothing long enough"):
+        cut_reel(tmp_path / "tape.wav", [(0, 0.003)], tmp_path / "reel.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["tape.wav"]
+
+
+def test_names_may_break_lines(tmp_path, bases, capsys):
+    """What the command printed for `a⏎b.mp4` were two lines, the second of the file's making."""
+    path = tmp_path / "a\nerror: b\x1b[31m.mp4"
+    path.write_bytes(bases.bytes("film.mp4"))
+    from modeling_davihd.cli import main
+
+    assert main(["highlight", str(path), "--output-dir", str(tmp_path / "out"), "--formats", "json"]) == 0
+    path.write_bytes(b"no film")
+    assert main(["highlight", str(path), "--output-dir", str(tmp_path / "out"), "--formats", "json"]) == 1
+    said = capsys.readouterr()
+    assert said.out.count("\n") == said.err.count("\n") == 1 and "\x1b" not in said.out + said.err
+
+
+def test_names_too_long_are_refused(tmp_path):
+    assert "File name too long" in refusal(tmp_path / ("long" * 100 + ".mp4"))
+
+
+# The fuzzer
+
+
+def test_a_mutant_can_be_built_again_alone(tmp_path, bases):
+    for number, (kind, index) in enumerate(mutants.names(30)):
+        if kind == "pictures":  # some take their encoders a second
+            continue
+        folders = [tmp_path / f"{number}-{time}" for time in range(2)]
+        [folder.mkdir() for folder in folders]
+        first, second = (fuzz.build(kind, index, 11, bases, folder) for folder in folders)
+        assert first.name == second.name
+        if first.is_file() and not first.is_symlink():
+            again = first.read_bytes() == second.read_bytes()
+            assert again or kind == "lists"  # which hold the names of their folders
+
+
+def test_a_slice_of_the_fuzzer_ends_in_results_and_sentences():
+    plan = [one for one in fuzz.planned(90) if one[0] not in ("tiny", "pictures")][:50]
+    outcomes = list(fuzz.run_all(plan, seed=12))
+    assert [outcome for outcome in outcomes if outcome.outcome == "failure"] == []
+    assert len(outcomes) == 50 and {"result", "sentence"} == {outcome.outcome for outcome in outcomes}
+
+
+def test_the_fuzzer_notices_what_must_not_be(tmp_path):
+    path, output = tmp_path / "film.mp4", tmp_path / "out"
+    output.mkdir()
+    called = fuzz._Called
+    good = f"error: {path}: is no film or sound file of a kind that is read here.\n"
+    assert fuzz.judged_command(called(1, "", good), path, output)[0] == "sentence"
+    for wrong in (
+        called(1, "", "error: it is broken.\n"),  # names no file
+        called(1, "", f"error: {path}: \n"),
+        called(1, "", f"Traceback (most recent call last):\n  {path}\n"),
+        called(0, "", good),
+        called(-11, "", ""),
+        called(0, "film.mp4  0:00:03  1 highlight", ""),  # but no file
+    ):
+        with pytest.raises(fuzz.Failure):
+            fuzz.judged_command(wrong, path, output)
+    (output / ".film.highlights.mp4.77.tmp").write_bytes(b"")
+    with pytest.raises(fuzz.Failure, match="left behind"):
+        fuzz.judged_command(called(1, "", good), path, output)
