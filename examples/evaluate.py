@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 from tqdm import tqdm
-from transformers import AutoModel, PreTrainedModel, logging
+from transformers import PreTrainedModel, logging
 
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -27,6 +27,7 @@ from examples.runs import FIRST_SEEDS, TEST_CLIPS, Rows, log_mel_rate, on_cpu
 from examples.tables import headings, markdown, measured
 from examples.train import measure, predict
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
+from modeling_davihd.loading import checkpoint_folder, load_model
 
 BATCH = 8
 
@@ -78,6 +79,14 @@ def results(model: PreTrainedModel, name: str, dataset: str, split: str, clips: 
     return {**found, name: evaluate_model(model, rows)}
 
 
+def open_model(model: str) -> PreTrainedModel:
+    """The model of a checkpoint folder or Hub id. Raises ValueError naming it, unless all of it fits."""
+    try:
+        return load_model(checkpoint_folder(model))
+    except ValueError as error:
+        raise ValueError(f"The model {model} cannot be loaded: {error}") from error
+
+
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="evaluate.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -101,7 +110,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def evaluate(options: argparse.Namespace):
     """Score, write and print."""
-    model = AutoModel.from_pretrained(options.model)
+    model = open_model(options.model)
     name = Path(options.model).name
     found = results(model, name, options.dataset, options.split, options.clips)
     if options.json:

@@ -100,9 +100,6 @@ def load(folder: Path):
         raise ValueError(f"{folder} does not load: {sentence(error)}") from error
     if (kind := detect.model.config.model_type) != "davihd":  # whose code others would lack
         raise ValueError(f"{folder} holds a {kind} model; one of type davihd is needed.")
-    for name, tensor in detect.model.state_dict().items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise ValueError(f"{folder} has weights that are NaN or infinite: {name}.")
     return detect
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
-import json
 import os
+import re
 import sys
 import warnings
 from collections import Counter
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .baselines import MODEL_TYPES as BASELINE_TYPES
+from .loading import checkpoint_folder, load_extractor, load_model
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +50,9 @@ def _run(options: argparse.Namespace) -> int:
     except OSError as error:
         _say(f"error: --output-dir {options.output_dir} cannot be made a folder: {error.strerror or error}")
         return 1
+    if not os.access(options.output_dir, os.W_OK | os.X_OK):  # better told now than after an hour
+        _say(f"error: --output-dir {options.output_dir} cannot be written to")
+        return 1
     try:
         device = _device(options.device)
     except (RuntimeError, AssertionError, NotImplementedError):
@@ -74,76 +77,20 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def load_pipeline(model: str, device: torch.device) -> VideoHighlightDetectionPipeline:
-    """The pipeline of a checkpoint folder, a Hub id, or the model inside this package."""
-    folder = None if model == DEFAULT_MODEL else _checkpoint_folder(model)  # before what is slow to import
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-    from transformers import AutoModel, logging
+    """The pipeline of a checkpoint folder, a Hub id, or the model inside this package.
 
-    from . import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor, VideoHighlightDetectionPipeline
+    Raises ValueError unless all of it fits: see `loading`.
+    """
+    folder = None if model == DEFAULT_MODEL else checkpoint_folder(model)  # before what is slow to import
+    from transformers import logging
+
+    from . import DEFAULT_CHECKPOINT, VideoHighlightDetectionPipeline
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    checkpoint = folder or DEFAULT_CHECKPOINT
-    try:
-        extractor = DAViHDFeatureExtractor.from_pretrained(checkpoint)
-        network, report = AutoModel.from_pretrained(
-            checkpoint,
-            output_loading_info=True,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            trust_remote_code=False,
-        )
-    except (StrictDataclassError, SafetensorError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError(f"its files are damaged or not those of a DAViHD model ({error})") from error
-    kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
-    wrong = [name if isinstance(name, str) else name[0] for kind in kinds for name in report[kind]]
-    if wrong:
-        raise ValueError(f"its weights do not fit its config, as in {', '.join(sorted(wrong)[:5])}")
-    return VideoHighlightDetectionPipeline(network.eval(), feature_extractor=extractor, device=device)
-
-
-def _checkpoint_folder(model: str) -> Path:
-    """The folder of that name, or one with the files of that Hub id, downloaded or from before.
-
-    Raises ValueError where the name is that of a file or of no folder, or of another model.
-    """
-    path = Path(model)
-    if not path.is_dir():
-        if path.exists():
-            raise ValueError("it is a file; a checkpoint folder or a Hub id is needed")
-        if path.is_absolute() or model.startswith((".", "~")) or len(path.parts) > 2:
-            raise ValueError("there is no such folder")
-        _check_kind(_from_hub(model, ["config.json"]))  # before any large file
-        path = _from_hub(model, ["*.json", "*.safetensors"])
-    _check_kind(path)
-    return path
-
-
-def _from_hub(model: str, files: list[str]) -> Path:
-    """The folder that holds those files of a Hub id. Raises ValueError if they cannot be had."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
-    from huggingface_hub.utils import logging
-
-    logging.set_verbosity_error()
-    try:
-        return Path(snapshot_download(model, allow_patterns=files))
-    except RepositoryNotFoundError as error:
-        raise ValueError("there is no such folder, and no model that you may read on the Hub") from error
-    except LocalEntryNotFoundError as error:
-        raise ValueError(
-            "there is no such folder, the Hub cannot be reached, and no copy of its model is on this machine"
-        ) from error
-
-
-def _check_kind(path: Path) -> None:
-    try:
-        kind = json.loads((path / "config.json").read_text()).get("model_type")
-    except (FileNotFoundError, json.JSONDecodeError, AttributeError) as error:
-        raise ValueError("the folder has no readable config.json") from error
-    if kind not in (needed := ("davihd", *BASELINE_TYPES)):
-        raise ValueError(f"its config.json is that of a {kind!r} model; one of {', '.join(needed)} is needed")
+    folder = folder or DEFAULT_CHECKPOINT
+    extractor = load_extractor(folder)
+    return VideoHighlightDetectionPipeline(load_model(folder), feature_extractor=extractor, device=device)
 
 
 def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace) -> None:
@@ -264,13 +211,18 @@ def _one_line(error: Exception) -> str:
 def _tell(text: str) -> None:
     """Print a result; if nobody reads on, as after `| head`, the remaining files are still written."""
     try:
-        print(text, flush=True)
+        print(_printable(text), flush=True)
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(_printable(text), file=sys.stderr, flush=True)
+
+
+def _printable(text: str) -> str:
+    """Names of files may hold line breaks and what commands a terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 def _clock(seconds: float) -> str:

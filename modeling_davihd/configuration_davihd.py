@@ -12,6 +12,8 @@ from transformers.dynamic_module_utils import get_relative_import_files
 
 MODALITIES = ("visual", "semantic", "dynamics")
 FULL_LOG_MEL_RATE = 62.5
+MOST_PARAMETERS = 4e9  # of a network, twenty times the paper's: a bound on what a file may ask for
+MOST_BLOCKS = 64
 # Frozen encoders and their widths; None: as wide as the config says.
 VISUAL_BACKBONES = {"inception_v3": None, "resnet3d_34": 512, "statistics": 64}
 SEMANTIC_BACKBONES = {"panns_cnn14_16k": 2048, "statistics": 64}
@@ -26,6 +28,12 @@ CUSTOM_PIPELINES = {
     }
 }
 
+# What is given to configurations beside their fields, and what files of older transformers hold.
+KNOWN_ELSEWHERE = {
+    *("attn_implementation", "auto_map", "custom_pipelines", "model_type", "num_labels", "output_attentions"),
+    *("torch_dtype", "name_or_path", "_name_or_path", "_commit_hash", "_from_auto"),
+}
+
 
 @strict
 class HighlightConfig(PreTrainedConfig):
@@ -36,9 +44,10 @@ class HighlightConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs):
         name = type(self).__name__
         fields = [field for field in type(self).__annotations__ if field != "model_type"]
-        for key in kwargs:
-            if similar := difflib.get_close_matches(key, fields, n=1, cutoff=0.75):
-                raise ValueError(f"{name} has no field `{key}`; did you mean `{similar[0]}`?")
+        for key in kwargs.keys() - KNOWN_ELSEWHERE:  # transformers would act on some of them
+            similar = difflib.get_close_matches(key, fields, n=1)
+            hint = f"; did you mean `{similar[0]}`?" if similar else "."
+            raise ValueError(f"{name} has no field `{key}`{hint}")
         if self.pipeline_is_registered:  # or transformers would ask to trust the checkpoint's copy of it
             kwargs.pop("custom_pipelines", None)
         super().__post_init__(**kwargs)
@@ -174,6 +183,7 @@ class DAViHDConfig(HighlightConfig):
         self._validate_sizes()
         self._validate_blocks()
         self._validate_widths()
+        self._validate_whole()
 
     def _validate_choices(self):
         names = list(self.modalities)
@@ -200,9 +210,9 @@ class DAViHDConfig(HighlightConfig):
             self._require_range(1, 65536, "projection_dim")
         self._require_range(0, 256, "dynamics_num_layers")
         self._require_range(0, 1, "dropout", "batch_norm_momentum")
-        if not self.dynamics_temperature > 0:
+        if not 0 < self.dynamics_temperature < math.inf:
             raise ValueError(
-                f"`dynamics_temperature` is {self.dynamics_temperature}; it needs to be positive."
+                f"`dynamics_temperature` is {self.dynamics_temperature}; it needs to be positive and finite."
             )
         for field in ("log_mel_baseline_seconds", "dynamics_position_kernel"):
             seconds = getattr(self, field)
@@ -211,6 +221,8 @@ class DAViHDConfig(HighlightConfig):
 
     def _validate_blocks(self):
         blocks = len(self.dynamics_channels)
+        if blocks > MOST_BLOCKS:
+            raise ValueError(f"`dynamics_channels` has {blocks} blocks; at most {MOST_BLOCKS} are allowed.")
         fields = ("channels", "basis_kernels", "time_pooling", "frequency_pooling")
         for field in (f"dynamics_{name}" for name in fields):
             values = list(getattr(self, field))
@@ -240,6 +252,43 @@ class DAViHDConfig(HighlightConfig):
             raise ValueError(
                 f"The dynamics stream is {self.dynamics_width} wide; its positions need an even width."
             )
+
+    def _validate_whole(self):
+        if (parameters := self.approximate_parameters()) > MOST_PARAMETERS:
+            raise ValueError(
+                f"The network would have about {parameters / 1e9:.3g} billion parameters; at most "
+                f"{MOST_PARAMETERS / 1e9:g} billion are allowed."
+            )
+
+    def approximate_parameters(self) -> int:
+        """Numbers in the network's large matrices, the frozen backbones apart."""
+        listens = bool({"semantic", "dynamics"} & set(self.modalities))
+        visual, audio = self.visual_width * ("visual" in self.modalities), self.audio_width * listens
+        encoders = [visual]
+        if self.fusion_placement == "late" or "semantic" in self.modalities:
+            encoders.append(audio)
+        total = sum((4 + 2 * self.intermediate_ratio) * width**2 for width in encoders)
+        if "dynamics" in self.modalities:
+            total += self._dynamics_parameters()
+        if visual and audio:
+            total += 5 * (visual**2 + audio**2) + 4 * visual * audio
+        if self.projection_dim:
+            total += self.projection_dim * (self.visual_dim * bool(visual) + self.semantic_dim * bool(audio))
+        if self.fusion_operation == "concat":
+            total += 2 * audio**2
+        return total + 4 * (visual + audio) * self.score_hidden_dim + 2 * self.score_hidden_dim**2
+
+    def _dynamics_parameters(self) -> int:
+        width, channels = self.dynamics_width, list(self.dynamics_channels)
+        layers = self.dynamics_num_layers * (self.fusion_placement == "early")
+        layers *= (4 + 2 * self.intermediate_ratio) * width**2
+        kernels = zip([1, *channels], channels, self.dynamics_basis_kernels, strict=False)
+        convolutions = sum(9 * before * after * count for before, after, count in kernels)
+        bins = self.num_mel_bins
+        for factor in self.dynamics_frequency_pooling:
+            bins //= factor
+        positions = 0 if self.dynamics_positions == "sinusoidal" else width * self.dynamics_position_kernel
+        return layers + convolutions + channels[-1] * bins * width + positions
 
     def _require_divisible(self, heads_field: str, modality: str, width: int):
         if modality in self.modalities and width % getattr(self, heads_field):

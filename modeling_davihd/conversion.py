@@ -4,6 +4,7 @@ import functools
 import os
 import re
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -26,9 +27,11 @@ from .baselines.csta import CSTAModel
 from .baselines.pgl_sum import PGLSumModel
 from .baselines.umt import UMTModel
 from .configuration_davihd import DAViHDConfig
+from .loading import not_finite
 from .modeling_davihd import DAViHDModel
 
 StateDict = dict[str, Tensor]
+LARGEST_PCA = 8 * 2 * INCEPTION_FEATURES**2  # bytes: twice those of all components
 
 # Published checkpoints hold NumPy arrays beside their weights (CNN14's sampler indices, best scores so far):
 # plain data, whose rebuilding runs no foreign code.
@@ -44,8 +47,8 @@ def load_foreign_checkpoint(path: str | os.PathLike) -> StateDict:
     """The tensors of a .safetensors, .pth, .pt or .bin file, without executing anything stored in it.
 
     {"state_dict": ...} and {"model": ...} are unwrapped, and a `module.` that starts every key is removed.
-    Raises FileNotFoundError, or ValueError naming the file when it is of another kind, is damaged, holds
-    Python objects or holds no state dict.
+    Raises FileNotFoundError, or ValueError naming the file when it is of another kind, is damaged, would
+    unpack to more than it has, holds Python objects or holds no state dict of plain tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -67,6 +70,8 @@ def _read_safetensors(path: Path) -> StateDict:
 
 
 def _read_pickle(path: Path) -> object:
+    if (unpacked := _unpacked_size(path)) > path.stat().st_size:
+        raise ValueError(f"{path} is not loaded: it would unpack to {unpacked >> 20} MB.")
     try:
         with torch.serialization.safe_globals(_SAFE_GLOBALS):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -77,18 +82,32 @@ def _read_pickle(path: Path) -> object:
         ) from error
 
 
+def _unpacked_size(path: str | os.PathLike) -> int:
+    """Bytes of all that a zip archive holds; 0 for any other file, and for a damaged one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return 0
+
+
 def _unwrap(content: object, path: Path) -> StateDict:
     for wrapper in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not content:
         raise ValueError(f"{path} holds {_describe(content)}, not a state dict of named tensors.")
-    odd = [
-        str(key) for key, value in content.items() if not (isinstance(key, str) and isinstance(value, Tensor))
-    ]
+    odd = [str(key) for key, value in content.items() if not (isinstance(key, str) and _is_plain(value))]
     if odd:
         raise ValueError(f"{path} is not a state dict of named tensors: it also holds {_some(odd)}.")
     return dict(content)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor with numbers of its own, neither packed nor sparse."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.device.type != "cpu":
+        return False
+    return not value.is_quantized
 
 
 def _describe(content: object) -> str:
@@ -111,7 +130,8 @@ def strict_rename(
 
     `expected` is the state dict to fill (values may be on the meta device). Batch-norm step counters, which
     files from before PyTorch 0.4.1 lack and evaluation never reads, start at zero. Raises ValueError naming
-    `source` and up to five keys when keys are missing, left over or meet under one name, or a shape differs.
+    `source` and up to five keys when keys are missing, left over or meet under one name, when a shape or the
+    kind of number differs, and for numbers that are NaN or infinite.
     """
     names = {key: ours for key in state_dict if (ours := rename(key)) is not None}
     counters = {key for key in expected if key.endswith(".num_batches_tracked")}
@@ -126,6 +146,11 @@ def strict_rename(
         raise ValueError(f"The {source} checkpoint has two keys for each of {_some(twice)}.")
     for key, ours in names.items():
         _check_shape(source, key, state_dict[key], expected[ours].shape)
+        kind = state_dict[key].dtype
+        if expected[ours].is_floating_point() and not kind.is_floating_point:
+            raise ValueError(f"The {source} checkpoint's {key} is of {kind}; real numbers are needed.")
+    if wrong := not_finite({key: state_dict[key] for key in names}):
+        raise ValueError(f"The {source} checkpoint is NaN or infinite in {_some(wrong)}.")
     zeros = {key: torch.zeros((), dtype=torch.long) for key in counters}
     return zeros | {ours: state_dict[key] for key, ours in names.items()}
 
@@ -218,13 +243,15 @@ def load_pca(path: str | os.PathLike) -> StateDict:
 
 def _read_numpy(path: str | os.PathLike) -> np.ndarray | dict[str, np.ndarray]:
     try:
-        content = np.load(path, allow_pickle=False)
+        if (unpacked := _unpacked_size(path)) > LARGEST_PCA:
+            raise ValueError(f"it would unpack to {unpacked >> 20} MB")
+        content = np.load(path, allow_pickle=False, mmap_mode="r")  # of .npy; its header may lie
         if isinstance(content, np.ndarray):
             return content
         with content:
             return dict(content)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a readable .npy or .npz file of plain numbers.") from error
+    except (ValueError, EOFError, MemoryError, OverflowError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is not a readable .npy or .npz file of plain numbers: {error}.") from error
 
 
 def _pca_from_projection(projection: np.ndarray, path: str | os.PathLike) -> dict[str, np.ndarray]:

@@ -1,7 +1,5 @@
 """Configurations of the baselines. `modalities` of each is fixed: the streams that the model reads."""
 
-import math
-
 from huggingface_hub.dataclasses import strict
 
 from ..configuration_davihd import BACKBONES, HighlightConfig
@@ -82,7 +80,7 @@ class PGLSumConfig(BaselineConfig):
         super().validate_architecture()
         self._require_range(1, 256, "num_attention_heads", "num_local_attention_heads", "num_segments")
         self._require_range(0, 1, "dropout")
-        self._require_range(1, math.inf, "position_base")
+        self._require_range(1, 1e9, "position_base")
         self._require_choice("positions", ("absolute", "relative", "none"))
         self._require_choice("fusion", ("add", "mult", "avg", "max", "none"))
         self._require_divisible("visual_dim", self.num_attention_heads, "attention heads share it")

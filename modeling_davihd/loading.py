@@ -1,0 +1,300 @@
+"""Checkpoint folders, of whatever origin: the only way that commands, examples and the Space load a model.
+
+All that a folder says is checked before memory is taken for its weights; only JSON and safetensors are read,
+so that nothing in it can be executed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import numbers
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .baselines import MODEL_TYPES as BASELINE_TYPES
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+    from .feature_extraction_davihd import DAViHDFeatureExtractor
+
+MODEL_TYPES = ("davihd", *BASELINE_TYPES)
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl")
+LARGEST_JSON = 1 << 20  # bytes; ours have two thousand
+LARGEST_HEADER = 1 << 23  # bytes of names and shapes before the weights; 80 a tensor
+# Kinds of numbers that a tensor may be stored as, by whether it is of real or of whole numbers.
+STORED = {True: ("F64", "F32", "F16", "BF16"), False: ("I64",)}
+DTYPES = (None, "float32", "float16", "bfloat16", "float64")
+# Where settings of a feature extractor have to lie; what else it has, its own class or the backbone decides.
+EXTRACTOR_RANGES = {
+    "num_mel_bins": (1, 4096),
+    "n_fft": (16, 65536),
+    "hop_length": (1, 65536),
+    "frames_per_segment": (1, 64),
+    "image_size": (1, 1024),
+}
+EXTRACTOR_MARKS = ("feature_extractor_type", "processor_class", "auto_map")
+
+Shapes = dict[str, tuple[tuple[int, ...], str]]
+
+
+def checkpoint_folder(model: str) -> Path:
+    """The folder of that name, or one with the files of that Hub id, downloaded or from before.
+
+    Raises ValueError where the name is that of a file or of no folder, or of another model.
+    """
+    path = Path(model)
+    if not path.is_dir():
+        if path.exists():
+            raise ValueError("it is a file; a checkpoint folder or a Hub id is needed")
+        if path.is_absolute() or model.startswith((".", "~")) or len(path.parts) > 2:
+            raise ValueError("there is no such folder")
+        _read_kind(_from_hub(model, ["config.json"]))  # before any large file
+        path = _from_hub(model, ["*.json", "*.safetensors"])
+    _read_kind(path)
+    return path
+
+
+def load_model(folder: Path) -> PreTrainedModel:
+    """The model of a checkpoint folder, in evaluation mode; any of ours.
+
+    Raises ValueError, in a sentence without the folder's name, unless all of it fits: see `check_checkpoint`;
+    and weights that are NaN or infinite.
+    """
+    from transformers import AutoModel
+
+    check_checkpoint(folder)
+    model = AutoModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
+    if wrong := not_finite(model.state_dict()):
+        raise ValueError(f"its weights are NaN or infinite, as in {_some(wrong)}")
+    return model.eval()
+
+
+def load_extractor(folder: Path) -> DAViHDFeatureExtractor:
+    """The feature extractor of a checkpoint folder. Raises ValueError as `load_model` does."""
+    from . import DAViHDFeatureExtractor
+
+    fields = _read_object(folder / "preprocessor_config.json")
+    known = set(DAViHDFeatureExtractor().to_dict()) | set(EXTRACTOR_MARKS)
+    _check_known(fields, known, "preprocessor_config.json")
+    for name, (low, high) in EXTRACTOR_RANGES.items():
+        value = fields.get(name, low)
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(
+                f"its preprocessor_config.json has the {name} {_short(value)}; a whole number from {low} to "
+                f"{high} is needed"
+            )
+    for name in ("image_mean", "image_std"):
+        if name in fields and not _is_colour(fields[name]):
+            raise ValueError(f"its preprocessor_config.json has an {name} that is not three finite numbers")
+    if fields.get("log_mel_rate", 1) == 0 or 0 in fields.get("image_std", ()):
+        raise ValueError("its preprocessor_config.json divides by zero")
+    try:
+        return DAViHDFeatureExtractor.from_pretrained(folder)
+    except (TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"its preprocessor_config.json is not one of a DAViHD model ({error})") from error
+
+
+def check_checkpoint(folder: Path) -> PreTrainedConfig:
+    """The config of a folder all of whose weights are there, fit that config, and are stored safely.
+
+    Raises ValueError, in a sentence without the folder's name, for a config with unknown fields or with
+    sizes out of range, weights that are missing, left over, misshapen, cut off or pickled, and adapters.
+    """
+    config = _read_config(folder)
+    found = _read_shapes(folder)
+    _compare(_expected_shapes(config), found)
+    return config
+
+
+def not_finite(tensors: Mapping[str, object]) -> list[str]:
+    """Names of the floating-point tensors that hold NaN or infinite numbers."""
+    return [name for name, tensor in tensors.items() if tensor.is_floating_point() and not _is_finite(tensor)]
+
+
+def _is_finite(tensor) -> bool:
+    """By its extremes, which takes no memory; NaN counts as both."""
+    return (
+        tensor.is_meta or tensor.numel() == 0 or bool(sum(extreme * 0 for extreme in tensor.aminmax()) == 0)
+    )
+
+
+# Config
+
+
+def _read_kind(folder: Path) -> str:
+    try:
+        kind = _read_object(folder / "config.json").get("model_type")
+    except ValueError as error:
+        raise ValueError(f"the folder has no readable config.json: {error}") from error
+    if kind not in MODEL_TYPES:
+        raise ValueError(
+            f"its config.json is that of a {_short(kind)} model; one of {', '.join(MODEL_TYPES)} is needed"
+        )
+    return kind
+
+
+def _read_object(path: Path) -> dict:
+    """A small JSON file that holds an object. Raises ValueError, naming the file, for any other content."""
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"{path.name} has more than {LARGEST_JSON >> 20} MB")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"there is no {path.name}") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"{path.name} is not readable JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} holds no JSON object")
+    return content
+
+
+def _read_config(folder: Path) -> PreTrainedConfig:
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoConfig
+
+    from . import registration  # noqa: F401  (makes our model types known)
+
+    _read_kind(folder)
+    fields = _read_object(folder / "config.json")
+    if (dtype := fields.get("dtype", fields.get("torch_dtype"))) not in DTYPES:
+        raise ValueError(f"its config.json has the dtype {_short(dtype)}; one of {DTYPES[1:]} is needed")
+    if "attn_implementation" in fields:  # it may name code on the Hub
+        raise ValueError("its config.json names an attn_implementation, which is not for a file to choose")
+    try:
+        return AutoConfig.for_model(**fields)
+    except StrictDataclassError as error:
+        raise ValueError(f"its config.json does not hold: {error.__cause__ or error}") from error
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        raise ValueError(f"its config.json does not hold: {error}") from error
+
+
+def _check_known(fields: Iterable[str], known: Collection[str], file: str) -> None:
+    for name in fields:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"its {file} has the field {_short(name)}, which nothing here reads{hint}")
+
+
+def _is_colour(values: object) -> bool:
+    return (
+        isinstance(values, list)
+        and len(values) == 3
+        and all(isinstance(one, numbers.Real) and math.isfinite(one) for one in values)
+    )
+
+
+# Weights
+
+
+def _read_shapes(folder: Path) -> Shapes:
+    """Shape and kind of every stored tensor, from the headers of the files alone."""
+    if (folder / "adapter_config.json").exists():
+        raise ValueError("it holds an adapter_config.json, which would bring in another model")
+    if (folder / WEIGHTS).is_file():
+        return _read_header(folder / WEIGHTS)
+    if not (folder / INDEX).is_file():
+        raise ValueError(_no_weights(folder))
+    weight_map = _read_object(folder / INDEX).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ValueError(f"its {INDEX} has no weight_map")
+    shapes: Shapes = {}
+    for file in sorted(set(map(str, weight_map.values()))):
+        if Path(file).name != file or not file.endswith(".safetensors"):
+            raise ValueError(f"its {INDEX} names {_short(file)}, which is no .safetensors file of the folder")
+        if not (folder / file).is_file():
+            raise ValueError(f"it lacks {file}, which its {INDEX} names")
+        shapes |= _read_header(folder / file)
+    return shapes
+
+
+def _no_weights(folder: Path) -> str:
+    pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLES]
+    if not pickles:
+        return f"it has no {WEIGHTS}"
+    return f"its weights are in {min(pickles)}, a pickle, which could run code; {WEIGHTS} is needed"
+
+
+def _read_header(path: Path) -> Shapes:
+    from safetensors import SafetensorError, safe_open
+
+    with path.open("rb") as file:
+        if int.from_bytes(file.read(8), "little") > LARGEST_HEADER:
+            raise ValueError(
+                f"its {path.name} is damaged: it claims a header of over {LARGEST_HEADER >> 20} MB"
+            )
+    try:
+        with safe_open(path, "pt") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}
+            return {name: (tuple(one.get_shape()), one.get_dtype()) for name, one in slices.items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"its {path.name} is damaged or cut off ({error})") from error
+
+
+def _expected_shapes(config: PreTrainedConfig) -> Mapping[str, object]:
+    """The state dict of the config's model, without memory behind it."""
+    import torch
+    from transformers import AutoModel
+
+    with torch.device("meta"):
+        return AutoModel.from_config(config, trust_remote_code=False).state_dict()
+
+
+def _compare(expected: Mapping[str, object], found: Shapes) -> None:
+    if missing := expected.keys() - found.keys():
+        raise ValueError(f"its weights do not fit its config: {_some(missing)} missing")
+    if extra := found.keys() - expected.keys():
+        raise ValueError(f"its weights do not fit its config: {_some(extra)} left over")
+    for name, tensor in expected.items():
+        (shape, kind), needed = found[name], tuple(tensor.shape)
+        if shape != needed:
+            raise ValueError(
+                f"its weights do not fit its config: {name} has shape {shape}, {needed} is needed"
+            )
+        if kind not in STORED[tensor.is_floating_point()]:
+            raise ValueError(f"its weights are stored as {kind} in {name}, which is not read")
+
+
+def _some(names: Iterable[str], limit: int = 5) -> str:
+    names = sorted(map(_plain, names))
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest
+
+
+def _plain(name: str) -> str:
+    return name if len(name) < 80 else f"{name[:77]}..."
+
+
+def _short(value: object) -> str:
+    return _plain(repr(value))
+
+
+def _from_hub(model: str, files: list[str]) -> Path:
+    """The folder that holds those files of a Hub id. Raises ValueError if they cannot be had."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()
+    try:
+        return Path(snapshot_download(model, allow_patterns=files))
+    except RepositoryNotFoundError as error:
+        raise ValueError("there is no such folder, and no model that you may read on the Hub") from error
+    except LocalEntryNotFoundError as error:
+        raise ValueError(
+            "there is no such folder, the Hub cannot be reached, and no copy of its model is on this machine"
+        ) from error
+
+
+__all__ = [
+    "check_checkpoint",
+    "checkpoint_folder",
+    "load_extractor",
+    "load_model",
+    "not_finite",
+]
