@@ -290,8 +290,9 @@ def writing(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors do not raise OSError
-        free = shutil.disk_usage(folder.parent).free >> 20
         shutil.rmtree(folder, ignore_errors=True)
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(there).free >> 20
         raise OSError(f"{folder} cannot be written, {free} MB are free on its disk: {error}") from error
 
 

@@ -8,9 +8,11 @@ at all.
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import math
 import os
+import time
 import unicodedata
 import uuid
 import warnings
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FPS = 25.0  # of edit lists for films without a picture
 CHAPTER_SECONDS = 10
+LEFTOVER_SECONDS = 3600  # without a change: no writer is so slow
 EDL_EVENTS = 999  # event numbers have three digits
 
 
@@ -269,6 +272,7 @@ def write_outputs(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriterError(f"{folder}: cannot be made a folder ({error.strerror or error}).") from error
+    _clear_leftovers(folder, result.source.stem)
     written, problems = [], []
     for name in formats:
         try:
@@ -278,6 +282,15 @@ def write_outputs(
     if problems:
         raise WriterError(" ".join(problems))
     return written
+
+
+def _clear_leftovers(folder: Path, stem: str) -> None:
+    """Remove what runs that were killed left of this film's outputs; what is younger may still be written."""
+    oldest = time.time() - LEFTOVER_SECONDS
+    for path in folder.glob(f".{glob.escape(stem)}.highlight*.tmp"):
+        with suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 @contextmanager

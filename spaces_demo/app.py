@@ -37,7 +37,9 @@ def build(limits: Limits) -> gr.Blocks:
     listen_for_damage()
     work = {"concurrency_id": "work", "concurrency_limit": limits.jobs}
     with gr.Blocks(
-        title="Highlights of a film", delete_cache=(600, limits.keep_seconds), analytics_enabled=False
+        title="Highlights of a film",
+        delete_cache=(min(600, limits.keep_seconds), limits.keep_seconds),
+        analytics_enabled=False,
     ) as page:
         gr.Markdown(HEADER)
         film, model = _inputs(limits)
