@@ -14,30 +14,41 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import sys
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
 from tqdm import tqdm
 
+from datasets_scripts.card import dataset_card
+from datasets_scripts.deaths import BEGUN, Deaths
 from datasets_scripts.extraction import (
     NUM_MEL_BINS,
     DatasetError,
+    Encoders,
     Extractor,
     Given,
     Settings,
     UnusableVideo,
     UsageError,
     check_weights,
-    file_print,
     settings_from,
 )
 from datasets_scripts.options import add_extraction_arguments
-from datasets_scripts.rows import SPLITS, Mismatched, Video, check_videos, row_of, video_identity
+from datasets_scripts.rows import (
+    SPLITS,
+    Decoded,
+    Mismatched,
+    Video,
+    check_videos,
+    decoded,
+    row_of,
+    video_identity,
+)
 from datasets_scripts.shards import (
     PARTIAL,
     Note,
@@ -51,10 +62,13 @@ from datasets_scripts.shards import (
     write_text,
     writing,
 )
+from datasets_scripts.sources import file_print
 from modeling_davihd import __version__
 from modeling_davihd.media import MediaError, MediaWarning
 
 ROWS_PER_SHARD = 16
+ATTEMPTS = 3  # at decoding a video: twice more than once
+UNFINISHED = "unfinished"  # in place of the fingerprint of a shard that another run shall build again
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,27 @@ class Shard:
     path: Path
     split: str
     videos: Sequence[Video]
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What came of one shard, as plain data.
+
+    fingerprint: of all that went into it. seconds: that its rows last. missing: [video_id, reason].
+    widths: of the feature columns. kept: it was there already. worker: which process built it, with the
+    seconds that it spent on each stage.
+    """
+
+    name: str
+    split: str
     fingerprint: str
+    rows: int
+    seconds: float
+    missing: list[list[str]]
+    widths: dict[str, int]
+    kept: bool
+    worker: str
+    spent: dict[str, float]
 
 
 def build_dataset(
@@ -112,117 +146,211 @@ def build_dataset(
     """
     check_weights(settings)
     check_videos(videos, settings)
-    extractor = Extractor(settings)
-    data = Path(out) / "data"
-    with writing(data):
-        data.mkdir(parents=True, exist_ok=True)
-    plan = _plan(data, videos, settings, rows_per_shard)
-    features = row_features(extractor.widths, videos[0].extras)
-    kept = _keep(data, plan)
-    if len(kept) < len(plan):  # nothing shall take a half-built dataset for a whole one
-        for name in ("extraction.json", "README.md"):
-            (Path(out) / name).unlink(missing_ok=True)
+    data, plan = Path(out) / "data", plan_shards([video.split for video in videos], rows_per_shard)
+    shards = [Shard(data / name, split, [videos[i] for i in rows]) for name, split, rows in plan]
+    labelled, extras = videos[0].labels is not None, videos[0].extras
+    job = Job(
+        settings,
+        settings.identity(),
+        labelled,
+        extras,
+        mismatched,
+        spare_shards(data, [shard.path.name for shard in shards]),
+    )
+    build, reports = ShardBuilder(job), []
     with tqdm(total=len(videos), unit="video", disable=None, desc=str(out)) as progress:
-        for shard in plan:
-            if shard.path in kept:
-                progress.update(len(shard.videos))
-                continue
-            note = Note(shard.fingerprint, [])
-            rows = _rows(shard.videos, extractor, mismatched, note, progress)
-            write_shard(shard.path, features, rows, note)
-    return _finish(Path(out), plan, settings, extractor.widths, card, list(missing), len(kept))
+        for shard in shards:
+            reports.append(build(shard, progress.update))
+    return finish(Path(out), reports, job, card, missing)
 
 
-def _plan(data: Path, videos: Sequence[Video], settings: Settings, rows_per_shard: int) -> list[Shard]:
-    how, plan = [__version__, settings.identity()], []
+def plan_shards(
+    splits: Sequence[str], rows_per_shard: int = ROWS_PER_SHARD
+) -> list[tuple[str, str, list[int]]]:
+    """The (file name, split, numbers of the videos) of each shard, for the split of each video."""
+    plan = []
     for split in SPLITS:
-        chosen = [video for video in videos if video.split == split]
+        chosen = [number for number, one in enumerate(splits) if one == split]
         parts = [chosen[i : i + rows_per_shard] for i in range(0, len(chosen), rows_per_shard)]
         for number, part in enumerate(parts):
-            path = data / f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
-            plan.append(Shard(path, split, part, _digest([how, [video_identity(video) for video in part]])))
+            plan.append((f"{split}-{number:05d}-of-{len(parts):05d}.parquet", split, part))
     return plan
+
+
+def spare_shards(data: Path, planned: Iterable[str]) -> dict[str, Path]:
+    """By fingerprint, the shards in `data` whose names are not planned. Makes the folder."""
+    with writing(data):
+        data.mkdir(parents=True, exist_ok=True)
+    names = set(planned)
+    notes = {path: read_note(path) for path in shards_in(data)}
+    return {note.fingerprint: path for path, note in notes.items() if note and path.name not in names}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the shards of one dataset have in common.
+
+    identity: that of the settings. labelled: whether videos have labels. extras: like those of any video.
+    spare: as `spare_shards` gives. run: names this run where processes may die and others go on with their
+    shards; a video over which three of them die is listed as missing.
+    """
+
+    settings: Settings
+    identity: Mapping[str, object]
+    labelled: bool = True
+    extras: Mapping[str, object] = field(default_factory=dict)
+    mismatched: Mismatched = "refuse"
+    spare: Mapping[str, Path] = field(default_factory=dict)
+    run: str | None = None
+
+
+class ShardBuilder:
+    """Builds a shard, or keeps it where it is there already: what every engine runs for each shard."""
+
+    def __init__(self, job: Job, encoders: Encoders | None = None):
+        self._job, self._extractor = job, Extractor(job.settings, encoders)
+        self._features = row_features(self._extractor.widths, job.extras, job.labelled)
+
+    def __call__(self, shard: Shard, progress: Callable[[], object] = lambda: None) -> ShardReport:
+        """Calls `progress` for each video. Raises DatasetError, in one sentence naming the video or file."""
+        job, stages = self._job, self._extractor.stages
+        stages.seconds.clear()
+        fingerprint = _digest(
+            [[__version__, job.identity], [video_identity(video) for video in shard.videos]]
+        )
+        kept = _keep(shard.path, fingerprint, job.spare)
+        if kept:
+            for _ in shard.videos:
+                progress()
+        else:
+            for name in ("extraction.json", "README.md", "failures.parquet"):  # half-built is not whole
+                (shard.path.parent.parent / name).unlink(missing_ok=True)
+            note = Note(fingerprint, [])
+            with Deaths(shard.path, job.run) as deaths, stages("writing"):
+                rows = stages.each("checking", self._rows(shard, note, deaths, progress))
+                write_shard(shard.path, self._features, rows, note)
+        rows, seconds = count(shard.path)
+        return ShardReport(
+            name=shard.path.name,
+            split=shard.split,
+            fingerprint=fingerprint,
+            rows=rows,
+            seconds=seconds,
+            missing=read_note(shard.path).missing,
+            widths=dict(self._extractor.widths),
+            kept=kept,
+            worker=f"{platform.node()}:{os.getpid()}",
+            spent=dict(stages.seconds),
+        )
+
+    def _rows(
+        self, shard: Shard, note: Note, deaths: Deaths, progress: Callable[[], object]
+    ) -> Iterator[Row]:
+        """The rows in order, each as soon as the batches it is in are full; unusable videos are noted."""
+        reasons: dict[str, str] = {}
+        waiting: deque[tuple[Video, Decoded]] = deque()
+        for video in shard.videos:
+            try:
+                deaths.begin(video.video_id)
+                waiting.append((video, _decoded(video, self._extractor, note)))
+            except UnusableVideo as error:
+                reasons[video.video_id] = str(error)
+            while waiting and self._extractor.is_ready(waiting[0][1].film):
+                yield from self._row(*waiting.popleft(), reasons)
+            progress()
+        self._extractor.flush()
+        for video, parts in waiting:
+            yield from self._row(video, parts, reasons)
+        note.missing += [
+            [one.video_id, reasons[one.video_id]] for one in shard.videos if one.video_id in reasons
+        ]
+
+    def _row(self, video: Video, parts: Decoded, reasons: dict[str, str]) -> Iterator[Row]:
+        try:
+            yield row_of(video, parts, self._extractor, self._job.mismatched)
+        except UnusableVideo as error:
+            reasons[video.video_id] = str(error)
+        except OSError as error:
+            raise DatasetError(f"{video.video_id}: cannot be read ({error.strerror or error}).") from error
+
+
+def _decoded(video: Video, extractor: Extractor, note: Note) -> Decoded:
+    """Decode a video, in ATTEMPTS. A file that cannot be fetched leaves the shard to be tried again."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return decoded(video, extractor)
+        except UnusableVideo:
+            if attempt == ATTEMPTS:
+                raise
+        except OSError as error:
+            if attempt == ATTEMPTS:
+                note.fingerprint = UNFINISHED
+                said = f"{video.media}: cannot be fetched ({error.strerror or error})."
+                raise UnusableVideo(said) from error
 
 
 def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _keep(data: Path, plan: list[Shard]) -> set[Path]:
-    """The planned shards that are there already, after moving those of another plan that fit into place."""
-    planned = {shard.path: shard for shard in plan}
-    notes = {path: read_note(path) for path in shards_in(data)}
-    spare = {note.fingerprint: path for path, note in notes.items() if note and path not in planned}
-    kept = set()
-    for path, shard in planned.items():
-        note = notes.get(path)
-        if note and note.fingerprint == shard.fingerprint:
-            source = path
-        elif (source := spare.get(shard.fingerprint)) is None:
-            continue
-        if is_whole(source):
-            with writing(path):
-                os.replace(source, path)
-            kept.add(path)
-    return kept
+def _keep(path: Path, fingerprint: str, spare: Mapping[str, Path]) -> bool:
+    """Whether the planned shard is there, after moving that of another plan, if it fits, into its place."""
+    source = path
+    if (note := read_note(path)) is None or note.fingerprint != fingerprint:
+        source = spare.get(fingerprint)
+    if source is None or not is_whole(source):
+        return False
+    if source != path:
+        with writing(path):
+            os.replace(source, path)
+    return True
 
 
-def _rows(
-    videos: Sequence[Video], extractor: Extractor, mismatched: Mismatched, note: Note, progress: tqdm
-) -> Iterator[Row]:
-    """The rows of one shard; videos that cannot be used are noted as missing."""
-    for video in videos:
-        try:
-            yield row_of(video, extractor, mismatched)
-        except UnusableVideo as error:
-            note.missing.append([video.video_id, str(error)])
-        except OSError as error:
-            raise DatasetError(f"{video.video_id}: cannot be read ({error.strerror or error}).") from error
-        progress.update()
-
-
-def _finish(
+def finish(
     out: Path,
-    plan: list[Shard],
-    settings: Settings,
-    widths: Mapping[str, int],
+    reports: Sequence[ShardReport],
+    job: Job,
     card: str,
-    missing: list[tuple[str, str]],
-    kept: int,
+    missing: Sequence[tuple[str, str]] = (),
 ) -> Report:
-    """Remove what belongs to no shard, and write the three files about the dataset, as measured."""
-    report = _measured(plan, missing, kept)
+    """Remove what belongs to no shard, and write the three files about the dataset, as measured.
+
+    reports: of all shards, in the order of the plan. Raises DatasetError where there is not one row.
+    """
+    report = _measured(reports, missing)
     if not any(report.videos.values()):
         raise DatasetError(
             f"{out}: no video could be used; the first is missing because {report.missing[0][1]}"
         )
-    planned = {shard.path for shard in plan}
-    for path in {*shards_in(out / "data"), *(out / "data").glob(f"*.parquet{PARTIAL}")} - planned:
+    data, planned = out / "data", {one.name for one in reports}
+    left = [path for path in shards_in(data) if path.name not in planned]
+    for path in (*left, *data.glob(f"*{PARTIAL}"), *data.glob(f"*{BEGUN}"), *out.glob(f"*{PARTIAL}")):
         path.unlink(missing_ok=True)
     notes = [{"video_id": video_id, "reason": reason} for video_id, reason in report.missing]
     write_text(out / "missing.json", _json(notes))
-    facts = _extraction(plan, settings, widths, report)
-    write_text(out / "README.md", dataset_card(card, facts, len(notes)))
+    facts = _extraction(reports, job.settings, report)
+    write_text(out / "README.md", dataset_card(card, facts, len(notes), job.labelled))
     write_text(out / "extraction.json", _json(facts))
     return report
 
 
-def _measured(plan: list[Shard], missing: list[tuple[str, str]], kept: int) -> Report:
+def _measured(reports: Sequence[ShardReport], missing: Sequence[tuple[str, str]]) -> Report:
     videos, seconds, missing = Counter(), Counter(), list(missing)
-    for shard in plan:
-        rows, length = count(shard.path)
-        videos[shard.split] += rows
-        seconds[shard.split] += length
-        missing += [(video_id, reason) for video_id, reason in read_note(shard.path).missing]
+    for one in reports:
+        videos[one.split] += one.rows
+        seconds[one.split] += one.seconds
+        missing += [(video_id, reason) for video_id, reason in one.missing]
     lengths = {split: round(length, 3) for split, length in seconds.items()}
-    return Report(dict(videos), lengths, missing, len(plan) - kept, kept)
+    kept = sum(one.kept for one in reports)
+    return Report(dict(videos), lengths, missing, len(reports) - kept, kept)
 
 
 def _json(content: object) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def _extraction(plan: list[Shard], settings: Settings, widths: Mapping[str, int], report: Report) -> dict:
+def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Report) -> dict:
+    widths = reports[0].widths
     facts = {
         "davihd": __version__,
         "visual_backbone": settings.visual_backbone,
@@ -236,74 +364,11 @@ def _extraction(plan: list[Shard], settings: Settings, widths: Mapping[str, int]
             for split, videos in report.videos.items()
             if videos  # `load_dataset` refuses a split without rows
         },
-        "fingerprint": _digest([[shard.fingerprint for shard in plan], report.missing]),
+        "fingerprint": _digest([[one.fingerprint for one in reports], report.missing]),
     }
     if settings.given:
         facts["source"] = {name: given.source for name, given in sorted(settings.given.items())}
     return facts
-
-
-def dataset_card(card: str, facts: Mapping, missing: int) -> str:
-    """The caller's text, completed by front matter that names the files, and by what was measured."""
-    header, text = _front_matter(card)
-    files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in facts["splits"]]
-    # `load_dataset` tells its cached copies of local folders apart by what the card says, not by the files.
-    description = f"fingerprint {facts['fingerprint']}"
-    header["configs"] = [{"config_name": "default", "description": description, "data_files": files}]
-    rows = [
-        f"| {split} | {one['videos']} | {one['seconds'] / 3600:.2f} |"
-        for split, one in facts["splits"].items()
-    ]
-    tail = CARD_TAIL.format(
-        rows="\n".join(rows),
-        features="\n".join(_feature_lines(facts)),
-        missing="No video is missing."
-        if missing == 0
-        else f"{missing} could not be used; `missing.json` says which, and why.",
-    )
-    front = yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
-    return f"---\n{front}---\n\n{text.strip()}\n{tail}"
-
-
-def _front_matter(card: str) -> tuple[dict, str]:
-    if not card.startswith("---\n"):
-        return {}, card
-    header, text = card.removeprefix("---\n").split("\n---\n", 1)
-    return yaml.safe_load(header) or {}, text
-
-
-CARD_TAIL = """
-## Contents
-
-| split | videos | hours |
-|---|---|---|
-{rows}
-
-{missing}
-
-One row is one video. T = ceil(duration) seconds; second t of every column is [t, t + 1) of the video.
-
-- `video_id`, `duration` in seconds, `labels` (T,): a highlight score for every second, 0 to 1
-{features}
-
-`datasets.load_dataset(DIR, writer_batch_size=16)` reads it in little memory, and
-`.with_format("torch", dtype=torch.float16)` makes reading rows fast. `extraction.json` says how the features
-were made, for programs.
-"""
-
-
-def _feature_lines(facts: Mapping) -> Iterator[str]:
-    for kind in ("visual", "semantic"):
-        if (name := facts[f"{kind}_backbone"]) is None:
-            continue
-        made = facts.get("source", {}).get(f"{kind}_features")
-        origin = f"of {name}" + (f", taken from {made}" if made else "")
-        if name == "statistics":
-            origin = "plain descriptors without a trained network, for trying things out"
-        yield f"- `{kind}_features` (T, {facts[f'{kind}_dim']}), float16: {origin}"
-    if (rate := facts["log_mel_rate"]) is not None:
-        shape = f"(ceil({rate:g} T), {facts['num_mel_bins']})"
-        yield f"- `log_mel` {shape}, float16: log(mel + 1e-8) of 16 kHz sound, {rate:g} rows a second"
 
 
 def run_command(command: Callable[[], int], prog: str) -> int:

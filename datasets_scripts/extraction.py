@@ -1,21 +1,22 @@
-"""Features of one video: decoded once, in order, its pixels and samples turned into features at once."""
+"""Features of videos: each decoded once, in order, its pixels and samples turned into features at once."""
 
 from __future__ import annotations
 
 import argparse
 import functools
-import hashlib
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from datasets_scripts.batches import SEGMENTS, Batches, Result
+from datasets_scripts.sources import file_print
+from datasets_scripts.stages import Stages
 from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES, FrozenBackbone
 from modeling_davihd.configuration_davihd import FULL_LOG_MEL_RATE
 from modeling_davihd.conversion import (
@@ -31,7 +32,7 @@ from modeling_davihd.pipeline_davihd import FeatureStream, feature_extractor_for
 
 NUM_MEL_BINS = 128
 CHUNK_SECONDS = 30
-HASHED = 1 << 16  # bytes at the beginning, in the middle and at the end of a file
+STAGES = {"visual_features": "visual encoder", "semantic_features": "semantic encoder"}
 
 Arrays = dict[str, np.ndarray]
 
@@ -106,39 +107,71 @@ class Settings:
 
 @dataclass(frozen=True)
 class Film:
-    """features: (T, width) each, `log_mel` (M, 128), all float16. damage: what was wrong with the file."""
+    """What became of a film, or of sound alone, when it was decoded.
+
+    features: float16 arrays that are there already (`log_mel` (M, 128)). tickets: of those that encoders make
+    in batches across films; `Extractor.features` gives all. damage: what was wrong with the file.
+    """
 
     features: Arrays
+    tickets: dict[str, torch.Tensor]
     duration: float
     damage: str | None = None
 
 
-class Extractor:
-    """The backbones of settings that `check_weights` accepts, loaded, and the features they make.
+class Encoders:
+    """The backbones of settings that `check_weights` accepts, loaded.
 
     Raises DatasetError, in one sentence, where weights are not those of their backbone.
     """
 
     def __init__(self, settings: Settings):
-        self.settings = settings
-        device, computed = torch.device(settings.device), settings.computed
-        self._visual = self._semantic = None
-        if "visual_features" in computed:
-            self._visual = _load(_visual_backbone, settings, device)
-        if "semantic_features" in computed:
-            self._semantic = _load(_semantic_backbone, settings, device)
-        self._log_mel = "log_mel" in computed
+        device, build = torch.device(settings.device), {}
+        if "visual_features" in settings.computed:
+            build["visual_features"] = _visual_backbone
+        if "semantic_features" in settings.computed:
+            build["semantic_features"] = _semantic_backbone
+        self._backbones = {name: _load(function, settings, device) for name, function in build.items()}
+        if device.type != "cpu":  # batches are chosen to fit there
+            for backbone in self._backbones.values():
+                backbone.chunk_size = SEGMENTS
+        self._normalise = feature_extractor_for(settings.visual_backbone).normalise
+        self.widths = {name: backbone.dim for name, backbone in self._backbones.items()}
+
+    def encode(self, name: str, segments: torch.Tensor) -> torch.Tensor:
+        """Frames as bytes (n, P, H, W, 3), or sound (n, 16000) -> that column's features (n, dim)."""
+        inputs = self._normalise(segments) if name == "visual_features" else segments
+        backbone = self._backbones[name]
+        return backbone(inputs.to(backbone.device)).cpu()
+
+    def submit(self, name: str, segments: torch.Tensor) -> Result:
+        """As `encode`, for `Batches`: here nothing has to be waited for."""
+        features = self.encode(name, segments)
+        return lambda: features
+
+
+class Extractor:
+    """Films into features; `stages` says where the time went.
+
+    encoders: the settings' own, in this process, unless others stand in for them.
+    """
+
+    def __init__(self, settings: Settings, encoders: Encoders | None = None):
+        self.settings, self.stages = settings, Stages()
+        self._encoders = encoders or Encoders(settings)
+        self._batches = {
+            name: Batches(functools.partial(self._submit, name)) for name in self._encoders.widths
+        }
         rate = settings.log_mel_rate or FULL_LOG_MEL_RATE
-        self._extractor = feature_extractor_for(settings.visual_backbone, log_mel_rate=rate)
-        self.widths = {name: given.width for name, given in settings.given.items()}
-        for name, backbone in (("visual_features", self._visual), ("semantic_features", self._semantic)):
-            if backbone is not None:
-                self.widths[name] = backbone.dim
+        self._front_end = feature_extractor_for(settings.visual_backbone, log_mel_rate=rate)
+        # Frames travel as bytes, a quarter of the size, and are normalised where they are encoded.
+        self._front_end.normalise = torch.from_numpy
+        self.widths = {name: given.width for name, given in settings.given.items()} | self._encoders.widths
         if settings.log_mel_rate is not None:
             self.widths["log_mel"] = NUM_MEL_BINS
 
     def film(self, path: Path) -> Film:
-        """The features of a media file. Raises UnusableVideo, naming the file, if it lacks what they need."""
+        """Decode a media file. Raises UnusableVideo, naming the file, if it lacks what its features need."""
         stream = self._stream()
         try:
             if stream.listens and not probe(path).has_audio:
@@ -146,40 +179,68 @@ class Extractor:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", MediaWarning)
                 wanted = {"audio": stream.listens or stream.sampling is None, "frames": stream.sampling}
-                film = _drain(stream, stream_segments(path, chunk_seconds=CHUNK_SECONDS, **wanted))
+                film = self._drain(stream, stream_segments(path, chunk_seconds=CHUNK_SECONDS, **wanted))
         except MediaError as error:
             raise UnusableVideo(str(error).replace(str(path), path.name)) from error
-        for warning in caught:
-            warnings.warn(warning.message, warning.category, stacklevel=2)
         if film.duration == 0:
             raise UnusableVideo(f"{path.name}: lasts no time at all.")
+        for warning in caught:
+            warnings.warn(warning.message, warning.category, stacklevel=2)
         damage = [str(one.message) for one in caught if issubclass(one.category, MediaWarning)]
         damage = [message.replace(str(path), path.name) for message in damage]
-        return Film(film.features, film.duration, " ".join(damage) or None)
+        return replace(film, damage=" ".join(damage) or None)
 
     def sound(self, waveform: np.ndarray) -> Film:
-        """The features of sound alone: (n,) samples, mono, 16 kHz."""
-        return _drain(self._stream(), _chunks_of(waveform))
+        """Take sound alone: (n,) samples, mono, 16 kHz."""
+        return self._drain(self._stream(), _chunks_of(waveform))
+
+    def is_ready(self, film: Film) -> bool:
+        """Whether all batches that the film is in were full and are under way."""
+        return all(self._batches[name].has_sent(tickets) for name, tickets in film.tickets.items())
+
+    def flush(self) -> None:
+        """Make films ready whose batches are not full: there are no more to come."""
+        for name, batches in self._batches.items():
+            with self.stages(STAGES[name]):
+                batches.flush()
+
+    def features(self, film: Film) -> Arrays:
+        """All features of a film that is ready, (T, width) each, `log_mel` (M, 128), float16; once."""
+        arrays = dict(film.features)
+        for name, tickets in film.tickets.items():
+            with self.stages(STAGES[name]):
+                arrays[name] = self._batches[name].take(tickets).half().numpy()
+        return arrays
+
+    def _drain(self, stream: FeatureStream, chunks: Iterable[MediaChunk]) -> Film:
+        marks, end = {name: batches.mark() for name, batches in self._batches.items()}, 0.0
+        try:
+            for chunk in self.stages.each("decoding", chunks):
+                with self.stages("log-Mel"):
+                    stream.add(chunk)
+                end = chunk.end
+            with self.stages("log-Mel"):
+                made = stream.result() if end else {}
+        except BaseException:
+            for name, mark in marks.items():
+                self._batches[name].rewind(mark)
+            raise
+        features = {"log_mel": made.pop("log_mel").T.half().numpy()} if "log_mel" in made else {}
+        return Film(features, made, end)
 
     def _stream(self) -> FeatureStream:
         visual, semantic = (
-            backbone and functools.partial(_encode, backbone) for backbone in (self._visual, self._semantic)
+            functools.partial(self._add, name) if name in self._batches else None
+            for name in ("visual_features", "semantic_features")
         )
-        return FeatureStream(self._extractor, visual, semantic, self._log_mel)
+        return FeatureStream(self._front_end, visual, semantic, "log_mel" in self.settings.computed)
 
+    def _add(self, name: str, segments: torch.Tensor) -> torch.Tensor:
+        with self.stages(STAGES[name]):
+            return self._batches[name].add(segments)
 
-def _encode(backbone: FrozenBackbone, segments: torch.Tensor) -> torch.Tensor:
-    return backbone(segments.to(backbone.device)).cpu()
-
-
-def _drain(stream: FeatureStream, chunks: Iterable[MediaChunk]) -> Film:
-    end = 0.0
-    for chunk in chunks:
-        stream.add(chunk)
-        end = chunk.end
-    features = stream.result() if end else {}
-    arrays = {name: values.T if name == "log_mel" else values for name, values in features.items()}
-    return Film({name: values.half().numpy() for name, values in arrays.items()}, end)
+    def _submit(self, name: str, segments: torch.Tensor) -> Result:
+        return self._encoders.submit(name, segments)
 
 
 def _chunks_of(waveform: np.ndarray) -> Iterable[MediaChunk]:
@@ -261,23 +322,6 @@ def _filled(build: Callable[[], FrozenBackbone], state: StateDict) -> FrozenBack
         backbone = build()
     backbone.load_state_dict(state, assign=True)
     return backbone
-
-
-def file_print(path: Path) -> str:
-    """A file's fingerprint, "absent" if there is none: its size and the SHA-256 of its start, middle and end.
-
-    Neither its name nor its time counts: a copy has the same.
-    """
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            digest = hashlib.sha256()
-            for start in sorted({0, max(0, (size - HASHED) // 2), max(0, size - HASHED)}):
-                file.seek(start)
-                digest.update(file.read(HASHED))
-    except OSError:
-        return "absent"
-    return f"{size}:{digest.hexdigest()}"
 
 
 def settings_from(arguments: argparse.Namespace) -> Settings:

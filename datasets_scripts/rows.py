@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,9 +18,9 @@ from datasets_scripts.extraction import (
     Film,
     Settings,
     UnusableVideo,
-    file_print,
     seconds_of_frames,
 )
+from datasets_scripts.sources import Media, file_print, local_copy
 
 SPLITS = ("train", "validation", "test")
 EXTRA_DIMENSIONS = {"folds": 1, "user_scores": 2, "change_points": 2, "gt_summary": 1}
@@ -33,9 +33,11 @@ Mismatched = Literal["refuse", "leave out"]
 class Video:
     """One row to be.
 
-    labels: (T,) in [0, 1], one a second; or a function of the video's true duration that gives them.
+    labels: (T,) in [0, 1], one a second; or a function of the video's true duration that gives them; or None
+        for a dataset without labels.
     duration: seconds, where known without the media.
-    media: film or sound file to compute features of. sound: makes (n,) 16 kHz mono samples instead.
+    media: film or sound file, or its URL, to compute features of. sound: makes (n,) 16 kHz mono samples
+        instead.
     given: brings the arrays of `Settings.given`, (T, width) each ((M, 128) for log_mel); called once, when
         the video's shard is built. May raise UnusableVideo.
     identity: what functions among these depend on besides the video's id (a file's hash, a seed); part of the
@@ -46,8 +48,8 @@ class Video:
 
     video_id: str
     split: str
-    labels: np.ndarray | Callable[[float], np.ndarray]
-    media: Path | None = None
+    labels: np.ndarray | Callable[[float], np.ndarray] | None
+    media: Media | None = None
     duration: float | None = None
     given: Callable[[], Arrays] | None = None
     sound: Callable[[], np.ndarray] | None = None
@@ -64,8 +66,10 @@ def check_videos(videos: Sequence[Video], settings: Settings) -> None:
         raise DatasetError(f"{twice[0]}: is listed more than once.")
     for video in videos:
         _check_sources(video, settings)
-        if not callable(video.labels):
-            _check_labels(video.video_id, video.labels)
+        if (video.labels is None) != (videos[0].labels is None):
+            raise DatasetError(f"{video.video_id}: either all videos have labels, or none.")
+        if not callable(video.labels) and video.labels is not None:
+            check_labels(video.video_id, video.labels)
         _check_extras(video, videos[0])
 
 
@@ -79,7 +83,8 @@ def _check_sources(video: Video, settings: Settings) -> None:
         raise DatasetError(f"{video.video_id}: there is no file to compute {settings.computed[0]} of.")
 
 
-def _check_labels(video_id: str, labels: np.ndarray) -> None:
+def check_labels(video_id: str, labels: np.ndarray) -> None:
+    """Raise DatasetError, naming the video, for what is no score a second."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or len(labels) == 0 or labels.dtype.kind not in "fiu":
         raise DatasetError(
@@ -99,13 +104,14 @@ def _check_extras(video: Video, first: Video) -> None:
             f"{video.video_id}: has the extra columns {sorted(video.extras)}; every video needs the same "
             f"ones, out of {sorted(EXTRA_DIMENSIONS)}."
         )
+    known = video.labels is not None and not callable(video.labels)
     for name, value in video.extras.items():
         shape = np.shape(value)
         if len(shape) != EXTRA_DIMENSIONS[name] or shape[1:] != np.shape(first.extras[name])[1:]:
             raise DatasetError(
                 f"{video.video_id}: its {name} of shape {shape} are not like the first video's."
             )
-        if name in PER_SECOND and not callable(video.labels) and shape[0] != len(video.labels):
+        if name in PER_SECOND and known and shape[0] != len(video.labels):
             raise DatasetError(
                 f"{video.video_id}: its {name} last {shape[0]} s and its labels {len(video.labels)} s."
             )
@@ -113,40 +119,62 @@ def _check_extras(video: Video, first: Video) -> None:
 
 def video_identity(video: Video) -> list:
     """All that decides a row, as plain data."""
-    labels = None if callable(video.labels) else np.asarray(video.labels, np.float32).tobytes().hex()
+    known = video.labels is not None and not callable(video.labels)
+    labels = np.asarray(video.labels, np.float32).tobytes().hex() if known else None
     extras = {name: np.asarray(value).tolist() for name, value in sorted(video.extras.items())}
     media = video.media and file_print(video.media)
     duration = None if video.duration is None else float(video.duration)
     return [video.video_id, video.split, labels, duration, video.identity, extras, media]
 
 
-def row_of(video: Video, extractor: Extractor, mismatched: Mismatched) -> dict[str, object]:
+@dataclass(frozen=True)
+class Decoded:
+    """A video of which all that takes decoding is done or under way; labels (T,) or None."""
+
+    film: Film
+    labels: np.ndarray | None
+
+
+def decoded(video: Video, extractor: Extractor) -> Decoded:
+    """Decode a video. Raises UnusableVideo, or OSError where its file cannot be fetched."""
+    film = _film(video, extractor)
+    labels = video.labels(film.duration) if callable(video.labels) else video.labels
+    return Decoded(film, None if labels is None else np.asarray(labels))
+
+
+def row_of(video: Video, parts: Decoded, extractor: Extractor, mismatched: Mismatched) -> dict[str, object]:
     """The columns of one video, all of T seconds. Raises UnusableVideo, or DatasetError naming the video."""
-    film, rate = _film(video, extractor), extractor.settings.log_mel_rate
-    arrays = film.features | _given(video, extractor.settings)
+    film, labels, rate = parts.film, parts.labels, extractor.settings.log_mel_rate
+    arrays = extractor.features(film) | _given(video, extractor.settings)
     for name, array in arrays.items():
         _check_array(video.video_id, name, array, extractor.widths[name])
-    labels = np.asarray(video.labels(film.duration) if callable(video.labels) else video.labels)
-    _check_labels(video.video_id, labels)
-    lengths = {"labels": len(labels), "media": math.ceil(film.duration)}
+    lengths = {"media": math.ceil(film.duration)}
+    if labels is not None:
+        check_labels(video.video_id, labels)
+        lengths = {"labels": len(labels)} | lengths
     for name, array in arrays.items():
         lengths[name] = seconds_of_frames(len(array), rate) if name == "log_mel" else len(array)
     seconds = _common_seconds(video.video_id, lengths, film.damage, mismatched)
     for name, array in arrays.items():
         arrays[name] = array[: math.ceil(rate * seconds) if name == "log_mel" else seconds]
     extras = {name: _cut_extra(name, value, seconds) for name, value in video.extras.items()}
-    facts = {"video_id": video.video_id, "duration": min(film.duration, seconds), "labels": labels[:seconds]}
+    facts = {"video_id": video.video_id, "duration": min(film.duration, seconds)}
+    if labels is not None:
+        facts["labels"] = labels[:seconds]
     return facts | arrays | extras
 
 
 def _film(video: Video, extractor: Extractor) -> Film:
-    """The computed features and the duration: the film's own, or as given, or that of the labels."""
+    """What is computed, and the duration: the film's own, or as given, or that of the labels."""
     measured = callable(video.labels) and video.duration is None
     if video.media and (extractor.settings.computed or measured):
-        return extractor.film(video.media)
+        with ExitStack() as stack:
+            with extractor.stages("fetching"):
+                path = stack.enter_context(local_copy(video.media))
+            return extractor.film(path)
     if video.sound and extractor.settings.computed:
         return extractor.sound(video.sound())
-    return Film({}, float(len(video.labels)) if video.duration is None else video.duration)
+    return Film({}, {}, float(len(video.labels)) if video.duration is None else video.duration)
 
 
 def _given(video: Video, settings: Settings) -> Arrays:

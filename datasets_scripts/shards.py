@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ PARTIAL = ".partial"
 Row = Mapping[str, object]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Note:
     """What a shard says of itself: its plan's fingerprint, and the (video_id, reason) of rows it lacks."""
 
@@ -32,14 +33,12 @@ class Note:
     missing: list[list[str]]
 
 
-def row_features(widths: Mapping[str, int], extras: Row) -> datasets.Features:
+def row_features(widths: Mapping[str, int], extras: Row, labelled: bool = True) -> datasets.Features:
     """The columns of a dataset with those feature columns, in widths, and extras like those of an example."""
     value, sequence = datasets.Value, datasets.Sequence
-    columns = {
-        "video_id": value("string"),
-        "duration": value("float32"),
-        "labels": sequence(value("float32")),
-    }
+    columns = {"video_id": value("string"), "duration": value("float32")}
+    if labelled:
+        columns["labels"] = sequence(value("float32"))
     for name in ("visual_features", "semantic_features", "log_mel"):
         if name in widths:
             columns[name] = datasets.Array2D((None, widths[name]), "float16")
@@ -55,7 +54,7 @@ def write_shard(path: Path, features: datasets.Features, rows: Iterable[Row], no
 
     Raises DatasetError where the file cannot be written, and then leaves nothing behind.
     """
-    schema, partial = features.arrow_schema, path.with_name(path.name + PARTIAL)
+    schema, partial = features.arrow_schema, partial_of(path)
     options = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
     try:
         with writing(path), pq.ParquetWriter(partial, schema, **options) as writer:
@@ -84,6 +83,11 @@ def _column(value: object, kind: pa.DataType) -> pa.Array:
     )
     video = pa.ListArray.from_arrays(pa.array([0, len(array)], pa.int32()), rows)
     return pa.ExtensionArray.from_storage(kind, video)
+
+
+def partial_of(path: Path) -> Path:
+    """Where a file is written before it is whole: no two processes, on whatever machine, use the same."""
+    return path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}{PARTIAL}")
 
 
 def read_note(path: Path) -> Note | None:
@@ -124,7 +128,7 @@ def shards_in(folder: Path) -> list[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small file, whole or not at all."""
-    partial = path.with_name(path.name + PARTIAL)
+    partial = partial_of(path)
     with writing(path):
         try:
             partial.write_text(text, encoding="utf-8")

@@ -1,0 +1,75 @@
+"""The README of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import yaml
+
+
+def dataset_card(card: str, facts: Mapping, missing: int, labelled: bool = True) -> str:
+    """The caller's text, completed by front matter that names the files, and by what was measured.
+
+    facts: the content of extraction.json. missing: how many videos could not be used.
+    """
+    header, text = _front_matter(card)
+    files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in facts["splits"]]
+    # `load_dataset` tells its cached copies of local folders apart by what the card says, not by the files.
+    description = f"fingerprint {facts['fingerprint']}"
+    header["configs"] = [{"config_name": "default", "description": description, "data_files": files}]
+    rows = [
+        f"| {split} | {one['videos']} | {one['seconds'] / 3600:.2f} |"
+        for split, one in facts["splits"].items()
+    ]
+    tail = CARD_TAIL.format(
+        rows="\n".join(rows),
+        features="\n".join(([LABELS] if labelled else []) + list(_feature_lines(facts))),
+        missing="No video is missing."
+        if missing == 0
+        else f"{missing} could not be used; `missing.json` says which, and why.",
+    )
+    front = yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
+    return f"---\n{front}---\n\n{text.strip()}\n{tail}"
+
+
+def _front_matter(card: str) -> tuple[dict, str]:
+    if not card.startswith("---\n"):
+        return {}, card
+    header, text = card.removeprefix("---\n").split("\n---\n", 1)
+    return yaml.safe_load(header) or {}, text
+
+
+LABELS = "- `labels` (T,): a highlight score for every second, 0 to 1"
+
+CARD_TAIL = """
+## Contents
+
+| split | videos | hours |
+|---|---|---|
+{rows}
+
+{missing}
+
+One row is one video. T = ceil(duration) seconds; second t of every column is [t, t + 1) of the video.
+
+- `video_id`, `duration` in seconds
+{features}
+
+`datasets.load_dataset(DIR, writer_batch_size=16)` reads it in little memory, and
+`.with_format("torch", dtype=torch.float16)` makes reading rows fast. `extraction.json` says how the features
+were made, for programs.
+"""
+
+
+def _feature_lines(facts: Mapping) -> Iterator[str]:
+    for kind in ("visual", "semantic"):
+        if (name := facts[f"{kind}_backbone"]) is None:
+            continue
+        made = facts.get("source", {}).get(f"{kind}_features")
+        origin = f"of {name}" + (f", taken from {made}" if made else "")
+        if name == "statistics":
+            origin = "plain descriptors without a trained network, for trying things out"
+        yield f"- `{kind}_features` (T, {facts[f'{kind}_dim']}), float16: {origin}"
+    if (rate := facts["log_mel_rate"]) is not None:
+        shape = f"(ceil({rate:g} T), {facts['num_mel_bins']})"
+        yield f"- `log_mel` {shape}, float16: log(mel + 1e-8) of 16 kHz sound, {rate:g} rows a second"

@@ -1,0 +1,51 @@
+"""Videos over which the process that decodes them dies: a record that outlives it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+
+from datasets_scripts.extraction import UnusableVideo
+from datasets_scripts.shards import write_text
+
+MOST = 3
+BEGUN = ".begun"
+
+
+class Deaths:
+    """Beside a shard that is being built, says which video is being decoded and how many processes died so.
+
+    run: only deaths in the same run count: a run that is stopped and started again is no video's fault. None
+    keeps no record. As a context, it removes the record when the shard is built, or fails in good order.
+    """
+
+    def __init__(self, shard: Path, run: str | None):
+        self._path, self._run = shard.with_name(shard.name + BEGUN), run
+        self._counts = self._read() if run else {}
+
+    def begin(self, video_id: str) -> None:
+        """To be called before a video is decoded. Raises UnusableVideo after MOST deaths over it."""
+        if self._run is None:
+            return
+        if self._counts.get(video_id, 0) >= MOST:
+            raise UnusableVideo(f"{MOST} processes died while decoding it.")
+        facts = {"run": self._run, "counts": self._counts, "current": video_id}
+        write_text(self._path, json.dumps(facts))
+
+    def _read(self) -> dict[str, int]:
+        try:
+            facts = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        if facts["run"] != self._run:
+            return {}
+        return facts["counts"] | {facts["current"]: facts["counts"].get(facts["current"], 0) + 1}
+
+    def __enter__(self) -> Deaths:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,167 @@
+"""Manifests: tables that say which videos there are, and where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from datasets_scripts.builder import Shard
+from datasets_scripts.extraction import DatasetError
+from datasets_scripts.rows import SPLITS, Video, check_labels
+from datasets_scripts.sources import missing_package, place_of
+
+COLUMNS = {
+    "video_id": pa.string(),
+    "path": pa.string(),
+    "split": pa.string(),
+    "duration": pa.float64(),
+    "labels": pa.list_(pa.float32()),
+}
+NEEDED = ("video_id", "path")
+BLOCKS = 10_000  # at most, that the manifest is cut into to be dealt out
+
+Planned = tuple[str, str, list[int]]
+
+
+def read_manifest(path: Path) -> tuple[pa.Table, list[str]]:
+    """The manifest's rows, and the names of columns that are of no use here.
+
+    Of COLUMNS, the table has those that the file has, and "split". Relative paths are made absolute: they are
+    relative to the folder that the manifest is in, or is. Raises DatasetError, in one sentence naming the
+    file and the video, for whatever is wrong with it.
+    """
+    table = _read(path)
+    ignored = [name for name in table.column_names if name not in COLUMNS]
+    if lacking := [name for name in NEEDED if name not in table.column_names]:
+        raise DatasetError(f"{path}: has no column {lacking[0]!r}; {' and '.join(NEEDED)} are needed.")
+    columns = {name: table[name] for name in COLUMNS if name in table.column_names}
+    if "labels" in columns and pa.types.is_string(columns["labels"].type):
+        columns["labels"] = _numbers(path, columns["video_id"], columns["labels"])
+    if "split" not in columns:
+        columns["split"] = pa.array(["train"] * len(table), pa.string())
+    try:
+        table = pa.table({name: column.cast(COLUMNS[name]) for name, column in columns.items()})
+    except pa.ArrowInvalid as error:
+        raise DatasetError(f"{path}: has a column of the wrong type ({error}).") from error
+    _check(path, table)
+    base = (path if path.is_dir() else path.parent).resolve()
+    places = [str(place_of(place, base)) for place in table["path"].to_pylist()]
+    table = table.set_column(table.column_names.index("path"), "path", pa.array(places, pa.string()))
+    return table, ignored
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        if path.is_dir():
+            return _read_dataset(path)
+        if path.suffix.lower() == ".csv":
+            types = COLUMNS | {"labels": pa.string()}
+            options = pa.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
+            return pa.csv.read_csv(path, convert_options=options)
+        if path.suffix.lower() == ".parquet":
+            return pq.read_table(path)
+    except (OSError, pa.ArrowException, datasets.exceptions.DatasetsError) as error:
+        raise DatasetError(f"{path}: cannot be read as a manifest ({error}).") from error
+    raise DatasetError(f"{path}: a manifest is a .csv or .parquet file, or a folder of `datasets`.")
+
+
+def _read_dataset(folder: Path) -> pa.Table:
+    """A folder of `save_to_disk` or `load_dataset`; its splits give the column, unless there is one."""
+    saved = any((folder / name).exists() for name in ("dataset_dict.json", "state.json"))
+    loaded = datasets.load_from_disk(str(folder)) if saved else datasets.load_dataset(str(folder))
+    if isinstance(loaded, datasets.Dataset):
+        return _arrow(loaded)
+    tables = []
+    for split, part in loaded.items():
+        table = _arrow(part)
+        if "split" not in table.column_names:
+            table = table.append_column("split", pa.array([str(split)] * len(table), pa.string()))
+        tables.append(table)
+    return pa.concat_tables(tables)
+
+
+def _arrow(dataset: datasets.Dataset) -> pa.Table:
+    known = [name for name in COLUMNS if name in dataset.column_names]
+    return dataset.select_columns(known).with_format("arrow")[:]
+
+
+def _numbers(path: Path, names: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.Array:
+    """Labels of a CSV file: the numbers of all seconds, with spaces between them."""
+    rows = []
+    for name, text in zip(names.to_pylist(), texts.to_pylist(), strict=True):
+        try:
+            rows.append([float(number) for number in text.split()])
+        except ValueError as error:
+            raise DatasetError(f"{path}, {name}: its labels are not numbers with spaces between.") from error
+    return pa.array(rows, pa.list_(pa.float32()))
+
+
+def _check(path: Path, table: pa.Table) -> None:
+    if len(table) == 0:
+        raise DatasetError(f"{path}: lists no videos.")
+    for name in (name for name in table.column_names if name != "duration"):
+        values = table[name]
+        empty = values.is_null() if name == "labels" else [not value for value in values.to_pylist()]
+        if (number := _first(empty)) is not None:
+            raise DatasetError(f"{path}, row {number + 1}: has no {name}.")
+    names = table["video_id"].to_pylist()
+    twice = (
+        [name for name, times in Counter(names).items() if times > 1] if len(set(names)) < len(names) else []
+    )
+    if twice:
+        raise DatasetError(f"{path}, {twice[0]}: is listed more than once.")
+    for split in table["split"].unique().to_pylist():
+        if split not in SPLITS:
+            raise DatasetError(f"{path}: has the split {split!r}; {', '.join(SPLITS)} are known.")
+    if "labels" in table.column_names:
+        for name, labels in zip(names, table["labels"], strict=True):
+            check_labels(name, np.asarray(labels.values, np.float32))
+    if problem := missing_package(place for place in table["path"].to_pylist() if "://" in place):
+        raise DatasetError(problem)
+
+
+def _first(found: Sequence[object]) -> int | None:
+    return next((number for number, one in enumerate(found) if one is True or one == pa.scalar(True)), None)
+
+
+def hours_of(table: pa.Table) -> float | None:
+    """The hours that the videos last, where the manifest says so of each."""
+    if "duration" not in table.column_names or table["duration"].null_count:
+        return None
+    return float(table["duration"].to_numpy().sum()) / 3600
+
+
+def blocks_of(table: pa.Table, plan: Sequence[Planned]) -> Iterator[pa.Table]:
+    """The rows of the planned shards, with a column "shard", in tables of one or several whole shards."""
+    size = -(-len(plan) // BLOCKS)
+    for first in range(0, len(plan), size):
+        part = plan[first : first + size]
+        names = [name for name, _, rows in part for _ in rows]
+        block = table.take(pa.array([row for _, _, rows in part for row in rows], pa.int64()))
+        yield block.append_column("shard", pa.array(names, pa.string()))
+
+
+def shards_of(block: pa.Table, data: Path) -> Iterator[Shard]:
+    """The shards of a block, in the folder `data`."""
+    by_name: dict[str, list[dict]] = {}
+    for row in block.to_pylist():
+        by_name.setdefault(row["shard"], []).append(row)
+    for name, rows in by_name.items():
+        yield Shard(data / name, rows[0]["split"], [_video(row) for row in rows])
+
+
+def _video(row: dict[str, object]) -> Video:
+    labels = row.get("labels")
+    return Video(
+        video_id=row["video_id"],
+        split=row["split"],
+        labels=None if labels is None else np.array(labels, np.float32),
+        media=place_of(row["path"], Path("/")),
+    )

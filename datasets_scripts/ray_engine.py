@@ -1,0 +1,190 @@
+"""Extraction on a Ray cluster: the only file that imports ray.
+
+Ray Data deals out blocks of the manifest to a pool of actors, one processor core each. An actor decodes the
+videos of a shard, makes their log-Mel spectrograms and writes the shard. Batches for the backbones go to
+other actors where there are GPUs, at most two at a time for each column: a worker that is ahead of its
+encoders waits. Without a GPU the backbones run in the workers.
+
+A shard is built by one actor from end to end, as it is written in order and whole: were the encoders an
+operator of the data stream, bringing its rows together again would be a shuffle, which waits for all of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+import modeling_davihd
+from datasets_scripts.batches import Result
+from datasets_scripts.builder import Job, ShardBuilder, ShardReport
+from datasets_scripts.extraction import DatasetError, Encoders, Settings, UsageError
+from datasets_scripts.manifest import shards_of
+from modeling_davihd.media import MediaWarning
+
+PATIENCE = 300  # times, a second apart, that a batch is sent again because its encoder is gone
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where to run. address: of a cluster, or None for one of our own on this machine. workers: actors that
+    decode, or None for one for each core. encoders: actors with backbones, or None for one for each GPU.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    encoders: int | None = None
+
+
+def import_ray() -> ModuleType:
+    """The module ray. Raises UsageError where it is not installed."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        importlib.import_module("ray.data")
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise UsageError(f'--engine ray needs Ray: pip install ".[ray]" ({error}).') from error
+
+
+def reports_of(
+    blocks: Iterable[pa.Table], data: Path, job: Job, cluster: Cluster, device: str | None
+) -> Iterator[ShardReport]:
+    """Build all shards of the blocks; reports come as shards are done. `device`: of the encoders, or None."""
+    ray = import_ray()
+    _connect(ray, cluster)
+    try:
+        gpus = ray.cluster_resources().get("GPU", 0)
+        device = device or ("cuda" if gpus else "cpu")
+        job = replace(job, settings=replace(job.settings, device=device))
+        encoders = _encoders(ray, job.settings, cluster, gpus)
+        arguments = {"data": data, "job": job, "encoders": encoders}
+        size = cluster.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        dataset = ray.data.from_arrow(list(blocks)).map_batches(
+            ShardWorker,
+            fn_constructor_kwargs=arguments,
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=size, initial_size=size),
+            batch_size=None,
+            batch_format="pyarrow",
+            num_cpus=1,
+        )
+        for row in dataset.iter_rows():
+            yield _report(json.loads(row["said"]))
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: ModuleType, cluster: Cluster) -> None:
+    code = [Path(__file__).parent, Path(modeling_davihd.__file__).parent]
+    options = {"runtime_env": {"py_modules": [str(folder) for folder in code]}}
+    if cluster.address is None:
+        cores = cluster.workers or os.cpu_count()
+        options |= {"num_cpus": cores, "include_dashboard": False}
+    else:
+        options["address"] = cluster.address
+    try:
+        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise DatasetError(f"--ray-address {cluster.address}: no cluster answers ({error}).") from error
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _report(said: dict) -> ShardReport:
+    for message in said["warnings"]:
+        warnings.warn(message, MediaWarning, stacklevel=2)
+    if "error" in said:
+        raise DatasetError(said["error"])
+    return ShardReport(**said["report"])
+
+
+class ShardWorker:
+    """The actor that decodes, and writes shards; takes blocks of the manifest, and tells how it went."""
+
+    def __init__(self, data: Path, job: Job, encoders: RemoteEncoders | None):
+        torch.set_num_threads(1)
+        self._data, self._job, self._encoders = data, job, encoders
+        self._build = None
+
+    def __call__(self, block: pa.Table) -> Iterator[dict[str, list[str]]]:
+        for shard in shards_of(block, self._data):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", MediaWarning)
+                try:
+                    self._build = self._build or ShardBuilder(self._job, self._encoders)
+                    said = {"report": asdict(self._build(shard))}
+                except DatasetError as error:
+                    said = {"error": str(error)}
+            messages = [str(one.message) for one in caught if issubclass(one.category, MediaWarning)]
+            yield {"said": [json.dumps(said | {"warnings": messages})]}
+            if "error" in said:
+                return
+
+
+class EncoderActor:
+    """The backbones, in a process of their own with a GPU, or a part of one."""
+
+    def __init__(self, settings: Settings):
+        torch.set_num_threads(1)
+        self._settings, self._loaded = settings, None
+
+    def widths(self) -> dict[str, int]:
+        """Of the columns it makes. Loads the weights; raises DatasetError for wrong ones."""
+        self._loaded = self._loaded or Encoders(self._settings)
+        return self._loaded.widths
+
+    def encode(self, name: str, segments: np.ndarray) -> np.ndarray:
+        self.widths()
+        return self._loaded.encode(name, torch.tensor(segments)).numpy()
+
+
+class RemoteEncoders:
+    """Stands in for `Encoders` in a worker: sends batches to actors in turn, to others when one is gone."""
+
+    def __init__(self, actors: list, widths: dict[str, int]):
+        self._actors, self.widths = itertools.cycle(actors), widths
+
+    def submit(self, name: str, segments: torch.Tensor) -> Result:
+        batch = segments.numpy()
+        return functools.partial(self._wait, self._send(name, batch), name, batch)
+
+    def _send(self, name: str, batch: np.ndarray):
+        return next(self._actors).encode.remote(name, batch)
+
+    def _wait(self, call, name: str, batch: np.ndarray) -> torch.Tensor:
+        ray = import_ray()
+        for _ in range(PATIENCE):
+            try:
+                return torch.tensor(ray.get(call))
+            except ray.exceptions.RayActorError:
+                time.sleep(1)
+                call = self._send(name, batch)
+        raise DatasetError(f"No encoder has answered for {PATIENCE} s; the same command goes on from here.")
+
+
+def _encoders(ray: ModuleType, settings: Settings, cluster: Cluster, gpus: float) -> RemoteEncoders | None:
+    """The encoder actors, each with its share of the GPUs; None where backbones run in the workers."""
+    count = cluster.encoders or (int(gpus) if settings.device != "cpu" else 0)
+    if count == 0 or not {"visual_features", "semantic_features"} & set(settings.computed):
+        return None
+    share = 0 if settings.device == "cpu" else min(1.0, gpus / count)
+    kind = ray.remote(num_cpus=0, num_gpus=share, max_restarts=-1)(EncoderActor)
+    actors = [kind.remote(settings) for _ in range(count)]
+    try:
+        return RemoteEncoders(actors, ray.get(actors[0].widths.remote()))
+    except DatasetError as error:
+        raise DatasetError(str(getattr(error, "cause", error))) from error

@@ -1,0 +1,76 @@
+"""Media files wherever they are: paths of this machine, and URLs that fsspec opens (s3://, gs://, hf://)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import fsspec
+from fsspec.registry import known_implementations
+
+HASHED = 1 << 16  # bytes at the beginning, in the middle and at the end of a file
+
+Media = Path | str  # a string is a URL
+
+
+def file_print(media: Media) -> str:
+    """A file's fingerprint, "absent" if there is none: its size and the SHA-256 of its start, middle and end.
+
+    Neither its name nor its time counts: a copy has the same.
+    """
+    try:
+        with _opened(media) as file:
+            size = file.seek(0, os.SEEK_END)
+            digest = hashlib.sha256()
+            for start in sorted({0, max(0, (size - HASHED) // 2), max(0, size - HASHED)}):
+                file.seek(start)
+                digest.update(file.read(HASHED))
+    except OSError:
+        return "absent"
+    return f"{size}:{digest.hexdigest()}"
+
+
+def _opened(media: Media) -> BinaryIO:
+    if isinstance(media, Path):
+        return media.open("rb")
+    files, path = fsspec.core.url_to_fs(media)
+    return files.open(path, block_size=HASHED)
+
+
+@contextmanager
+def local_copy(media: Media) -> Iterator[Path]:
+    """The file on this machine: itself, or a copy of the same name that lasts as long as the context."""
+    if isinstance(media, Path):
+        yield media
+        return
+    files, path = fsspec.core.url_to_fs(media)
+    with tempfile.TemporaryDirectory(prefix="davihd-") as folder:
+        copy = Path(folder) / path.rstrip("/").rsplit("/", 1)[-1]
+        files.get_file(path, str(copy))
+        yield copy
+
+
+def place_of(path: str, base: Path) -> Media:
+    """What a manifest calls a file: a URL, or a path that may be relative to the folder `base`."""
+    if path.startswith("file://"):
+        return Path(path.removeprefix("file://"))
+    return path if "://" in path else base / path
+
+
+def missing_package(urls: Iterable[str]) -> str | None:
+    """What is needed to read such URLs and is not installed, in one sentence; None if all can be read."""
+    first = {url.split("://")[0]: url for url in urls}
+    for protocol, url in sorted(first.items()):
+        try:
+            fsspec.get_filesystem_class(protocol)
+        except ValueError:
+            return f"{url}: {protocol}:// is no kind of address that fsspec knows."
+        except ImportError:
+            package = known_implementations[protocol]["class"].split(".")[0]
+            return f"{url}: {protocol}:// needs a package that is not installed: pip install {package}"
+    return None

@@ -1,0 +1,40 @@
+"""Where the time goes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+class Stages:
+    """Seconds spent in each stage; what a stage inside another one takes counts for the inner one alone."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self._inside = 0.0
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        outside, self._inside = self._inside, 0.0
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - begin
+            self.seconds[name] += spent - self._inside
+            self._inside = outside + spent
+
+    def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
+        """The items; the time that each takes to come counts for the stage."""
+        iterator, end = iter(items), object()
+        while True:
+            with self(name):
+                item = next(iterator, end)
+            if item is end:
+                return
+            yield item
