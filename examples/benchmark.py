@@ -1,0 +1,605 @@
+"""Speed and memory of this package against the textbook formulation of the same arithmetic.
+
+    python examples/benchmark.py [--only NAME ...] [--json OUT] [--device cuda]
+
+Each line is one measurement: ours, the textbook's (examples/textbook.py, first shown to give the same
+numbers), their ratio, and the target. Times are medians of runs that take turns; memory is what a fresh
+process needs at its peak, one for each side. Networks have random weights of the real shapes; the films are
+made here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import multiprocessing
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from examples import benchmark_films, textbook
+from examples.console import run_command, write_json
+from examples.highlight_data import plan_batches
+from examples.tables import markdown
+from examples.train import keep_freed_memory
+from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDConfig, DAViHDModel, VideoHighlightDetectionPipeline
+from modeling_davihd.media import cut_reel, stream_segments
+from modeling_davihd.metrics.highlight_detection.scores import highlight_scores
+from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d, SegmentRows
+from modeling_davihd.pipeline_davihd import feature_extractor_for
+
+CONFIGURATION = Path(__file__).resolve().parent.parent / "configuration"
+COLUMNS = ("measurement", "ours", "textbook", "ratio", "target", "met")
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `met` compares with the target; None where there is none to compare with."""
+
+    name: str
+    ours: str
+    textbook: str = ""
+    ratio: float | None = None
+    target: str = ""
+    met: bool | None = None
+
+    def cells(self) -> list[str]:
+        ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
+        met = {True: "yes", False: "no", None: ""}[self.met]
+        return [self.ours, self.textbook, ratio, self.target, met]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and how often to measure, and a folder for the films."""
+
+    device: torch.device
+    films: Path
+
+    def seconds(self, *sides: Callable[[], object], repeats: int = 5) -> list[float]:
+        """Median seconds of each side, which take turns after a first run that does not count."""
+        runs = [[self._once(side) for side in sides] for _ in range(repeats + 1)][1:]
+        return [statistics.median(side) for side in zip(*runs, strict=True)]
+
+    def _once(self, side: Callable[[], object]) -> float:
+        if self.device.type == "cuda":
+            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            side()
+            end.record()
+            end.synchronize()
+            return start.elapsed_time(end) / 1000
+        start = time.perf_counter()
+        side()
+        return time.perf_counter() - start
+
+    def faster(self, name: str, ours: float, other: float, target: float | None) -> Row:
+        """A row of two times in seconds; the textbook side is to take `target` times as long."""
+        wanted = f"≥ {target}" if target else ""
+        met = None if target is None else other / ours >= target
+        return Row(name, _seconds(ours), _seconds(other), other / ours, wanted, met)
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def _mib(value: float) -> str:
+    return f"{value / MIB:.0f} MiB"
+
+
+# ------------------------------------------------------------------------------------------------ memory
+
+
+def peak(work: Callable[..., Callable[[], object]], *arguments) -> tuple[int, int]:
+    """Bytes that a fresh process takes for `work(*arguments)()`: beyond preparing it, and in all."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as process:
+        return process.submit(_peak_here, work, *arguments).result()
+
+
+def _peak_here(work: Callable[..., Callable[[], object]], *arguments) -> tuple[int, int]:
+    run = work(*arguments)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        return torch.cuda.max_memory_allocated() - before, torch.cuda.max_memory_allocated()
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest resident size so far
+    before = _resident("VmRSS")
+    run()
+    return _resident("VmHWM") - before, _resident("VmHWM")
+
+
+def _resident(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(field)).split()[1])
+
+
+# ------------------------------------------------------------------------------------------ the networks
+
+
+def preset(name: str) -> DAViHDConfig:
+    return DAViHDConfig.from_pretrained(CONFIGURATION / name)
+
+
+@cache
+def network(name: str, device: torch.device) -> DAViHDModel:
+    torch.manual_seed(0)
+    return DAViHDModel(preset(name)).to(device).eval()
+
+
+def random_batch(config: DAViHDConfig, lengths: list[int], device: torch.device) -> dict[str, torch.Tensor]:
+    """Inputs and labels of videos of those lengths in seconds, padded to the longest."""
+    generator = torch.Generator().manual_seed(0)
+    batch, longest = len(lengths), max(lengths)
+    shapes = {
+        "visual_features": (batch, longest, config.visual_dim),
+        "semantic_features": (batch, longest, config.semantic_dim),
+        "log_mel": (batch, config.num_mel_bins, config.log_mel_frames(longest)),
+        "labels": (batch, longest),
+    }
+    inputs = {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
+    inputs["attention_mask"] = (torch.arange(longest) < torch.tensor(lengths)[:, None]).long()
+    return {name: value.to(device) for name, value in inputs.items()}
+
+
+def mixed_lengths(shortest: int, longest: int, count: int = 16) -> list[int]:
+    return torch.linspace(shortest, longest, count).round().int().tolist()
+
+
+def check_equal(ours: torch.Tensor, other: torch.Tensor, tolerance: float = 1e-5):
+    """Both sides compute the same: the largest difference is at most `tolerance` of the largest value."""
+    difference = float((ours - other).abs().max() / other.abs().max())
+    if not difference <= tolerance:
+        raise ValueError(
+            f"The two sides differ by {difference:.1e} of the largest value; {tolerance} is allowed."
+        )
+
+
+# --------------------------------------------------------------- 1. frequency-dynamic convolution, encoder
+
+
+def paper_convolutions(
+    device: torch.device,
+) -> list[tuple[FrequencyDynamicConv2d, torch.Tensor, torch.Tensor]]:
+    """The frequency-dynamic convolutions of the paper's preset, states (2, C, L, F) of 60 s and gamma."""
+    torch.manual_seed(0)
+    config, cases = preset("davihd-mrhisum"), []
+    encoder = network("davihd-mrhisum", device).dynamics_encoder
+    frames, bins = config.log_mel_frames(60), config.num_mel_bins
+    for block in encoder.blocks:
+        if isinstance(block.conv, FrequencyDynamicConv2d):
+            states = torch.randn(2, block.conv.weight.shape[2], frames, bins, device=device)
+            gamma = torch.rand(2, len(block.conv.weight), bins, device=device).softmax(1)
+            cases.append((block.conv, states.requires_grad_(), gamma.requires_grad_()))
+        frames, bins = frames // block.pooling[0], bins // block.pooling[1]
+    return cases
+
+
+def our_convolution(conv: FrequencyDynamicConv2d, states: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
+    return conv(torch.nn.functional.pad(states, (0, 0, 1, 1)), gamma)
+
+
+def convolutions(side: Callable, device: torch.device) -> Callable[[], object]:
+    cases = paper_convolutions(device)
+    return lambda: [side(*case).sum().backward() for case in cases]
+
+
+def frequency_dynamic(bench: Bench) -> Iterator[Row]:
+    for case in paper_convolutions(bench.device):
+        sides = (our_convolution, textbook.frequency_dynamic_convolution)
+        outputs = [side(*case) for side in sides]
+        check_equal(*outputs)
+        weighting = torch.randn_like(outputs[0])
+        wanted = [case[0].weight, *case[1:]]
+        for ours, other in zip(
+            *(torch.autograd.grad((o * weighting).sum(), wanted) for o in outputs), strict=True
+        ):
+            check_equal(ours, other)
+    ours, other = bench.seconds(*(convolutions(side, bench.device) for side in sides))
+    yield bench.faster("frequency-dynamic convolution, forward and backward, 2 x 60 s", ours, other, 2.5)
+    ours, other = (peak(convolutions, side, bench.device)[0] for side in sides)
+    yield Row("the same, peak memory", _mib(ours), _mib(other), other / ours, "≥ 2", other >= 2 * ours)
+
+
+def our_blocks(encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor) -> torch.Tensor:
+    states = log_mel.transpose(1, 2)[:, None]
+    for block in encoder.blocks:
+        states, _ = block(states, None)
+    return states
+
+
+def our_encoder(encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor, segments: int) -> torch.Tensor:
+    return encoder(log_mel, SegmentRows(None), segments)[0]
+
+
+def dynamics_encoder(bench: Bench) -> Iterator[Row]:
+    model, batch = network("davihd-mrhisum", bench.device), None
+    encoder, batch = model.dynamics_encoder, random_batch(model.config, [60, 60], bench.device)
+    log_mel = batch["log_mel"]
+    sides = {
+        "ours": (our_blocks, our_encoder),
+        "textbook": (textbook.dynamics_blocks, textbook.dynamics_encoder),
+    }
+    with torch.no_grad():
+        check_equal(*(encode(encoder, log_mel, 60) for _, encode in sides.values()), tolerance=1e-4)
+    encoder.train()
+    blocks = [partial(_train, partial(side[0], encoder, log_mel)) for side in sides.values()]
+    whole = [partial(_train, partial(side[1], encoder, log_mel, 60)) for side in sides.values()]
+    yield bench.faster("dynamics blocks at 62.5 frames/s, training, 2 x 60 s", *bench.seconds(*blocks), 1.8)
+    yield bench.faster("the same with the Transformer after them", *bench.seconds(*whole), 1.8)
+    encoder.eval()
+
+
+def _train(forward: Callable[[], torch.Tensor]):
+    forward().sum().backward()
+
+
+# ------------------------------------------------------------------------------- 2. videos of many lengths
+
+
+def ragged_dynamics(bench: Bench) -> Iterator[Row]:
+    model, lengths = network("davihd-mrhisum-reference", bench.device), mixed_lengths(120, 300)
+    encoder, batch = model.dynamics_encoder, random_batch(model.config, lengths, bench.device)
+    log_mel, segments = batch["log_mel"], SegmentRows(batch["attention_mask"].bool())
+
+    def ours() -> torch.Tensor:
+        return encoder(log_mel, segments, max(lengths))[0]
+
+    def loop(encode: Callable) -> torch.Tensor:
+        videos = [(one[None, :, :n], n) for one, n in zip(log_mel, lengths, strict=True)]
+        return torch.cat([encode(one, n).flatten() for one, n in videos])
+
+    def our_stack() -> torch.Tensor:
+        states, frames = log_mel.transpose(1, 2)[:, None], torch.tensor(lengths, device=bench.device)
+        for block in encoder.blocks:
+            states, frames = block(states, frames)[0], frames // block.pooling[0]
+        return states
+
+    textbook_stack = partial(loop, lambda one, n: textbook.dynamics_blocks(encoder, one))
+    textbook_whole = partial(loop, partial(textbook.dynamics_encoder, encoder))
+    with torch.no_grad():
+        check_equal(ours().flatten(), textbook_whole(), tolerance=1e-4)
+    encoder.train()
+    stacks = bench.seconds(partial(_train, our_stack), partial(_train, textbook_stack))
+    yield bench.faster("dynamics blocks at 1 frame/s, training, 16 x 120 to 300 s", *stacks, 2)
+    whole = bench.seconds(partial(_train, ours), partial(_train, textbook_whole), repeats=3)
+    yield bench.faster("the same with the Transformer after them", *whole, 2)
+    encoder.eval()
+
+
+def padding(bench: Bench) -> Iterator[Row]:
+    """Padded work of an epoch of 2,000 videos with lengths like those of Mr.HiSum: mean 202 s, 120 to 300."""
+    lengths = np.random.default_rng(0).triangular(120, 186, 300, 2000).round().astype(int)
+
+    def wasted(batches: list[np.ndarray]) -> float:
+        return 1 - lengths.sum() / sum(len(batch) * lengths[batch].max() for batch in batches)
+
+    grouped = wasted(plan_batches(lengths, 16, seed=0, epoch=0))
+    plain = wasted(np.split(np.random.default_rng(0).permutation(2000), 125))
+    yield Row(
+        "padding in batches of 16", f"{grouped:.1%}", f"{plain:.1%}", plain / grouped, "< 10 %", grouped < 0.1
+    )
+
+
+# ------------------------------------------------------------------------------------------- 3, 4. training
+
+
+def training_sides(
+    name: str, lengths: list[int], device: torch.device
+) -> tuple[Callable[[], object], Callable[[], object]]:
+    """A step without the optimizer's, of either side: forward, loss and gradients."""
+    model = network(name, device)
+    batch = random_batch(model.config, lengths, device)
+    features = {key: value for key, value in batch.items() if key != "labels"}
+
+    def ours() -> torch.Tensor:
+        return model(**batch).loss
+
+    def other() -> torch.Tensor:
+        scores = textbook.model(model, **features)
+        return textbook.loss(scores, batch["labels"], batch["attention_mask"])
+
+    with torch.no_grad():
+        model.eval()
+        check_equal(ours(), other())
+        model.train()
+    return partial(_step, model, ours), partial(_step, model, other)
+
+
+def _step(model: DAViHDModel, loss: Callable[[], torch.Tensor]):
+    model.zero_grad()
+    loss().backward()
+
+
+def training_step(bench: Bench) -> Iterator[Row]:
+    for lengths, wanted in ((mixed_lengths(133, 277), 1.4), ([202] * 16, None)):
+        sides = training_sides("davihd-mrhisum-reference", lengths, bench.device)
+        name = f"training step, 16 x {min(lengths)} to {max(lengths)} s" if wanted else "all of 202 s"
+        yield bench.faster(name, *bench.seconds(*sides, repeats=3), wanted)
+    if not _has_bfloat16(bench.device):
+        yield Row("training step, bf16 autocast", "this processor has no bf16", target="≥ 2.2")
+        return
+    ours, other = training_sides("davihd-mrhisum-reference", mixed_lengths(133, 277), bench.device)
+
+    def half():
+        with torch.autocast(bench.device.type, torch.bfloat16):
+            ours()
+
+    yield bench.faster(
+        "training step, bf16 autocast against float32", *bench.seconds(half, other, repeats=3), 2.2
+    )
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    return device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def full_rate_training(checkpointing: bool, device: torch.device) -> Callable[[], object]:
+    """A step of davihd-base at 62.5 frames a second on 16 clips of 120 s."""
+    keep_freed_memory()
+    model = network("davihd-base", device).train()
+    if checkpointing:
+        model.gradient_checkpointing_enable()
+    batch = random_batch(model.config, [120] * 16, device)
+    return partial(_step, model, lambda: model(**batch).loss)
+
+
+def training_memory(bench: Bench) -> Iterator[Row]:
+    plain, whole = peak(full_rate_training, False, bench.device)
+    saved, _ = peak(full_rate_training, True, bench.device)
+    name = "davihd-base at 62.5 frames/s, 16 x 120 s, peak memory"
+    yield Row(name, _mib(whole), target="< 12 GB", met=whole < 12e9)
+    name = "the same, what it keeps: with checkpointing, and without"
+    yield Row(name, _mib(saved), _mib(plain), plain / saved, "≥ 2", plain >= 2 * saved)
+
+
+# --------------------------------------------------------------------------------------- 5. two-hour videos
+
+
+def long_forward(side: str, segments: int, device: torch.device, name: str = "davihd-mrhisum") -> Callable:
+    """Scores of one video by the paper's network, in inference mode."""
+    model = network(name, device)
+    batch = random_batch(model.config, [segments], device)
+    del batch["labels"]
+    forward = model if side == "ours" else partial(textbook.model, model)
+    return torch.inference_mode()(lambda: getattr(result := forward(**batch), "scores", result))
+
+
+def long_forward_rows(bench: Bench) -> Iterator[Row]:
+    for segments, repeats, wanted in ((202, 5, None), (1800, 3, None), (7200, 1, 2)):
+        sides = [long_forward(side, segments, bench.device) for side in ("ours", "textbook")]
+        check_equal(*(side() for side in sides), tolerance=1e-4)
+        name = f"forward, full paper model, {segments} s"
+        yield bench.faster(name, *bench.seconds(*sides, repeats=repeats), wanted)
+    ours, other = (peak(long_forward, side, 7200, bench.device)[1] for side in ("ours", "textbook"))
+    yield Row(
+        "the same, peak of the process", _mib(ours), _mib(other), other / ours, "< 2.5 GB", ours < 2.5e9
+    )
+
+
+def streamed_encoder(minutes: int, device: torch.device) -> Callable[[], object]:
+    """The convolutional blocks of the paper's dynamics encoder over so many minutes of sound."""
+    encoder = network("davihd-mrhisum", device).dynamics_encoder
+    log_mel = torch.rand(1, 128, encoder.config.log_mel_frames(60 * minutes), device=device)
+    return torch.inference_mode()(lambda: our_blocks(encoder, log_mel))
+
+
+def streaming_memory(bench: Bench) -> Iterator[Row]:
+    """What the blocks take beyond their input and their first output, which grow with the film."""
+    short, long = (peak(streamed_encoder, minutes, bench.device)[0] for minutes in (10, 120))
+    per_minute = 4 * 60 * 62.5 / 4 * 64 * 16
+    short, long = short - 10 * per_minute, long - 120 * per_minute
+    name = "working memory of the dynamics blocks: 2 hours, and 10 minutes"
+    yield Row(name, _mib(long), _mib(short), short / long, "flat", long < 1.1 * short + 64 * MIB)
+
+
+# -------------------------------------------------------------------------------- 6, 8. films, and the rest
+
+
+def small_pipeline() -> VideoHighlightDetectionPipeline:
+    from modeling_davihd.cli import load_pipeline
+
+    return load_pipeline(str(DEFAULT_CHECKPOINT), torch.device("cpu"))
+
+
+def full_pipeline() -> VideoHighlightDetectionPipeline:
+    """The paper's network with its frozen encoders, all of random weights."""
+    torch.manual_seed(0)
+    config = preset("davihd-mrhisum")
+    config.visual_backbone, config.semantic_backbone = "inception_v3", "panns_cnn14_16k"
+    model = DAViHDModel(config).eval()
+    return VideoHighlightDetectionPipeline(model, feature_extractor=feature_extractor_for("inception_v3"))
+
+
+def highlight_small(bench: Bench) -> Iterator[Row]:
+    film = benchmark_films.film(bench.films, minutes=10)
+    detect = small_pipeline()
+    check_equal(
+        torch.tensor(detect(film)["scores"]), torch.tensor(textbook.highlight(detect, film)), tolerance=1e-3
+    )
+    ours, other = bench.seconds(lambda: detect(film), lambda: textbook.highlight(detect, film), repeats=3)
+    name = f"davihd-small, 10-minute 720p film ({600 / ours:.0f} x real time)"
+    yield Row(name, _seconds(ours), _seconds(other), other / ours, "≥ 200 x", 600 / ours >= 200)
+
+
+def highlight_full(bench: Bench) -> Iterator[Row]:
+    """Decoding and networks, each alone on one core, against both at once on all of them."""
+    film, detect = benchmark_films.film(bench.films, minutes=2), full_pipeline()
+    sampling = detect._feature_stream(None).sampling
+    cores, threads = len(os.sched_getaffinity(0)), torch.get_num_threads()
+    (together,) = bench.seconds(lambda: detect(film), repeats=1)
+    os.sched_setaffinity(0, {0})
+    try:
+        chunks, decoding = _timed(lambda: list(stream_segments(film, frames=sampling)))
+        torch.set_num_threads(1)
+        _, computing = _timed(lambda: _score_chunks(detect, chunks))
+    finally:
+        os.sched_setaffinity(0, range(cores))
+        torch.set_num_threads(threads)
+    bound = (decoding + computing) / cores
+    parts = f"({decoding:.0f} s decoding + {computing:.0f} s networks) / {cores}"
+    name = f"full model, 2-minute 720p film; bound {parts}"
+    yield Row(name, _seconds(together), _seconds(bound), bound / together, "≥ 0.8", bound / together >= 0.8)
+
+
+def _timed(work: Callable) -> tuple[object, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+@torch.inference_mode()
+def _score_chunks(detect: VideoHighlightDetectionPipeline, chunks: list) -> torch.Tensor:
+    features = detect._feature_stream(None)
+    for chunk in chunks:
+        features.add(chunk)
+    return detect.model(**{name: value[None] for name, value in features.result().items()}).scores
+
+
+def scored_film(which: str, film: Path) -> Callable[[], object]:
+    detect = small_pipeline() if which == "small" else full_pipeline()
+    return lambda: detect(film)
+
+
+def two_hours(bench: Bench) -> Iterator[Row]:
+    film = benchmark_films.film(bench.films, minutes=120)
+    _, small = peak(scored_film, "small", film)
+    yield Row(
+        "davihd-small, 2-hour 720p film, peak of the process", _mib(small), target="< 1 GB", met=small < 1e9
+    )
+
+
+def two_hours_full(bench: Bench) -> Iterator[Row]:
+    film = benchmark_films.film(bench.films, minutes=120)
+    _, full = peak(scored_film, "full", film)
+    yield Row(
+        "full model, 2-hour 720p film, peak of the process", _mib(full), target="< 4 GB", met=full < 4e9
+    )
+
+
+def start_up(bench: Bench) -> Iterator[Row]:
+    python, here = sys.executable, str(CONFIGURATION.parent)
+    film = benchmark_films.film(bench.films, minutes=1 / 6)
+    command = "import sys; from modeling_davihd.cli import main; sys.exit(main(sys.argv[1:]))"
+    davihd = [python, "-c", command]
+    for name, arguments, limit in (
+        ("davihd --help", [*davihd, "highlight", "--help"], 0.5),
+        ("import modeling_davihd", [python, "-c", "import modeling_davihd"], 0.3),
+        ("davihd highlight of 10 s", [*davihd, "highlight", str(film), "--output-dir", str(bench.films)], 6),
+    ):
+        run = partial(subprocess.run, arguments, check=True, stdout=subprocess.DEVNULL, cwd=here)
+        (seconds,) = bench.seconds(run)
+        yield Row(name, _seconds(seconds), target=f"< {limit} s", met=seconds < limit)
+
+
+def metrics(bench: Bench) -> Iterator[Row]:
+    rng = np.random.default_rng(0)
+    references = [rng.random(202) for _ in range(1000)]
+    predictions = [one + rng.normal(0, 0.5, 202) for one in references]
+    ours, other = highlight_scores(predictions, references), textbook.metrics(predictions, references)
+    check_equal(*(torch.tensor([side[name] for name in other]) for side in (ours, other)), tolerance=1e-6)
+    times = bench.seconds(
+        lambda: highlight_scores(predictions, references), lambda: textbook.metrics(predictions, references)
+    )
+    yield bench.faster("metrics of 1,000 videos of 202 s", *times, 10)
+
+
+def reel(bench: Bench) -> Iterator[Row]:
+    film, pieces = (
+        benchmark_films.film(bench.films, minutes=10),
+        [(60.0 * i + 7, 60.0 * i + 17) for i in range(6)],
+    )
+    (seconds,) = bench.seconds(lambda: cut_reel(film, pieces, bench.films / "reel.mp4"), repeats=3)
+    name = f"a reel of 60 s out of 10 minutes of 720p ({60 / seconds:.1f} x real time)"
+    yield Row(name, _seconds(seconds), target="≥ 4 x", met=60 / seconds >= 4)
+
+
+CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "frequency-dynamic": frequency_dynamic,
+    "dynamics-encoder": dynamics_encoder,
+    "ragged-dynamics": ragged_dynamics,
+    "padding": padding,
+    "training-step": training_step,
+    "training-memory": training_memory,
+    "long-forward": long_forward_rows,
+    "streaming-memory": streaming_memory,
+    "highlight-small": highlight_small,
+    "highlight-full": highlight_full,
+    "two-hours": two_hours,
+    "two-hours-full": two_hours_full,
+    "start-up": start_up,
+    "metrics": metrics,
+    "reel": reel,
+}
+# Half an hour on two cores: only when asked for by name.
+SLOW = ("two-hours-full",)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=CASES, metavar="NAME", help=f"some of {', '.join(CASES)}"
+    )
+    parser.add_argument("--json", type=Path, metavar="OUT", help="also write the figures to this file")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda: what the networks run on")
+    options = parser.parse_args(arguments)
+    return run_command(partial(run, options), parser.prog)
+
+
+def run(options: argparse.Namespace):
+    keep_freed_memory()
+    names = options.only or [name for name in CASES if name not in SLOW]
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as films:
+        bench = Bench(torch.zeros(0, device=options.device).device, Path(films))
+        for name in tqdm(names, disable=None):
+            for row in CASES[name](bench):
+                rows.append(row)
+                tqdm.write(f"{row.name}: {', '.join(filter(None, row.cells()))}", file=sys.stderr)
+            network.cache_clear()
+    print(machine(bench.device) + "\n")
+    print(markdown(COLUMNS, {row.name: row.cells() for row in rows}))
+    if options.json:
+        write_json(options.json, {"machine": machine(bench.device), "rows": [asdict(row) for row in rows]})
+
+
+def machine(device: torch.device) -> str:
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers", "av")
+    )
+    where = f"{_processor()}, {torch.get_num_threads()} threads"
+    if device.type == "cuda":
+        where = torch.cuda.get_device_name(device)
+    return f"{where}; Python {platform.python_version()}, {versions}"
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    named = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
