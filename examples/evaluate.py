@@ -50,7 +50,7 @@ def evaluate_rules(rows: Rows, training: Rows | None, seed: int = 0) -> dict[str
         seconds, row = int(rows.lengths[index]), rows[index]
         found = {"random": rules.random_scores(seconds, seed + index), "centre": rules.centre_scores(seconds)}
         if profile is not None:
-            found["position profile"] = rules.position_scores(seconds, profile)
+            found["position profile"] = rules.stretched(profile, seconds)
         if "log_mel" in row:
             found |= rules.sound_scores(row["log_mel"].numpy(), seconds)
         for name, one in found.items():

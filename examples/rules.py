@@ -8,35 +8,26 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 SMOOTHING = 5  # seconds
-POSITIONS = 100  # points of the position profile
+POSITIONS = 101  # points of the position profile, from the first second of a film to its last
 
 
 def random_scores(seconds: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).random(seconds)
 
 
-def places(seconds: int) -> np.ndarray:
-    """Where the middle of each second lies in the film, from 0 to 1."""
-    return (np.arange(seconds) + 0.5) / seconds
-
-
 def centre_scores(seconds: int) -> np.ndarray:
-    """The nearer to the middle of the film the better."""
-    return -np.abs(places(seconds) - 0.5)
+    """The nearer to the middle of the film the better; in whole numbers, so that mirrored seconds tie."""
+    return -np.abs(2 * np.arange(seconds) - (seconds - 1))
 
 
 def position_profile(labels: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean label of the seconds of training videos in each of POSITIONS equal parts of a film."""
-    bins = np.concatenate([(places(len(one)) * POSITIONS).astype(int) for one in labels])
-    counts = np.bincount(bins, minlength=POSITIONS)
-    sums = np.bincount(bins, np.concatenate(labels), POSITIONS)
-    there = np.flatnonzero(counts)
-    return np.interp(np.arange(POSITIONS), there, sums[there] / counts[there])
+    """The mean of the training videos' labels, each stretched to POSITIONS points: each video counts once."""
+    return np.mean([stretched(one, POSITIONS) for one in labels], axis=0)
 
 
-def position_scores(seconds: int, profile: np.ndarray) -> np.ndarray:
-    """A profile stretched to the length of a film."""
-    return np.interp(places(seconds), places(len(profile)), profile)
+def stretched(curve: np.ndarray, length: int) -> np.ndarray:
+    """A curve brought to another length: the first point to the first, the last to the last."""
+    return np.interp(np.linspace(0, 1, length), np.linspace(0, 1, len(curve)), curve)
 
 
 def sound_scores(log_mel: np.ndarray, seconds: int) -> dict[str, np.ndarray]:

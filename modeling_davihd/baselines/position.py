@@ -9,10 +9,10 @@ from .modeling_baselines import BaselineModel, Segments
 
 
 class PositionModel(BaselineModel):
-    """A profile over the video: sigmoid of a line through `num_positions` points, its beginning to its end.
+    """A profile from the first second of a video to its last: sigmoid of a line through `num_positions` points.
 
-    A new model is the centre rule: the nearer to the middle the better, as -|t / T - 1/2|. Training makes it
-    the mean profile of the training videos' labels. It reads `attention_mask` alone.
+    A new model is the centre rule: the nearer to the middle the better. Training makes it the mean profile of
+    the training videos' labels. It reads `attention_mask` alone.
     """
 
     config: PositionConfig
@@ -26,8 +26,8 @@ class PositionModel(BaselineModel):
         self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         last = len(self.profile) - 1
-        middle = torch.arange(segments.count, device=segments.lengths.device) + 0.5
-        place = (middle / segments.lengths.clamp(min=1)[:, None] * last).clamp(max=last)
+        second = torch.arange(segments.count, device=segments.lengths.device)
+        place = (second / (segments.lengths - 1).clamp(min=1)[:, None] * last).clamp(max=last)
         before = place.long()
         after, share = (before + 1).clamp(max=last), (place - before).to(self.dtype)
         return torch.lerp(self.profile[before], self.profile[after], share), {}
