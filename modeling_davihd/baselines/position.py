@@ -9,7 +9,7 @@ from .modeling_baselines import BaselineModel, Segments
 
 
 class PositionModel(BaselineModel):
-    """A profile from the first second of a video to its last: sigmoid of a line through `num_positions` points.
+    """A profile over the video: sigmoid of a line through `num_positions` points, first to last second.
 
     A new model is the centre rule: the nearer to the middle the better. Training makes it the mean profile of
     the training videos' labels. It reads `attention_mask` alone.
