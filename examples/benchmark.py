@@ -36,8 +36,8 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
 from examples import benchmark_films, textbook
 from examples.console import run_command, write_json
 from examples.highlight_data import plan_batches
+from examples.runs import keep_freed_memory
 from examples.tables import markdown
-from examples.train import keep_freed_memory
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDConfig, DAViHDModel, VideoHighlightDetectionPipeline
 from modeling_davihd.media import cut_reel, stream_segments
 from modeling_davihd.metrics.highlight_detection.scores import highlight_scores

@@ -39,7 +39,7 @@ from examples.console import run_command, write_json
 from examples.highlight_data import Batch, SyntheticBatches, collate, plan_batches
 from examples.model_card import write_model_card
 from examples.recipe import SYNTHETIC, add_recipe_options
-from examples.runs import Rows, Run, add_run_options, make_runs, on_cpu
+from examples.runs import Rows, Run, add_run_options, keep_freed_memory, make_runs, on_cpu
 from modeling_davihd import __version__
 from modeling_davihd.metrics.highlight_detection import highlight_scores
 
@@ -398,6 +398,8 @@ def summarise(records: Sequence[dict]) -> dict[str, dict[str, float]]:
 
 def train_all(options: argparse.Namespace):
     """Every training that the command line asks for; of several, a summary."""
+    if on_cpu():
+        keep_freed_memory()
     records = [train(run, options.resume) for run in make_runs(options)]
     if len(records) > 1 and "test" in records[0]:
         write_json(options.output / "results.json", summarise(records))
