@@ -195,7 +195,7 @@ def paper_convolutions(
 
 
 def our_convolution(conv: FrequencyDynamicConv2d, states: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
-    return conv(torch.nn.functional.pad(states, (0, 0, 1, 1)), gamma)
+    return conv(torch.nn.functional.pad(states, (1, 1, 1, 1)), gamma)
 
 
 def convolutions(side: Callable, device: torch.device) -> Callable[[], object]:

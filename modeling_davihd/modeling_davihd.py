@@ -9,12 +9,14 @@ scores alone. What acts on one segment at a time acts on rows: the N real segmen
 (B, T, D) where nothing is padded.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
@@ -250,19 +252,47 @@ def time_windows(
         yield start, min(start + step, frames)
 
 
-def with_halo(states: torch.Tensor, start: int, end: int) -> torch.Tensor:
-    """Frames [start - 1, end + 1) of (B, C, L, F) states, zero beyond the ends: for a 3-wide convolution."""
-    left, right = max(start - 1, 0), min(end + 1, states.shape[2])
-    return F.pad(states[:, :, left:right], (0, 0, left - start + 1, end + 1 - right))
+class HaloedStates:
+    """(B, C, L, F) states, seen through windows with a rim of one frame and one bin for 3x3 convolutions.
 
+    Padding, what is after `lengths` (B,), and the rim beyond the ends are zero; without lengths nothing is
+    padded. The last window is kept: in training all convolutions share the only one there is.
+    """
 
-def velocity_with_halo(states: torch.Tensor, mask: torch.Tensor | None, start: int, end: int) -> torch.Tensor:
-    """|S_t - S_{t-1}| of the frames from start - 1 to end of (B, C, L, F), zero at the first and outside."""
-    first, last = max(start - 1, 1), min(end + 1, states.shape[2])
-    velocity = (states[:, :, first:last] - states[:, :, first - 1 : last - 1]).abs()
-    if mask is not None:
-        velocity = velocity.masked_fill(~mask[:, :, first:last], 0)
-    return F.pad(velocity, (0, 0, first - start + 1, end + 1 - last))
+    def __init__(self, states: torch.Tensor, lengths: torch.Tensor | None):
+        self.lengths, self.mask = lengths, frame_mask(lengths, states.shape[2])
+        self.states = states if self.mask is None else states.masked_fill(~self.mask, 0)
+        self._span, self._window = None, None
+
+    def mask_of(self, start: int, end: int) -> torch.Tensor | None:
+        """Which of the frames are real, (B, 1, end - start, 1); None if all are."""
+        return None if self.mask is None else self.mask[:, :, start:end]
+
+    def window(self, start: int, end: int) -> torch.Tensor:
+        """Frames [start, end): (B, C, end - start + 2, F + 2)."""
+        if self._span != (start, end):
+            self._span, self._window = (start, end), self._frames(start - 1, end + 1, rim=1)
+        return self._window
+
+    def _frames(self, start: int, end: int, rim: int = 0) -> torch.Tensor:
+        """Cut and padded in one go, as only the gradient of padding keeps channels last in memory."""
+        return F.pad(self.states, (rim, rim, -start, end - self.states.shape[2]))
+
+    def mean(self) -> torch.Tensor:
+        """Over real frames, (B, C, F): as a product, for a sum over time is slow with channels last."""
+        batch, channels, frames, _ = self.states.shape
+        count = frames if self.lengths is None else self.lengths.clamp(min=1)[:, None, None]
+        weights = self.states.new_ones(batch, 1, frames) / count
+        mean = torch.bmm(weights, self.states.permute(0, 2, 3, 1).flatten(2))
+        return mean.unflatten(2, (-1, channels))[:, 0].transpose(1, 2)
+
+    def velocity(self, start: int, end: int) -> torch.Tensor:
+        """The same of |S_t - S_{t-1}|, zero at the first frame and where the later of the two is padding."""
+        first, last = max(start - 1, 1), min(end + 1, self.states.shape[2])
+        velocity = (self._frames(first, last) - self._frames(first - 1, last - 1)).abs()
+        if self.mask is not None:
+            velocity = velocity.masked_fill(~self.mask[:, :, first:last], 0)
+        return F.pad(velocity, (1, 1, first - start + 1, end + 1 - last))
 
 
 class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -306,18 +336,18 @@ class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
 class DAViHDConvBranch(nn.Module):
     """The paper's 2D Conv block: Conv2d C -> h 3x3, batch norm, ReLU, Conv2d h -> C 1x1; h = max(4, C // 4).
 
-    Takes (B, C, L + 2, F) with a frame of halo on both sides, gives (B, C, L, F).
+    Takes (B, C, L + 2, F + 2), a window of `HaloedStates`, gives (B, C, L, F).
     """
 
     def __init__(self, channels: int):
         super().__init__()
         hidden = max(4, channels // 4)
-        self.conv_in = nn.Conv2d(channels, hidden, 3, padding=(0, 1))
+        self.conv_in = nn.Conv2d(channels, hidden, 3)
         self.norm = DAViHDBatchNorm(hidden)
         self.conv_out = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        return self.conv_out(self.norm(self.conv_in(states), mask).relu_())
+        return self.conv_out(self.norm(self.conv_in(states).contiguous(), mask).relu_())
 
 
 class RunningSoftmaxSum:
@@ -359,42 +389,95 @@ class TemporalAttentionPooling(nn.Module):
         self.velocity_attention = DAViHDConvBranch(channels)
 
     def forward(
-        self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
+        self, haloed: HaloedStates, output_attentions: bool = False
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
-        """`states` are zero at padding. Also gives channel means of alpha and beta, (B, L, F), on demand."""
-        mask = frame_mask(lengths, states.shape[2])
+        """Also gives channel means of alpha and beta, (B, L, F), on demand."""
         pools = (RunningSoftmaxSum(), RunningSoftmaxSum())
-        for window, window_mask, logits in self._windows(states, mask):
+        for window, window_mask, logits in self._windows(haloed):
             saliency = self.saliency_gate(window, window_mask).sigmoid()
             for pool, values in zip(pools, logits, strict=True):
                 pool.add(values, saliency)
-        frames = states.shape[2] if lengths is None else lengths.clamp(min=1)[:, None, None]
-        pooled = pools[0].result() + pools[1].result() + states.sum(2) / frames
+        pooled = pools[0].result() + pools[1].result() + haloed.mean()
         if not output_attentions:
             return pooled, None
         # Computed again, since the logits of all windows would take many times the memory of one.
         maps = [
             [pool.channel_mean(values) for pool, values in zip(pools, logits, strict=True)]
-            for _, _, logits in self._windows(states, mask)
+            for _, _, logits in self._windows(haloed)
         ]
         return pooled, tuple(torch.cat(windows, 1) for windows in zip(*maps, strict=True))
 
     def _windows(
-        self, states: torch.Tensor, mask: torch.Tensor | None
+        self, haloed: HaloedStates
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor]]]:
-        """Windows of the states with their halo and mask, and the logits of time and velocity attention."""
-        for start, end in time_windows(states, states.shape[1], 1, self.training):
-            window_mask = None if mask is None else mask[:, :, start:end]
-            window = with_halo(states, start, end)
+        """Windows of the states with their mask, and the logits of time and velocity attention."""
+        for start, end in time_windows(haloed.states, haloed.states.shape[1], 1, self.training):
+            window, window_mask = haloed.window(start, end), haloed.mask_of(start, end)
             logits = [
                 self.time_attention(window, window_mask),
-                self.velocity_attention(velocity_with_halo(states, mask, start, end), window_mask),
+                self.velocity_attention(haloed.velocity(start, end), window_mask),
             ]
-            if mask is not None:
+            if window_mask is not None:
                 logits = [
                     values.masked_fill(~window_mask, torch.finfo(values.dtype).min) for values in logits
                 ]
             yield window, window_mask, logits
+
+
+def neighbouring_bins(window: torch.Tensor) -> torch.Tensor:
+    """(B, C, L, F + 2) -> (B, F, L, 3 C): at every frame each bin between its two neighbours.
+
+    With channels last the three lie side by side in memory, so that this is a view that overlaps itself.
+    """
+    batch, channels, frames, bins = window.shape
+    window = window.permute(0, 2, 3, 1).contiguous()
+    video, frame, step, _ = window.stride()
+    return window.as_strided((batch, bins - 2, frames, 3 * channels), (video, step, frame, 1))
+
+
+def correlate_bins(rows: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """Rows (B, F, L + 2, 3 C) and kernels of each bin (B, F, 3, 3 C, O) -> (B, O, L, F)."""
+    batch, bins, frames, _ = rows.shape
+    output = rows.new_empty(batch, bins, frames - 2, kernels.shape[-1])
+    for result, row, kernel in zip(output, rows, kernels, strict=True):
+        torch.bmm(row[:, :-2], kernel[:, 0], out=result)
+        result.baddbmm_(row[:, 1:-1], kernel[:, 1]).baddbmm_(row[:, 2:], kernel[:, 2])
+    return output.permute(0, 3, 2, 1).contiguous(memory_format=torch.channels_last)
+
+
+class ConvolveBins(torch.autograd.Function):
+    """3x3 convolution of (B, C, L + 2, F + 2) by kernels of each bin (B, F, 3, 3 C, O) -> (B, O, L, F).
+
+    Autograd's own gradient of an overlapping view would cost more than all the rest.
+    """
+
+    @staticmethod
+    def forward(ctx, window: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(window, kernels)
+        return correlate_bins(neighbouring_bins(window), kernels)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        window, kernels = ctx.saved_tensors
+        rows = neighbouring_bins(F.pad(grad, (1, 1, 2, 2)))
+        grad_window = F.pad(correlate_bins(rows, mirrored_kernels(kernels)), (1, 1))  # the rim is no input
+        rows, frames = neighbouring_bins(window).transpose(2, 3), grad.shape[2]
+        grad_kernels = torch.empty_like(kernels)
+        for result, row, output in zip(grad_kernels, rows, grad.permute(0, 3, 2, 1), strict=True):
+            for step in range(3):
+                result[:, step] = row[..., step : step + frames] @ output
+        return grad_window, grad_kernels
+
+
+def mirrored_kernels(kernels: torch.Tensor) -> torch.Tensor:
+    """(B, F, 3, 3 C, O) -> (B, F, 3, 3 O, C): by these, bins give back what neighbours took from them."""
+    taps = kernels.unflatten(3, (3, -1)).transpose(4, 5)
+    mirrored, bins = torch.zeros_like(taps, memory_format=torch.contiguous_format), taps.shape[1]
+    for time, step in itertools.product(range(3), repeat=2):
+        first, last = max(0, 1 - step), min(bins, bins + 1 - step)
+        mirrored[:, first:last, time, step] = taps[:, first + step - 1 : last + step - 1, 2 - time, 2 - step]
+    return mirrored.flatten(3, 4)
 
 
 class FrequencyDynamicConv2d(nn.Module):
@@ -418,45 +501,36 @@ class FrequencyDynamicConv2d(nn.Module):
         return self.weight.shape[1]
 
     def kernel_weights(
-        self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
+        self, haloed: HaloedStates, output_attentions: bool = False
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
         """gamma (B, K, F) of (B, C, L, F) states, and the maps of `TemporalAttentionPooling`."""
-        pooled, maps = self.pooling(states, lengths, output_attentions)
-        not_empty = None if lengths is None else (lengths > 0)[:, None, None]
+        pooled, maps = self.pooling(haloed, output_attentions)
+        not_empty = None if haloed.lengths is None else (haloed.lengths > 0)[:, None, None]
         hidden = self.kernel_norm(self.kernel_in(pooled), not_empty).relu_()
         return (self.kernel_out(hidden) / self.temperature).softmax(1), maps
 
     def forward(self, window: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
-        """(B, C, L + 2, F) with halo, gamma (B, K, F) -> (B, out, L, F).
+        """(B, C, L + 2, F + 2), gamma (B, K, F) -> (B, out, L, F).
 
-        Since gamma_k(f) weights output row f, the sum over k folds into one kernel per row, and the rows
-        become the groups of a single convolution over time whose channels are (input channel, three
-        neighbouring bins).
+        Since gamma_k(f) weights output row f, the sum over k folds into one kernel for each row.
         """
-        batch, _, _, bins = window.shape
-        kernels = torch.einsum("bkf,kocts->bfocst", gamma.to(self.weight.dtype), self.weight)
-        rows = F.pad(window, (1, 1)).unfold(3, 3, 1).permute(0, 3, 1, 4, 2)
-        output = F.conv1d(
-            rows.reshape(1, -1, window.shape[2]),
-            kernels.reshape(-1, rows.shape[2] * 3, 3),
-            groups=batch * bins,
-        )
-        return output.view(batch, bins, self.out_channels, -1).permute(0, 2, 3, 1)
+        weight = self.weight.permute(0, 3, 4, 2, 1).flatten(1)
+        kernels = gamma.transpose(1, 2).to(weight.dtype) @ weight
+        kernels = kernels.unflatten(-1, (3, -1, self.out_channels))
+        return ConvolveBins.apply(window.to(kernels.dtype), kernels)
 
 
 class StaticConv2d(nn.Conv2d):
-    """Ordinary 3x3 convolution with bias over (B, C, L + 2, F) with halo; it has no kernels to weigh."""
+    """Ordinary 3x3 convolution with bias over (B, C, L + 2, F + 2); it has no kernels to weigh."""
 
     def __init__(self, in_channels: int, out_channels: int):
-        super().__init__(in_channels, out_channels, 3, padding=(0, 1))
+        super().__init__(in_channels, out_channels, 3)
 
-    def kernel_weights(
-        self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
-    ):
+    def kernel_weights(self, haloed: HaloedStates, output_attentions: bool = False):
         return None, None
 
     def forward(self, window: torch.Tensor, gamma: None) -> torch.Tensor:
-        return super().forward(window)
+        return super().forward(window.clone(memory_format=torch.channels_last))
 
 
 class DAViHDDynamicsBlock(GradientCheckpointingLayer):
@@ -480,33 +554,28 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
         self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
         """Returns pooled states (B, out, L // pool, F // pool), of videos of `lengths // pool` frames."""
-        mask = frame_mask(lengths, states.shape[2])
-        if mask is not None:
-            states = states.masked_fill(~mask, 0)
-        gamma, maps = self.conv.kernel_weights(states, lengths, output_attentions)
+        haloed = HaloedStates(states, lengths)
+        gamma, maps = self.conv.kernel_weights(haloed, output_attentions)
         if self.training:
-            return self._convolve(states, gamma, mask, 0, states.shape[2]), maps
+            return self._convolve(haloed, gamma, 0, states.shape[2]), maps
         # Filled in place: many small results would leave gaps between them in memory.
         shape = (states.shape[2] // self.pooling[0], states.shape[3] // self.pooling[1])
-        pooled = states.new_empty(states.shape[0], self.conv.out_channels, *shape)
+        shape = (states.shape[0], self.conv.out_channels, *shape)
+        pooled = torch.empty(
+            shape, dtype=states.dtype, device=states.device, memory_format=torch.channels_last
+        )
         for start, end in time_windows(states, self.conv.out_channels, self.pooling[0], training=False):
             if end - start >= self.pooling[0]:
                 first, last = start // self.pooling[0], end // self.pooling[0]
-                pooled[:, :, first:last] = self._convolve(states, gamma, mask, start, end)
+                pooled[:, :, first:last] = self._convolve(haloed, gamma, start, end)
         return pooled, maps
 
     def _convolve(
-        self,
-        states: torch.Tensor,
-        gamma: torch.Tensor | None,
-        mask: torch.Tensor | None,
-        start: int,
-        end: int,
+        self, haloed: HaloedStates, gamma: torch.Tensor | None, start: int, end: int
     ) -> torch.Tensor:
         """Convolution, batch norm, ReLU and pooling of the frames from `start` to `end`."""
-        window = self.conv(with_halo(states, start, end), gamma)
-        window = self.norm(window, None if mask is None else mask[:, :, start:end]).relu_()
-        return F.avg_pool2d(window, self.pooling)
+        window = self.conv(haloed.window(start, end), gamma)
+        return F.avg_pool2d(self.norm(window, haloed.mask_of(start, end)).relu_(), self.pooling)
 
 
 class DAViHDDynamicsLayer(GradientCheckpointingLayer):
@@ -685,7 +754,7 @@ class DAViHDDynamicsEncoder(nn.Module):
         for block in self.blocks:
             lengths = None if mask is None else frames
             if isinstance(block.conv, FrequencyDynamicConv2d):
-                return block.conv.kernel_weights(states, lengths, output_attentions=True)[1][1]
+                return block.conv.kernel_weights(HaloedStates(states, lengths), output_attentions=True)[1][1]
             states, _ = block(states, lengths)
             frames = frames // block.pooling[0]
         raise ValueError(

@@ -131,16 +131,35 @@ def test_attention_maps_equal_the_reference(golden):
         assert difference.abs().max() < 2e-4, ours
 
 
+@pytest.mark.parametrize("bins", [1, 2, 5])
+def test_frequency_dynamic_convolution_is_the_weighted_sum_of_its_kernels(bins):
+    torch.manual_seed(0)
+    conv = modeling_davihd.FrequencyDynamicConv2d(3, 4, 2, 1.0).double()
+    torch.nn.init.normal_(conv.weight)
+    states = torch.randn(2, 3, 6, bins, dtype=torch.float64, requires_grad=True)
+    gamma = torch.rand(2, 2, bins, dtype=torch.float64, requires_grad=True)
+    expected = sum(
+        gamma[:, k, None, None] * torch.nn.functional.conv2d(states, kernel, padding=1)
+        for k, kernel in enumerate(conv.weight)
+    )
+    found = conv(modeling_davihd.HaloedStates(states, None).window(0, 6), gamma)
+    torch.testing.assert_close(found, expected)
+    weighting, inputs = torch.randn_like(expected), (states, gamma, conv.weight)
+    gradients = [torch.autograd.grad((output * weighting).sum(), inputs) for output in (found, expected)]
+    torch.testing.assert_close(*gradients)
+
+
 def test_dynamics_blocks_equal_the_reference(golden):
     _, tensors, model = golden
     blocks = model.float().dynamics_encoder.blocks
     states = tensors["mel"][:1].transpose(1, 2)[:, None]
     for index, block in enumerate(blocks):
         if index:
-            gamma, _ = block.conv.kernel_weights(states, None)
+            haloed = modeling_davihd.HaloedStates(states, None)
+            gamma, _ = block.conv.kernel_weights(haloed)
             expected = tensors[f"dyn0.conv{index}_kernel_attention"].squeeze(2, 3)
             assert (gamma - expected).abs().max() < 3e-5
-            pooled, _ = block.conv.pooling(states, None)
+            pooled, _ = block.conv.pooling(haloed)
             expected = tensors[f"dyn0.conv{index}_time_pool"]
             assert (pooled - expected).abs().max() < 3e-5 * expected.abs().max()
         states, _ = block(states, None)
