@@ -53,14 +53,15 @@ def highlight_scores(
 
 
 def _video_scores(prediction: np.ndarray, reference: np.ndarray) -> dict[str, float]:
-    gains = reference[_descending(prediction)].astype(np.float32)
+    ranks = dense_ranks(prediction), dense_ranks(reference)
+    gains = reference[_descending(ranks[0])].astype(np.float32)
     map_50, map_15 = segment_average_precisions(prediction, reference, (50, 15))
     return {
         "f1": f1(prediction, reference),
         "map_50": map_50,
         "map_15": map_15,
-        "spearman": spearman(prediction, reference),
-        "kendall": kendall(prediction, reference),
+        "spearman": spearman(*ranks),
+        "kendall": kendall(*ranks),
         "hit_at_1": float(reference[prediction.argmax()]),
         # The order in which the totals are added up matters: see eleven_point_average_precision.
         "top5_map": eleven_point_average_precision(gains[:5], gains[4::-1].sum()),
@@ -119,26 +120,33 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
     """Area under the precision-recall steps; equal scores are one step, so their order does not matter."""
     order = _descending(scores)
     ranked, hits = scores[order], np.cumsum(positive[order])
-    ends = np.append(ranked[1:] != ranked[:-1], True)  # of each run of equal scores
-    hits, places = hits[ends], np.flatnonzero(ends) + 1
-    gained = np.append(hits[0], hits[1:] - hits[:-1])
+    ends = np.flatnonzero(ranked[1:] != ranked[:-1])  # of each run of equal scores but the last
+    places = np.concatenate((ends + 1, [len(scores)]))
+    hits = hits[places - 1]
+    gained = hits - np.concatenate(([0], hits[:-1]))
     return float(gained @ (hits / places) / hits[-1])
 
 
+def dense_ranks(values: np.ndarray) -> np.ndarray:
+    """The place of each value among the distinct ones, from 0: small whole numbers compare and sort fast."""
+    kind = np.int16 if len(values) < 2**15 else np.int32
+    return np.unique(values, return_inverse=True)[1].astype(kind)
+
+
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Spearman's rho, ties at their mean rank; 0 where a sequence is constant."""
+    """Spearman's rho of dense ranks, ties at their mean rank; 0 where a sequence is constant."""
     a, b = _centred_ranks(first), _centred_ranks(second)
     scale = math.sqrt((a @ a) * (b @ b))
     return float(a @ b) / scale if scale else 0.0
 
 
-def _centred_ranks(values: np.ndarray) -> np.ndarray:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts + len(values)) / 2)[inverse]
+def _centred_ranks(dense: np.ndarray) -> np.ndarray:
+    counts = np.bincount(dense)
+    return (np.cumsum(counts) - (counts + len(dense)) / 2)[dense]
 
 
 def kendall(first: np.ndarray, second: np.ndarray) -> float:
-    """Kendall's tau-b, exact with ties; 0 where a sequence is constant. Several times faster than SciPy's."""
+    """Kendall's tau-b of dense ranks, exact with ties; 0 where a sequence is constant."""
     concordant = discordant = untied_first = untied_second = 0
     for start in range(0, len(first), KENDALL_ROWS):
         rows = slice(start, start + KENDALL_ROWS)
