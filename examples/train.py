@@ -148,6 +148,8 @@ def train(run: Run, resume: bool = False) -> dict:
 
     Raises ValueError if the folder holds another run, or this one without `resume`.
     """
+    if on_cpu():
+        keep_freed_memory()
     accelerator = new_accelerator(run)
     finished = check_output(run, resume)
     if finished is not None:
@@ -398,8 +400,6 @@ def summarise(records: Sequence[dict]) -> dict[str, dict[str, float]]:
 
 def train_all(options: argparse.Namespace):
     """Every training that the command line asks for; of several, a summary."""
-    if on_cpu():
-        keep_freed_memory()
     records = [train(run, options.resume) for run in make_runs(options)]
     if len(records) > 1 and "test" in records[0]:
         write_json(options.output / "results.json", summarise(records))
