@@ -316,7 +316,9 @@ class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
             self.num_batches_tracked.add_(1)
         if self.training and mask is not None:
             return self._masked(states, mask, update)
-        running = (self.running_mean, self.running_var) if update or not self.training else (None, None)
+        running = self.running_mean, self.running_var
+        if self.training and not update:  # checkpointing wants the same tensors from both runs
+            running = tuple(statistic.clone() for statistic in running)
         return F.batch_norm(states, *running, self.weight, self.bias, self.training, self.momentum, self.eps)
 
     def _masked(self, states: torch.Tensor, mask: torch.Tensor, update: bool) -> torch.Tensor:
