@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import math
 import multiprocessing
 import os
 import platform
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
@@ -108,24 +110,34 @@ def _mib(value: float) -> str:
 # ------------------------------------------------------------------------------------------------ memory
 
 
-def peak(work: Callable[..., Callable[[], object]], *arguments) -> tuple[int, int]:
-    """Bytes that a fresh process takes for `work(*arguments)()`: beyond preparing it, and in all."""
+@dataclass(frozen=True)
+class Memory:
+    """Bytes. added: at the peak, beyond what was there before; whole: at the peak; held: by the result."""
+
+    added: int
+    whole: int
+    held: int
+
+
+def memory(work: Callable[..., Callable[[], object]], *arguments) -> Memory:
+    """What a fresh process takes for `work(*arguments)()`; that of preparing it does not count as added."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as process:
-        return process.submit(_peak_here, work, *arguments).result()
+        return process.submit(_memory_here, work, *arguments).result()
 
 
-def _peak_here(work: Callable[..., Callable[[], object]], *arguments) -> tuple[int, int]:
+def _memory_here(work: Callable[..., Callable[[], object]], *arguments) -> Memory:
     run = work(*arguments)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run()
-        return torch.cuda.max_memory_allocated() - before, torch.cuda.max_memory_allocated()
-    Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest resident size so far
-    before = _resident("VmRSS")
-    run()
-    return _resident("VmHWM") - before, _resident("VmHWM")
+        before, result = torch.cuda.memory_allocated(), run()
+        after, most = torch.cuda.memory_allocated(), torch.cuda.max_memory_allocated()
+    else:
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest resident size so far
+        before, result = _resident("VmRSS"), run()
+        after, most = _resident("VmRSS"), _resident("VmHWM")
+    del result
+    return Memory(most - before, most, after - before)
 
 
 def _resident(field: str) -> int:
@@ -167,7 +179,7 @@ def mixed_lengths(shortest: int, longest: int, count: int = 16) -> list[int]:
 
 def check_equal(ours: torch.Tensor, other: torch.Tensor, tolerance: float = 1e-5):
     """Both sides compute the same: the largest difference is at most `tolerance` of the largest value."""
-    difference = float((ours - other).abs().max() / other.abs().max())
+    difference = float(((ours - other).abs().max() / other.abs().max()).detach())
     if not difference <= tolerance:
         raise ValueError(
             f"The two sides differ by {difference:.1e} of the largest value; {tolerance} is allowed."
@@ -225,7 +237,7 @@ def frequency_dynamic(bench: Bench) -> Iterator[Row]:
             check_equal(ours, other)
     ours, other = bench.seconds(*(convolutions(side, bench.device) for side in sides))
     yield bench.faster("frequency-dynamic convolution, forward and backward, 2 x 60 s", ours, other, 2.5)
-    ours, other = (peak(convolutions, side, bench.device)[0] for side in sides)
+    ours, other = (memory(convolutions, side, bench.device).added for side in sides)
     yield Row(
         "frequency-dynamic convolution, peak memory",
         _mib(ours),
@@ -375,23 +387,85 @@ def _has_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def full_rate_training(checkpointing: bool, device: torch.device) -> Callable[[], object]:
-    """A step of davihd-base at 62.5 frames a second on 16 clips of 120 s."""
-    keep_freed_memory()
+def profile(bench: Bench) -> Iterator[Row]:
+    """Where a training step spends its time, each part alone, and how near it is to products of matrices."""
+    name, lengths = "davihd-mrhisum-reference", mixed_lengths(133, 277)
+    step, _ = training_sides(name, lengths, bench.device)
+    model = network(name, bench.device)
+    parts = {key: part for key, part in model.named_children() if key != "dynamics_encoder"}
+    parts |= {f"dynamics_encoder.{key}": part for key, part in model.dynamics_encoder.named_children()}
+    calls = {key: record_calls(part) for key, part in parts.items()}
+    step()
+    (whole,) = bench.seconds(step, repeats=3)
+    yield Row("one training step, 16 x 133 to 277 s", _seconds(whole))
+    for key, runs in calls.items():
+        (seconds,) = bench.seconds(*[lambda runs=runs: [run() for run in runs]], repeats=3)
+        yield Row(f"of which {key}", f"{_seconds(seconds)}, {seconds / whole:.0%}")
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: _added_product}) as counter:
+        step()
+    rate, limit = counter.get_total_flops() / whole / 1e9, matrix_product_rate(bench) / 1e9
+    yield Row(
+        "its arithmetic, against matrix products", f"{rate:.0f} GFLOP/s", f"{limit:.0f} GFLOP/s", rate / limit
+    )
+
+
+def record_calls(part: torch.nn.Module) -> list[Callable[[], object]]:
+    """Have the calls of a module, or of those in a list, recorded: forward and backward, to be run alone."""
+    modules = part if isinstance(part, torch.nn.ModuleList) else [part]
+    runs: list[Callable[[], object]] = []
+
+    def record(module: torch.nn.Module, arguments: tuple):
+        hook.pop(module).remove()
+        leaves = [_leaf(one) if torch.is_tensor(one) else one for one in arguments]
+        runs.append(lambda: _train(lambda: _first(module(*leaves))))
+
+    hook = {module: module.register_forward_pre_hook(record) for module in modules}
+    return runs
+
+
+def _leaf(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().clone().requires_grad_(tensor.is_floating_point())
+
+
+def _first(output: torch.Tensor | tuple) -> torch.Tensor:
+    return output if torch.is_tensor(output) else output[0]
+
+
+def _added_product(total: torch.Size, one: torch.Size, other: torch.Size, **_) -> int:
+    """Floating-point operations of `total.baddbmm_(one, other)`, given the shapes."""
+    return 2 * math.prod(one) * other[2]
+
+
+def matrix_product_rate(bench: Bench) -> float:
+    """Floating-point operations a second of the product of two square matrices in float32."""
+    side = 2048
+    one, other = (torch.rand(side, side, device=bench.device) for _ in range(2))
+    (seconds,) = bench.seconds(lambda: one @ other)
+    return 2 * side**3 / seconds
+
+
+def full_rate_forward(checkpointing: bool, device: torch.device) -> Callable[[], torch.Tensor]:
+    """The loss of davihd-base at 62.5 frames a second on 16 clips of 120 s."""
     model = network("davihd-base", device).train()
     if checkpointing:
-        model.gradient_checkpointing_enable()
+        model.activation_checkpointing_enable()
     batch = random_batch(model.config, [120] * 16, device)
-    return partial(_step, model, lambda: model(**batch).loss)
+    return lambda: model(**batch).loss
+
+
+def full_rate_step(checkpointing: bool, device: torch.device) -> Callable[[], object]:
+    loss = full_rate_forward(checkpointing, device)
+    return lambda: loss().backward()
 
 
 def training_memory(bench: Bench) -> Iterator[Row]:
-    plain, whole = peak(full_rate_training, False, bench.device)
-    saved, _ = peak(full_rate_training, True, bench.device)
-    name = "davihd-base at 62.5 frames/s, 16 x 120 s, peak memory"
-    yield Row(name, _mib(whole), target="< 12 GB", met=whole < 12e9)
-    name = "davihd-base at 62.5 frames/s, 16 x 120 s, activations: with checkpointing, and without"
-    yield Row(name, _mib(saved), _mib(plain), plain / saved, "≥ 2", plain >= 2 * saved)
+    clips = "davihd-base at 62.5 frames/s, 16 x 120 s"
+    plain, saving = (memory(full_rate_forward, which, bench.device).held for which in (False, True))
+    name = f"{clips}: kept for the backward pass with checkpointing, and without"
+    yield Row(name, _mib(saving), _mib(plain), plain / saving, "≥ 2", plain >= 2 * saving)
+    plain, saving = (memory(full_rate_step, which, bench.device).whole for which in (False, True))
+    name = f"{clips}: peak of the process with checkpointing, and without"
+    yield Row(name, _mib(saving), _mib(plain), plain / saving, "< 12 GB", plain < 12e9)
 
 
 # --------------------------------------------------------------------------------------- 5. two-hour videos
@@ -412,7 +486,7 @@ def long_forward_rows(bench: Bench) -> Iterator[Row]:
         check_equal(*(side() for side in sides), tolerance=1e-4)
         name = f"forward, full paper model, {segments} s"
         yield bench.faster(name, *bench.seconds(*sides, repeats=repeats), wanted)
-    ours, other = (peak(long_forward, side, 7200, bench.device)[1] for side in ("ours", "textbook"))
+    ours, other = (memory(long_forward, side, 7200, bench.device).whole for side in ("ours", "textbook"))
     name = "forward, full paper model, 7200 s, peak of the process"
     yield Row(name, _mib(ours), _mib(other), other / ours, "< 2.5 GB", ours < 2.5e9)
 
@@ -441,7 +515,7 @@ def streamed_encoder(minutes: int, device: torch.device) -> Callable[[], object]
 
 def streaming_memory(bench: Bench) -> Iterator[Row]:
     """What the blocks take beyond their input and their first output, which grow with the film."""
-    short, long = (peak(streamed_encoder, minutes, bench.device)[0] for minutes in (10, 120))
+    short, long = (memory(streamed_encoder, minutes, bench.device).added for minutes in (10, 120))
     per_minute = 4 * 60 * 62.5 / 4 * 64 * 16
     short, long = short - 10 * per_minute, long - 120 * per_minute
     name = "working memory of the dynamics blocks: 2 hours, and 10 minutes"
@@ -518,7 +592,7 @@ def scored_film(which: str, film: Path) -> Callable[[], object]:
 
 def two_hours(bench: Bench) -> Iterator[Row]:
     film = benchmark_films.film(bench.films, minutes=120)
-    _, small = peak(scored_film, "small", film)
+    small = memory(scored_film, "small", film).whole
     yield Row(
         "davihd-small, 2-hour 720p film, peak of the process", _mib(small), target="< 1 GB", met=small < 1e9
     )
@@ -526,7 +600,7 @@ def two_hours(bench: Bench) -> Iterator[Row]:
 
 def two_hours_full(bench: Bench) -> Iterator[Row]:
     film = benchmark_films.film(bench.films, minutes=120)
-    _, full = peak(scored_film, "full", film)
+    full = memory(scored_film, "full", film).whole
     yield Row(
         "full model, 2-hour 720p film, peak of the process", _mib(full), target="< 4 GB", met=full < 4e9
     )
@@ -575,6 +649,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "ragged-dynamics": ragged_dynamics,
     "padding": padding,
     "training-step": training_step,
+    "profile": profile,
     "training-memory": training_memory,
     "long-forward": long_forward_rows,
     "compiled-forward": compiled_forward,
