@@ -11,20 +11,15 @@ made here.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import math
-import multiprocessing
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from functools import cache, partial
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,152 +33,31 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
 from examples import benchmark_films, textbook
 from examples.console import run_command, write_json
 from examples.highlight_data import plan_batches
+from examples.measuring import (
+    CONFIGURATION,
+    MIB,
+    Bench,
+    Row,
+    apart,
+    check_equal,
+    in_mib,
+    in_seconds,
+    machine,
+    memory,
+    mixed_lengths,
+    network,
+    preset,
+    random_batch,
+)
 from examples.runs import keep_freed_memory
 from examples.tables import markdown
-from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDConfig, DAViHDModel, VideoHighlightDetectionPipeline
+from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel, VideoHighlightDetectionPipeline
 from modeling_davihd.media import cut_reel, stream_segments
 from modeling_davihd.metrics.highlight_detection.scores import highlight_scores
 from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d, SegmentRows
 from modeling_davihd.pipeline_davihd import feature_extractor_for
 
-CONFIGURATION = Path(__file__).resolve().parent.parent / "configuration"
 COLUMNS = ("measurement", "ours", "textbook", "ratio", "target", "met")
-MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table. `met` compares with the target; None where there is none to compare with."""
-
-    name: str
-    ours: str
-    textbook: str = ""
-    ratio: float | None = None
-    target: str = ""
-    met: bool | None = None
-
-    def cells(self) -> list[str]:
-        ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
-        met = {True: "yes", False: "no", None: ""}[self.met]
-        return [self.ours, self.textbook, ratio, self.target, met]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Where and how often to measure, and a folder for the films."""
-
-    device: torch.device
-    films: Path
-
-    def seconds(self, *sides: Callable[[], object], repeats: int = 5) -> list[float]:
-        """Median seconds of each side, which take turns after a first run that does not count."""
-        runs = [[self._once(side) for side in sides] for _ in range(repeats + 1)][1:]
-        return [statistics.median(side) for side in zip(*runs, strict=True)]
-
-    def _once(self, side: Callable[[], object]) -> float:
-        if self.device.type == "cuda":
-            start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            start.record()
-            side()
-            end.record()
-            end.synchronize()
-            return start.elapsed_time(end) / 1000
-        start = time.perf_counter()
-        side()
-        return time.perf_counter() - start
-
-    def faster(self, name: str, ours: float, other: float, target: float | None) -> Row:
-        """A row of two times in seconds; the textbook side is to take `target` times as long."""
-        wanted = f"≥ {target}" if target else ""
-        met = None if target is None else other / ours >= target
-        return Row(name, _seconds(ours), _seconds(other), other / ours, wanted, met)
-
-
-def _seconds(value: float) -> str:
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
-
-
-def _mib(value: float) -> str:
-    return f"{value / MIB:.0f} MiB"
-
-
-# ------------------------------------------------------------------------------------------------ memory
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes. added: at the peak, beyond what was there before; whole: at the peak; held: by the result."""
-
-    added: int
-    whole: int
-    held: int
-
-
-def memory(work: Callable[..., Callable[[], object]], *arguments) -> Memory:
-    """What a fresh process takes for `work(*arguments)()`; that of preparing it does not count as added."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as process:
-        return process.submit(_memory_here, work, *arguments).result()
-
-
-def _memory_here(work: Callable[..., Callable[[], object]], *arguments) -> Memory:
-    run = work(*arguments)
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        before, result = torch.cuda.memory_allocated(), run()
-        after, most = torch.cuda.memory_allocated(), torch.cuda.max_memory_allocated()
-    else:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the highest resident size so far
-        before, result = _resident("VmRSS"), run()
-        after, most = _resident("VmRSS"), _resident("VmHWM")
-    del result
-    return Memory(most - before, most, after - before)
-
-
-def _resident(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * int(next(line for line in lines if line.startswith(field)).split()[1])
-
-
-# ------------------------------------------------------------------------------------------ the networks
-
-
-def preset(name: str) -> DAViHDConfig:
-    return DAViHDConfig.from_pretrained(CONFIGURATION / name)
-
-
-@cache
-def network(name: str, device: torch.device) -> DAViHDModel:
-    torch.manual_seed(0)
-    return DAViHDModel(preset(name)).to(device).eval()
-
-
-def random_batch(config: DAViHDConfig, lengths: list[int], device: torch.device) -> dict[str, torch.Tensor]:
-    """Inputs and labels of videos of those lengths in seconds, padded to the longest."""
-    generator = torch.Generator().manual_seed(0)
-    batch, longest = len(lengths), max(lengths)
-    shapes = {
-        "visual_features": (batch, longest, config.visual_dim),
-        "semantic_features": (batch, longest, config.semantic_dim),
-        "log_mel": (batch, config.num_mel_bins, config.log_mel_frames(longest)),
-        "labels": (batch, longest),
-    }
-    inputs = {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
-    inputs["attention_mask"] = (torch.arange(longest) < torch.tensor(lengths)[:, None]).long()
-    return {name: value.to(device) for name, value in inputs.items()}
-
-
-def mixed_lengths(shortest: int, longest: int, count: int = 16) -> list[int]:
-    return torch.linspace(shortest, longest, count).round().int().tolist()
-
-
-def check_equal(ours: torch.Tensor, other: torch.Tensor, tolerance: float = 1e-5):
-    """Both sides compute the same: the largest difference is at most `tolerance` of the largest value."""
-    difference = float(((ours - other).abs().max() / other.abs().max()).detach())
-    if not difference <= tolerance:
-        raise ValueError(
-            f"The two sides differ by {difference:.1e} of the largest value; {tolerance} is allowed."
-        )
 
 
 # --------------------------------------------------------------- 1. frequency-dynamic convolution, encoder
@@ -240,8 +114,8 @@ def frequency_dynamic(bench: Bench) -> Iterator[Row]:
     ours, other = (memory(convolutions, side, bench.device).added for side in sides)
     yield Row(
         "frequency-dynamic convolution, peak memory",
-        _mib(ours),
-        _mib(other),
+        in_mib(ours),
+        in_mib(other),
         other / ours,
         "≥ 2",
         other >= 2 * ours,
@@ -397,10 +271,10 @@ def profile(bench: Bench) -> Iterator[Row]:
     calls = {key: record_calls(part) for key, part in parts.items()}
     step()
     (whole,) = bench.seconds(step, repeats=3)
-    yield Row("one training step, 16 x 133 to 277 s", _seconds(whole))
+    yield Row("one training step, 16 x 133 to 277 s", in_seconds(whole))
     for key, runs in calls.items():
         (seconds,) = bench.seconds(*[lambda runs=runs: [run() for run in runs]], repeats=3)
-        yield Row(f"of which {key}", f"{_seconds(seconds)}, {seconds / whole:.0%}")
+        yield Row(f"of which {key}", f"{in_seconds(seconds)}, {seconds / whole:.0%}")
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: _added_product}) as counter:
         step()
     rate, limit = counter.get_total_flops() / whole / 1e9, matrix_product_rate(bench) / 1e9
@@ -462,10 +336,10 @@ def training_memory(bench: Bench) -> Iterator[Row]:
     clips = "davihd-base at 62.5 frames/s, 16 x 120 s"
     plain, saving = (memory(full_rate_forward, which, bench.device).held for which in (False, True))
     name = f"{clips}: kept for the backward pass with checkpointing, and without"
-    yield Row(name, _mib(saving), _mib(plain), plain / saving, "≥ 2", plain >= 2 * saving)
+    yield Row(name, in_mib(saving), in_mib(plain), plain / saving, "≥ 2", plain >= 2 * saving)
     plain, saving = (memory(full_rate_step, which, bench.device).whole for which in (False, True))
     name = f"{clips}: peak of the process with checkpointing, and without"
-    yield Row(name, _mib(saving), _mib(plain), plain / saving, "< 12 GB", plain < 12e9)
+    yield Row(name, in_mib(saving), in_mib(plain), plain / saving, "< 12 GB", plain < 12e9)
 
 
 # --------------------------------------------------------------------------------------- 5. two-hour videos
@@ -488,7 +362,7 @@ def long_forward_rows(bench: Bench) -> Iterator[Row]:
         yield bench.faster(name, *bench.seconds(*sides, repeats=repeats), wanted)
     ours, other = (memory(long_forward, side, 7200, bench.device).whole for side in ("ours", "textbook"))
     name = "forward, full paper model, 7200 s, peak of the process"
-    yield Row(name, _mib(ours), _mib(other), other / ours, "< 2.5 GB", ours < 2.5e9)
+    yield Row(name, in_mib(ours), in_mib(other), other / ours, "< 2.5 GB", ours < 2.5e9)
 
 
 def compiled_forward(bench: Bench) -> Iterator[Row]:
@@ -519,7 +393,7 @@ def streaming_memory(bench: Bench) -> Iterator[Row]:
     per_minute = 4 * 60 * 62.5 / 4 * 64 * 16
     short, long = short - 10 * per_minute, long - 120 * per_minute
     name = "working memory of the dynamics blocks: 2 hours, and 10 minutes"
-    yield Row(name, _mib(long), _mib(short), short / long, "flat", long < 1.1 * short + 64 * MIB)
+    yield Row(name, in_mib(long), in_mib(short), short / long, "flat", long < 1.1 * short + 64 * MIB)
 
 
 # -------------------------------------------------------------------------------- 6, 8. films, and the rest
@@ -548,7 +422,7 @@ def highlight_small(bench: Bench) -> Iterator[Row]:
     )
     ours, other = bench.seconds(lambda: detect(film), lambda: textbook.highlight(detect, film), repeats=3)
     name = f"davihd-small, 10-minute 720p film ({600 / ours:.0f} x real time)"
-    yield Row(name, _seconds(ours), _seconds(other), other / ours, "≥ 200 x", 600 / ours >= 200)
+    yield Row(name, in_seconds(ours), in_seconds(other), other / ours, "≥ 200 x", 600 / ours >= 200)
 
 
 def highlight_full(bench: Bench) -> Iterator[Row]:
@@ -568,7 +442,9 @@ def highlight_full(bench: Bench) -> Iterator[Row]:
     bound = (decoding + computing) / cores
     parts = f"({decoding:.0f} s decoding + {computing:.0f} s networks) / {cores}"
     name = f"full model, 2-minute 720p film; bound {parts}"
-    yield Row(name, _seconds(together), _seconds(bound), bound / together, "≥ 0.8", bound / together >= 0.8)
+    yield Row(
+        name, in_seconds(together), in_seconds(bound), bound / together, "≥ 0.8", bound / together >= 0.8
+    )
 
 
 def _timed(work: Callable) -> tuple[object, float]:
@@ -594,7 +470,7 @@ def two_hours(bench: Bench) -> Iterator[Row]:
     film = benchmark_films.film(bench.films, minutes=120)
     small = memory(scored_film, "small", film).whole
     yield Row(
-        "davihd-small, 2-hour 720p film, peak of the process", _mib(small), target="< 1 GB", met=small < 1e9
+        "davihd-small, 2-hour 720p film, peak of the process", in_mib(small), target="< 1 GB", met=small < 1e9
     )
 
 
@@ -602,7 +478,7 @@ def two_hours_full(bench: Bench) -> Iterator[Row]:
     film = benchmark_films.film(bench.films, minutes=120)
     full = memory(scored_film, "full", film).whole
     yield Row(
-        "full model, 2-hour 720p film, peak of the process", _mib(full), target="< 4 GB", met=full < 4e9
+        "full model, 2-hour 720p film, peak of the process", in_mib(full), target="< 4 GB", met=full < 4e9
     )
 
 
@@ -618,7 +494,7 @@ def start_up(bench: Bench) -> Iterator[Row]:
     ):
         run = partial(subprocess.run, arguments, check=True, stdout=subprocess.DEVNULL, cwd=here)
         (seconds,) = bench.seconds(run)
-        yield Row(name, _seconds(seconds), target=f"< {limit} s", met=seconds < limit)
+        yield Row(name, in_seconds(seconds), target=f"< {limit} s", met=seconds < limit)
 
 
 def metrics(bench: Bench) -> Iterator[Row]:
@@ -640,7 +516,7 @@ def reel(bench: Bench) -> Iterator[Row]:
     )
     (seconds,) = bench.seconds(lambda: cut_reel(film, pieces, bench.films / "reel.mp4"), repeats=3)
     name = f"a reel of 60 s out of 10 minutes of 720p ({60 / seconds:.1f} x real time)"
-    yield Row(name, _seconds(seconds), target="≥ 4 x", met=60 / seconds >= 4)
+    yield Row(name, in_seconds(seconds), target="≥ 4 x", met=60 / seconds >= 4)
 
 
 CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
@@ -662,6 +538,8 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "metrics": metrics,
     "reel": reel,
 }
+# Measured as training runs, with what a step frees kept for the next one.
+TRAINING = ("frequency-dynamic", "dynamics-encoder", "ragged-dynamics", "training-step", "profile")
 # Only when asked for by name: half an hour on two cores, and what needs a compiler.
 SLOW = ("two-hours-full", "compiled-forward")
 
@@ -680,37 +558,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace):
-    keep_freed_memory()
+    """Measure, print and write; each measurement in a process of its own, to leave no trace in another."""
     names = options.only or [name for name in CASES if name not in SLOW]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as films:
         bench = Bench(torch.zeros(0, device=options.device).device, Path(films))
         for name in tqdm(names, disable=None):
-            for row in CASES[name](bench):
-                rows.append(row)
-                tqdm.write(f"{row.name}: {', '.join(filter(None, row.cells()))}", file=sys.stderr)
-            network.cache_clear()
+            rows += apart(rows_of, name, bench)
+            tqdm.write(f"{name}: done", file=sys.stderr)
     print(machine(bench.device) + "\n")
     print(markdown(COLUMNS, {row.name: row.cells() for row in rows}))
     if options.json:
         write_json(options.json, {"machine": machine(bench.device), "rows": [asdict(row) for row in rows]})
 
 
-def machine(device: torch.device) -> str:
-    versions = ", ".join(
-        f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers", "av")
-    )
-    where = f"{_processor()}, {torch.get_num_threads()} threads"
-    if device.type == "cuda":
-        where = torch.cuda.get_device_name(device)
-    return f"{where}; Python {platform.python_version()}, {versions}"
-
-
-def _processor() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    named = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
+def rows_of(name: str, bench: Bench) -> list[Row]:
+    if name in TRAINING:
+        keep_freed_memory()
+    return list(CASES[name](bench))
 
 
 if __name__ == "__main__":
