@@ -1,4 +1,4 @@
-"""How the benchmark measures: times that take turns, memory of a process of its own, and on which networks."""
+"""How the benchmark measures: sides that take turns, memory of a process of its own, real networks."""
 
 from __future__ import annotations
 
