@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
@@ -34,7 +31,6 @@ from examples import benchmark_films, textbook
 from examples.console import run_command, write_json
 from examples.highlight_data import plan_batches
 from examples.measuring import (
-    CONFIGURATION,
     MIB,
     Bench,
     Row,
@@ -51,11 +47,9 @@ from examples.measuring import (
 )
 from examples.runs import keep_freed_memory
 from examples.tables import markdown
-from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel, VideoHighlightDetectionPipeline
-from modeling_davihd.media import cut_reel, stream_segments
+from modeling_davihd import DAViHDModel
 from modeling_davihd.metrics.highlight_detection.scores import highlight_scores
 from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d, SegmentRows
-from modeling_davihd.pipeline_davihd import feature_extractor_for
 
 COLUMNS = ("measurement", "ours", "textbook", "ratio", "target", "met")
 
@@ -150,6 +144,27 @@ def dynamics_encoder(bench: Bench) -> Iterator[Row]:
     name = "dynamics encoder at 62.5 frames/s, its Transformer included, training, 2 x 60 s"
     yield bench.faster(name, *bench.seconds(*whole), 1.8)
     encoder.eval()
+
+
+def growth(bench: Bench) -> Iterator[Row]:
+    """How the cost of training the paper's dynamics blocks grows with what it depends on, from 2 x 60 s on."""
+
+    def step(seconds: int = 60, batch: int = 2, width: int = 1) -> Callable[[], object]:
+        config = preset("davihd-mrhisum")
+        config.modalities = ["dynamics"]
+        config.dynamics_channels = [width * channels for channels in config.dynamics_channels]
+        encoder = DAViHDModel(config).to(bench.device).train().dynamics_encoder
+        log_mel = torch.rand(batch, config.num_mel_bins, config.log_mel_frames(seconds), device=bench.device)
+        return partial(_train, partial(our_blocks, encoder, log_mel))
+
+    for name, change in {
+        "seconds": {"seconds": 120},
+        "videos": {"batch": 4},
+        "channels": {"width": 2},
+    }.items():
+        more, once = bench.seconds(step(**change), step())
+        name = f"dynamics blocks, training, 2 x 60 s: with twice the {name}, and without"
+        yield Row(name, in_seconds(more), in_seconds(once), more / once)
 
 
 def _train(forward: Callable[[], torch.Tensor]):
@@ -396,105 +411,7 @@ def streaming_memory(bench: Bench) -> Iterator[Row]:
     yield Row(name, in_mib(long), in_mib(short), short / long, "flat", long < 1.1 * short + 64 * MIB)
 
 
-# -------------------------------------------------------------------------------- 6, 8. films, and the rest
-
-
-def small_pipeline() -> VideoHighlightDetectionPipeline:
-    from modeling_davihd.cli import load_pipeline
-
-    return load_pipeline(str(DEFAULT_CHECKPOINT), torch.device("cpu"))
-
-
-def full_pipeline() -> VideoHighlightDetectionPipeline:
-    """The paper's network with its frozen encoders, all of random weights."""
-    torch.manual_seed(0)
-    config = preset("davihd-mrhisum")
-    config.visual_backbone, config.semantic_backbone = "inception_v3", "panns_cnn14_16k"
-    model = DAViHDModel(config).eval()
-    return VideoHighlightDetectionPipeline(model, feature_extractor=feature_extractor_for("inception_v3"))
-
-
-def highlight_small(bench: Bench) -> Iterator[Row]:
-    film = benchmark_films.film(bench.films, minutes=10)
-    detect = small_pipeline()
-    check_equal(
-        torch.tensor(detect(film)["scores"]), torch.tensor(textbook.highlight(detect, film)), tolerance=1e-3
-    )
-    ours, other = bench.seconds(lambda: detect(film), lambda: textbook.highlight(detect, film), repeats=3)
-    name = f"davihd-small, 10-minute 720p film ({600 / ours:.0f} x real time)"
-    yield Row(name, in_seconds(ours), in_seconds(other), other / ours, "≥ 200 x", 600 / ours >= 200)
-
-
-def highlight_full(bench: Bench) -> Iterator[Row]:
-    """Decoding and networks, each alone on one core, against both at once on all of them."""
-    film, detect = benchmark_films.film(bench.films, minutes=2), full_pipeline()
-    sampling = detect._feature_stream(None).sampling
-    cores, threads = len(os.sched_getaffinity(0)), torch.get_num_threads()
-    (together,) = bench.seconds(lambda: detect(film), repeats=1)
-    os.sched_setaffinity(0, {0})
-    try:
-        chunks, decoding = _timed(lambda: list(stream_segments(film, frames=sampling)))
-        torch.set_num_threads(1)
-        _, computing = _timed(lambda: _score_chunks(detect, chunks))
-    finally:
-        os.sched_setaffinity(0, range(cores))
-        torch.set_num_threads(threads)
-    bound = (decoding + computing) / cores
-    parts = f"({decoding:.0f} s decoding + {computing:.0f} s networks) / {cores}"
-    name = f"full model, 2-minute 720p film; bound {parts}"
-    yield Row(
-        name, in_seconds(together), in_seconds(bound), bound / together, "≥ 0.8", bound / together >= 0.8
-    )
-
-
-def _timed(work: Callable) -> tuple[object, float]:
-    start = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - start
-
-
-@torch.inference_mode()
-def _score_chunks(detect: VideoHighlightDetectionPipeline, chunks: list) -> torch.Tensor:
-    features = detect._feature_stream(None)
-    for chunk in chunks:
-        features.add(chunk)
-    return detect.model(**{name: value[None] for name, value in features.result().items()}).scores
-
-
-def scored_film(which: str, film: Path) -> Callable[[], object]:
-    detect = small_pipeline() if which == "small" else full_pipeline()
-    return lambda: detect(film)
-
-
-def two_hours(bench: Bench) -> Iterator[Row]:
-    film = benchmark_films.film(bench.films, minutes=120)
-    small = memory(scored_film, "small", film).whole
-    yield Row(
-        "davihd-small, 2-hour 720p film, peak of the process", in_mib(small), target="< 1 GB", met=small < 1e9
-    )
-
-
-def two_hours_full(bench: Bench) -> Iterator[Row]:
-    film = benchmark_films.film(bench.films, minutes=120)
-    full = memory(scored_film, "full", film).whole
-    yield Row(
-        "full model, 2-hour 720p film, peak of the process", in_mib(full), target="< 4 GB", met=full < 4e9
-    )
-
-
-def start_up(bench: Bench) -> Iterator[Row]:
-    python, here = sys.executable, str(CONFIGURATION.parent)
-    film = benchmark_films.film(bench.films, minutes=1 / 6)
-    command = "import sys; from modeling_davihd.cli import main; sys.exit(main(sys.argv[1:]))"
-    davihd = [python, "-c", command]
-    for name, arguments, limit in (
-        ("davihd --help", [*davihd, "highlight", "--help"], 0.5),
-        ("import modeling_davihd", [python, "-c", "import modeling_davihd"], 0.3),
-        ("davihd highlight of 10 s", [*davihd, "highlight", str(film), "--output-dir", str(bench.films)], 6),
-    ):
-        run = partial(subprocess.run, arguments, check=True, stdout=subprocess.DEVNULL, cwd=here)
-        (seconds,) = bench.seconds(run)
-        yield Row(name, in_seconds(seconds), target=f"< {limit} s", met=seconds < limit)
+# --------------------------------------------------------------------------------------------- 8. metrics
 
 
 def metrics(bench: Bench) -> Iterator[Row]:
@@ -509,20 +426,11 @@ def metrics(bench: Bench) -> Iterator[Row]:
     yield bench.faster("metrics of 1,000 videos of 202 s", *times, 10)
 
 
-def reel(bench: Bench) -> Iterator[Row]:
-    film, pieces = (
-        benchmark_films.film(bench.films, minutes=10),
-        [(60.0 * i + 7, 60.0 * i + 17) for i in range(6)],
-    )
-    (seconds,) = bench.seconds(lambda: cut_reel(film, pieces, bench.films / "reel.mp4"), repeats=3)
-    name = f"a reel of 60 s out of 10 minutes of 720p ({60 / seconds:.1f} x real time)"
-    yield Row(name, in_seconds(seconds), target="≥ 4 x", met=60 / seconds >= 4)
-
-
 CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "frequency-dynamic": frequency_dynamic,
     "dynamics-encoder": dynamics_encoder,
     "ragged-dynamics": ragged_dynamics,
+    "growth": growth,
     "padding": padding,
     "training-step": training_step,
     "profile": profile,
@@ -530,13 +438,13 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "long-forward": long_forward_rows,
     "compiled-forward": compiled_forward,
     "streaming-memory": streaming_memory,
-    "highlight-small": highlight_small,
-    "highlight-full": highlight_full,
-    "two-hours": two_hours,
-    "two-hours-full": two_hours_full,
-    "start-up": start_up,
+    "highlight-small": benchmark_films.highlight_small,
+    "highlight-full": benchmark_films.highlight_full,
+    "two-hours": benchmark_films.two_hours,
+    "two-hours-full": benchmark_films.two_hours_full,
+    "start-up": benchmark_films.start_up,
     "metrics": metrics,
-    "reel": reel,
+    "reel": benchmark_films.reel,
 }
 # Measured as training runs, with what a step frees kept for the next one.
 TRAINING = ("frequency-dynamic", "dynamics-encoder", "ragged-dynamics", "training-step", "profile")

@@ -1,21 +1,32 @@
-"""Films for the benchmark: 720p, 25 frames a second, with sound; twenty seconds again and again."""
+"""What the benchmark measures on films: 720p, 25 frames a second, with sound; twenty seconds over and over."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
+import torch
 
 from datasets_scripts.synthetic import generate_soundtrack
-from modeling_davihd.media import write_film
+from examples import textbook
+from examples.measuring import CONFIGURATION, Bench, Row, check_equal, in_mib, in_seconds, memory, preset
+from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel, VideoHighlightDetectionPipeline
+from modeling_davihd.media import cut_reel, stream_segments, write_film
+from modeling_davihd.pipeline_davihd import feature_extractor_for
 
 FPS = 25
 UNIT = 20  # seconds
 SAMPLING_RATE = 48000
 
 
-def film(folder: Path, minutes: float) -> Path:
+def film_of(folder: Path, minutes: float) -> Path:
     """A film of so many minutes, in a folder that keeps it for the next time it is asked for."""
     path, unit = folder / f"film-{minutes:.2f}.mp4", folder / "unit.mp4"
     if not unit.exists():
@@ -62,4 +73,109 @@ def _span(facts: list[tuple], which: int) -> int:
     return sum(duration for _, index, _, _, duration, _ in facts if index == which)
 
 
-__all__ = ["film"]
+def small_pipeline() -> VideoHighlightDetectionPipeline:
+    from modeling_davihd.cli import load_pipeline
+
+    return load_pipeline(str(DEFAULT_CHECKPOINT), torch.device("cpu"))
+
+
+def full_pipeline() -> VideoHighlightDetectionPipeline:
+    """The paper's network with its frozen encoders, all of random weights."""
+    torch.manual_seed(0)
+    config = preset("davihd-mrhisum")
+    config.visual_backbone, config.semantic_backbone = "inception_v3", "panns_cnn14_16k"
+    model = DAViHDModel(config).eval()
+    return VideoHighlightDetectionPipeline(model, feature_extractor=feature_extractor_for("inception_v3"))
+
+
+def highlight_small(bench: Bench) -> Iterator[Row]:
+    film = film_of(bench.films, minutes=10)
+    detect = small_pipeline()
+    check_equal(
+        torch.tensor(detect(film)["scores"]), torch.tensor(textbook.highlight(detect, film)), tolerance=1e-3
+    )
+    ours, other = bench.seconds(lambda: detect(film), lambda: textbook.highlight(detect, film), repeats=3)
+    name = f"davihd-small, 10-minute 720p film ({600 / ours:.0f} x real time)"
+    yield Row(name, in_seconds(ours), in_seconds(other), other / ours, "≥ 200 x", 600 / ours >= 200)
+
+
+def highlight_full(bench: Bench) -> Iterator[Row]:
+    """Decoding and networks, each alone on one core, against both at once on all of them."""
+    film, detect = film_of(bench.films, minutes=2), full_pipeline()
+    sampling = detect._feature_stream(None).sampling
+    cores, threads = len(os.sched_getaffinity(0)), torch.get_num_threads()
+    (together,) = bench.seconds(lambda: detect(film), repeats=1)
+    os.sched_setaffinity(0, {0})
+    try:
+        chunks, decoding = _timed(lambda: list(stream_segments(film, frames=sampling)))
+        torch.set_num_threads(1)
+        _, computing = _timed(lambda: _score_chunks(detect, chunks))
+    finally:
+        os.sched_setaffinity(0, range(cores))
+        torch.set_num_threads(threads)
+    bound = (decoding + computing) / cores
+    parts = f"({decoding:.0f} s decoding + {computing:.0f} s networks) / {cores}"
+    name = f"full model, 2-minute 720p film; bound {parts}"
+    yield Row(
+        name, in_seconds(together), in_seconds(bound), bound / together, "≥ 0.8", bound / together >= 0.8
+    )
+
+
+def _timed(work: Callable) -> tuple[object, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+@torch.inference_mode()
+def _score_chunks(detect: VideoHighlightDetectionPipeline, chunks: list) -> torch.Tensor:
+    features = detect._feature_stream(None)
+    for chunk in chunks:
+        features.add(chunk)
+    return detect.model(**{name: value[None] for name, value in features.result().items()}).scores
+
+
+def scored_film(which: str, film: Path) -> Callable[[], object]:
+    detect = small_pipeline() if which == "small" else full_pipeline()
+    return lambda: detect(film)
+
+
+def two_hours(bench: Bench) -> Iterator[Row]:
+    film = film_of(bench.films, minutes=120)
+    small = memory(scored_film, "small", film).whole
+    yield Row(
+        "davihd-small, 2-hour 720p film, peak of the process", in_mib(small), target="< 1 GB", met=small < 1e9
+    )
+
+
+def two_hours_full(bench: Bench) -> Iterator[Row]:
+    film = film_of(bench.films, minutes=120)
+    full = memory(scored_film, "full", film).whole
+    yield Row(
+        "full model, 2-hour 720p film, peak of the process", in_mib(full), target="< 4 GB", met=full < 4e9
+    )
+
+
+def start_up(bench: Bench) -> Iterator[Row]:
+    python, here = sys.executable, str(CONFIGURATION.parent)
+    film = film_of(bench.films, minutes=1 / 6)
+    command = "import sys; from modeling_davihd.cli import main; sys.exit(main(sys.argv[1:]))"
+    davihd = [python, "-c", command]
+    for name, arguments, limit in (
+        ("davihd --help", [*davihd, "highlight", "--help"], 0.5),
+        ("import modeling_davihd", [python, "-c", "import modeling_davihd"], 0.3),
+        ("davihd highlight of 10 s", [*davihd, "highlight", str(film), "--output-dir", str(bench.films)], 6),
+    ):
+        run = partial(subprocess.run, arguments, check=True, stdout=subprocess.DEVNULL, cwd=here)
+        (seconds,) = bench.seconds(run)
+        yield Row(name, in_seconds(seconds), target=f"< {limit} s", met=seconds < limit)
+
+
+def reel(bench: Bench) -> Iterator[Row]:
+    film, pieces = (
+        film_of(bench.films, minutes=10),
+        [(60.0 * i + 7, 60.0 * i + 17) for i in range(6)],
+    )
+    (seconds,) = bench.seconds(lambda: cut_reel(film, pieces, bench.films / "reel.mp4"), repeats=3)
+    name = f"a reel of 60 s out of 10 minutes of 720p ({60 / seconds:.1f} x real time)"
+    yield Row(name, in_seconds(seconds), target="≥ 4 x", met=60 / seconds >= 4)
