@@ -147,7 +147,7 @@ def dynamics_encoder(bench: Bench) -> Iterator[Row]:
 
 
 def growth(bench: Bench) -> Iterator[Row]:
-    """How the cost of training the paper's dynamics blocks grows with what it depends on, from 2 x 60 s on."""
+    """How the cost of training the paper's dynamics blocks grows, with what it depends on, from 2 x 60 s."""
 
     def step(seconds: int = 60, batch: int = 2, width: int = 1) -> Callable[[], object]:
         config = preset("davihd-mrhisum")

@@ -1,4 +1,4 @@
-"""What the benchmark measures on films: 720p, 25 frames a second, with sound; twenty seconds over and over."""
+"""What the benchmark measures on films: 720p, 25 frames a second, with sound, of twenty seconds repeated."""
 
 from __future__ import annotations
 
