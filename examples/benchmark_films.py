@@ -18,7 +18,7 @@ from datasets_scripts.synthetic import generate_soundtrack
 from examples import textbook
 from examples.measuring import CONFIGURATION, Bench, Row, check_equal, in_mib, in_seconds, memory, preset
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel, VideoHighlightDetectionPipeline
-from modeling_davihd.media import cut_reel, stream_segments, write_film
+from modeling_davihd.media import cut_reel, probe, stream_segments, write_film
 from modeling_davihd.pipeline_davihd import feature_extractor_for
 
 FPS = 25
@@ -102,14 +102,14 @@ def highlight_small(bench: Bench) -> Iterator[Row]:
 def highlight_full(bench: Bench) -> Iterator[Row]:
     """Decoding and networks, each alone on one core, against both at once on all of them."""
     film, detect = film_of(bench.films, minutes=2), full_pipeline()
-    sampling = detect._feature_stream(None).sampling
+    sampling = detect._feature_stream(probe(film)).sampling
     cores, threads = len(os.sched_getaffinity(0)), torch.get_num_threads()
     (together,) = bench.seconds(lambda: detect(film), repeats=1)
     os.sched_setaffinity(0, {0})
     try:
         chunks, decoding = _timed(lambda: list(stream_segments(film, frames=sampling)))
         torch.set_num_threads(1)
-        _, computing = _timed(lambda: _score_chunks(detect, chunks))
+        _, computing = _timed(lambda: _score_chunks(detect, film, chunks))
     finally:
         os.sched_setaffinity(0, range(cores))
         torch.set_num_threads(threads)
@@ -128,8 +128,8 @@ def _timed(work: Callable) -> tuple[object, float]:
 
 
 @torch.inference_mode()
-def _score_chunks(detect: VideoHighlightDetectionPipeline, chunks: list) -> torch.Tensor:
-    features = detect._feature_stream(None)
+def _score_chunks(detect: VideoHighlightDetectionPipeline, film: Path, chunks: list) -> torch.Tensor:
+    features = detect._feature_stream(probe(film))
     for chunk in chunks:
         features.add(chunk)
     return detect.model(**{name: value[None] for name, value in features.result().items()}).scores
