@@ -62,7 +62,7 @@ from datasets_scripts.shards import (
     write_text,
     writing,
 )
-from datasets_scripts.sources import file_print
+from datasets_scripts.sources import UNREACHABLE, file_print
 from modeling_davihd import __version__
 from modeling_davihd.media import MediaError, MediaWarning
 
@@ -191,7 +191,7 @@ class Job:
     """What the shards of one dataset have in common.
 
     identity: that of the settings. labelled: whether videos have labels. extras: like those of any video.
-    spare: as `spare_shards` gives. run: names this run where processes may die and others go on with their
+    spare: as `spare_shards` gives. run: names this run, where workers may die and others go on with their
     shards; a video over which three of them die is listed as missing.
     """
 
@@ -213,22 +213,20 @@ class ShardBuilder:
 
     def __call__(self, shard: Shard, progress: Callable[[], object] = lambda: None) -> ShardReport:
         """Calls `progress` for each video. Raises DatasetError, in one sentence naming the video or file."""
-        job, stages = self._job, self._extractor.stages
+        stages = self._extractor.stages
         stages.seconds.clear()
-        fingerprint = _digest(
-            [[__version__, job.identity], [video_identity(video) for video in shard.videos]]
-        )
-        kept = _keep(shard.path, fingerprint, job.spare)
+        with stages("fetching"):
+            videos = [video_identity(video) for video in shard.videos]
+        fingerprint = _digest([[__version__, self._job.identity], videos])
+        kept = _keep(shard.path, fingerprint, self._job.spare)
         if kept:
             for _ in shard.videos:
                 progress()
         else:
-            for name in ("extraction.json", "README.md", "failures.parquet"):  # half-built is not whole
-                (shard.path.parent.parent / name).unlink(missing_ok=True)
-            note = Note(fingerprint, [])
-            with Deaths(shard.path, job.run) as deaths, stages("writing"):
-                rows = stages.each("checking", self._rows(shard, note, deaths, progress))
-                write_shard(shard.path, self._features, rows, note)
+            lost = [number for number, (*_, media) in enumerate(videos) if media == UNREACHABLE]
+            if lost:
+                _check_replaceable(shard.path, shard.videos[lost[0]])
+            self._write(shard, Note(UNFINISHED if lost else fingerprint, []), progress)
         rows, seconds = count(shard.path)
         return ShardReport(
             name=shard.path.name,
@@ -242,6 +240,14 @@ class ShardBuilder:
             worker=f"{platform.node()}:{os.getpid()}",
             spent=dict(stages.seconds),
         )
+
+    def _write(self, shard: Shard, note: Note, progress: Callable[[], object]) -> None:
+        for name in ("extraction.json", "README.md", "failures.parquet"):  # half-built is not whole
+            (shard.path.parent.parent / name).unlink(missing_ok=True)
+        stages = self._extractor.stages
+        with Deaths(shard.path, self._job.run) as deaths, stages("writing"):
+            rows = stages.each("checking", self._rows(shard, note, deaths, progress))
+            write_shard(shard.path, self._features, rows, note)
 
     def _rows(
         self, shard: Shard, note: Note, deaths: Deaths, progress: Callable[[], object]
@@ -304,6 +310,14 @@ def _keep(path: Path, fingerprint: str, spare: Mapping[str, Path]) -> bool:
         with writing(path):
             os.replace(source, path)
     return True
+
+
+def _check_replaceable(path: Path, lost: Video) -> None:
+    """A finished shard is not given up because a video of it is out of reach just now."""
+    if (note := read_note(path)) is not None and note.fingerprint != UNFINISHED:
+        raise DatasetError(
+            f"{lost.media}: is out of reach, so that nothing tells whether {path} is still right."
+        )
 
 
 def finish(

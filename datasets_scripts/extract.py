@@ -13,18 +13,18 @@ The manifest is a .csv or .parquet file, or a folder of `datasets`, with the col
                the dataset has none, and serves to be scored, not to be trained on
     duration   seconds, only to tell beforehand how long the work will take
 
-Other columns are named and left alone. All engines write the same bytes. Killed anywhere, the same command
-goes on: shards whose content agrees are kept. A video that cannot be used is tried three times and then
-listed in DIR/failures.parquet with the reason; one whose file could not be fetched is tried again by the next
-run.
+Other columns are named and left alone. DIR, the videos' paths and the weights have to be the same for all
+machines of a cluster. Both engines write the same bytes on processors of one kind. Killed anywhere, the same
+command goes on: shards whose content agrees are kept. A video that cannot be used is tried three times and
+then listed in DIR/failures.parquet with the reason; one whose file could not be fetched is tried again by the
+next run.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -52,7 +52,7 @@ from datasets_scripts.builder import (
 )
 from datasets_scripts.manifest import blocks_of, hours_of, read_manifest, shards_of
 from datasets_scripts.ray_engine import Cluster, import_ray, reports_of
-from datasets_scripts.shards import partial_of, writing
+from datasets_scripts.shards import whole
 
 CARD = """---
 tags: [video-highlight-detection]
@@ -85,12 +85,11 @@ def build(options: argparse.Namespace) -> int:
         labelled="labels" in table.column_names,
         mismatched="leave out",
         spare=spare_shards(data, [name for name, _, _ in plan]),
-        run=uuid.uuid4().hex,
     )
     blocks = blocks_of(table, plan)
     if options.engine == "ray":
-        cluster = Cluster(options.ray_address, options.workers, options.encoders)
-        arriving = reports_of(blocks, data, job, cluster, device)
+        cluster = Cluster(options.ray_address, options.workers, options.encoders, device)
+        arriving = reports_of(blocks, data, job, cluster)
     else:
         arriving = local_reports(blocks, data, job)
     found = {one.name: one for one in _watched(arriving, table, str(options.out))}
@@ -110,6 +109,8 @@ def _check(options: argparse.Namespace) -> None:
     for name in ("workers", "encoders", "rows_per_shard"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')} is {getattr(options, name)}; at least 1 is needed.")
+    if options.engine == "ray" and options.device not in (None, "cpu", "cuda"):
+        raise UsageError(f"--device is {options.device!r}; with --engine ray it is cpu or cuda.")
 
 
 def local_reports(blocks: Iterable[pa.Table], data: Path, job: Job) -> Iterator[ShardReport]:
@@ -142,10 +143,8 @@ def write_failures(path: Path, table: pa.Table, reports: Sequence[ShardReport]) 
     failed = table.filter(pa.array([name in reasons for name in names]))
     failed = failed.select(["video_id", "path", "split"])
     texts = [reasons[name] for name in failed["video_id"].to_pylist()]
-    partial = partial_of(path)
-    with writing(path):
+    with whole(path) as partial:
         pq.write_table(failed.append_column("reason", pa.array(texts, pa.string())), partial)
-        partial.replace(path)
 
 
 def summary(reports: Sequence[ShardReport], count: int) -> str:
@@ -156,22 +155,26 @@ def summary(reports: Sequence[ShardReport], count: int) -> str:
             f"The manifest lists {count} videos, but {rows} rows and {failures} failures came."
         )
     lines = [f"{count} videos in the manifest = {rows} rows + {failures} failures (failures.parquet)"]
-    built, spent = [one for one in reports if not one.kept], Counter()
-    for worker in sorted({one.worker for one in built}):
-        own = [one for one in built if one.worker == worker]
-        busy, seconds = sum(sum(one.spent.values()) for one in own), sum(one.seconds for one in own)
-        videos = sum(one.rows for one in own)
-        lines.append(
-            f"worker {worker}: {videos} videos, {seconds / 3600:.3f} h in {busy:.1f} s: "
-            f"{seconds / busy:.1f} times real time"
-        )
-    for one in built:
-        spent.update(one.spent)
+    spent, by_worker = Counter(), defaultdict(list)
+    for one in reports:
+        if not one.kept:
+            spent.update(one.spent)
+            by_worker[one.worker].append(one)
+    lines += [_throughput(worker, own) for worker, own in sorted(by_worker.items())]
     if spent:
         total = sum(spent.values())
         shares = [f"{stage} {time:.1f} s ({time / total:.0%})" for stage, time in spent.most_common()]
         lines.append(f"slowest stage: {shares[0]}; then " + ", ".join(shares[1:]))
     return "\n".join(lines)
+
+
+def _throughput(worker: str, reports: Sequence[ShardReport]) -> str:
+    videos, seconds = sum(one.rows for one in reports), sum(one.seconds for one in reports)
+    busy = sum(sum(one.spent.values()) for one in reports)
+    return (
+        f"worker {worker}: {videos} videos, {seconds / 3600:.3f} h in {busy:.1f} s: "
+        f"{seconds / busy:.1f} times real time"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import argparse
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +27,15 @@ from modeling_davihd.conversion import (
     load_foreign_checkpoint,
     load_pca,
 )
-from modeling_davihd.media import SAMPLING_RATE, MediaChunk, MediaError, MediaWarning, probe, stream_segments
+from modeling_davihd.media import (
+    SAMPLING_RATE,
+    DecodingLimits,
+    MediaChunk,
+    MediaError,
+    MediaWarning,
+    probe,
+    stream_segments,
+)
 from modeling_davihd.pipeline_davihd import FeatureStream, feature_extractor_for
 
 NUM_MEL_BINS = 128
@@ -178,8 +186,7 @@ class Extractor:
                 raise UnusableVideo(f"{path.name}: has no sound, which its features are made of.")
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", MediaWarning)
-                wanted = {"audio": stream.listens or stream.sampling is None, "frames": stream.sampling}
-                film = self._drain(stream, stream_segments(path, chunk_seconds=CHUNK_SECONDS, **wanted))
+                film = self._drain(stream, _segments_of(path, stream))
         except MediaError as error:
             raise UnusableVideo(str(error).replace(str(path), path.name)) from error
         if film.duration == 0:
@@ -241,6 +248,16 @@ class Extractor:
 
     def _submit(self, name: str, segments: torch.Tensor) -> Result:
         return self._encoders.submit(name, segments)
+
+
+def _segments_of(path: Path, stream: FeatureStream) -> Iterator[MediaChunk]:
+    return stream_segments(
+        path,
+        audio=stream.listens or stream.sampling is None,
+        frames=stream.sampling,
+        chunk_seconds=CHUNK_SECONDS,
+        limits=DecodingLimits(threads=torch.get_num_threads()),
+    )
 
 
 def _chunks_of(waveform: np.ndarray) -> Iterable[MediaChunk]:

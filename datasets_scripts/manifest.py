@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,18 +39,17 @@ def read_manifest(path: Path) -> tuple[pa.Table, list[str]]:
     relative to the folder that the manifest is in, or is. Raises DatasetError, in one sentence naming the
     file and the video, for whatever is wrong with it.
     """
-    table = _read(path)
-    ignored = [name for name in table.column_names if name not in COLUMNS]
+    table, ignored = _read(path)
     if lacking := [name for name in NEEDED if name not in table.column_names]:
         raise DatasetError(f"{path}: has no column {lacking[0]!r}; {' and '.join(NEEDED)} are needed.")
     columns = {name: table[name] for name in COLUMNS if name in table.column_names}
-    if "labels" in columns and pa.types.is_string(columns["labels"].type):
+    if "labels" in columns and columns["labels"].type == pa.string():
         columns["labels"] = _numbers(path, columns["video_id"], columns["labels"])
     if "split" not in columns:
         columns["split"] = pa.array(["train"] * len(table), pa.string())
     try:
         table = pa.table({name: column.cast(COLUMNS[name]) for name, column in columns.items()})
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise DatasetError(f"{path}: has a column of the wrong type ({error}).") from error
     _check(path, table)
     base = (path if path.is_dir() else path.parent).resolve()
@@ -57,39 +58,56 @@ def read_manifest(path: Path) -> tuple[pa.Table, list[str]]:
     return table, ignored
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path) -> tuple[pa.Table, list[str]]:
+    """The columns that are of use, and the names of the others."""
+    readers = {".csv": _read_csv, ".parquet": _read_parquet}
+    reader = _read_dataset if path.is_dir() else readers.get(path.suffix.lower())
+    if reader is None:
+        raise DatasetError(f"{path}: a manifest is a .csv or .parquet file, or a folder of `datasets`.")
     try:
-        if path.is_dir():
-            return _read_dataset(path)
-        if path.suffix.lower() == ".csv":
-            types = COLUMNS | {"labels": pa.string()}
-            options = pa.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
-            return pa.csv.read_csv(path, convert_options=options)
-        if path.suffix.lower() == ".parquet":
-            return pq.read_table(path)
-    except (OSError, pa.ArrowException, datasets.exceptions.DatasetsError) as error:
+        return reader(path)
+    except (OSError, ValueError, pa.ArrowException, datasets.exceptions.DatasetsError) as error:
         raise DatasetError(f"{path}: cannot be read as a manifest ({error}).") from error
-    raise DatasetError(f"{path}: a manifest is a .csv or .parquet file, or a folder of `datasets`.")
 
 
-def _read_dataset(folder: Path) -> pa.Table:
+def _read_csv(path: Path) -> tuple[pa.Table, list[str]]:
+    types = COLUMNS | {"labels": pa.string()}
+    options = pa.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
+    table = pa.csv.read_csv(path, convert_options=options)
+    known, others = _sorted(table.column_names)
+    return table.select(known), others
+
+
+def _read_parquet(path: Path) -> tuple[pa.Table, list[str]]:
+    known, others = _sorted(pq.read_schema(path).names)
+    return pq.read_table(path, columns=known, partitioning=None), others
+
+
+def _read_dataset(folder: Path) -> tuple[pa.Table, list[str]]:
     """A folder of `save_to_disk` or `load_dataset`; its splits give the column, unless there is one."""
-    saved = any((folder / name).exists() for name in ("dataset_dict.json", "state.json"))
-    loaded = datasets.load_from_disk(str(folder)) if saved else datasets.load_dataset(str(folder))
-    if isinstance(loaded, datasets.Dataset):
-        return _arrow(loaded)
-    tables = []
-    for split, part in loaded.items():
-        table = _arrow(part)
-        if "split" not in table.column_names:
+    loaded = _loaded(folder)
+    parts = {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
+    tables, ignored = [], []
+    for split, part in parts.items():
+        known, ignored = _sorted(part.column_names)
+        table = part.select_columns(known).with_format("arrow")[:]
+        if "split" not in known:
             table = table.append_column("split", pa.array([str(split)] * len(table), pa.string()))
         tables.append(table)
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables), ignored
 
 
-def _arrow(dataset: datasets.Dataset) -> pa.Table:
-    known = [name for name in COLUMNS if name in dataset.column_names]
-    return dataset.select_columns(known).with_format("arrow")[:]
+def _loaded(folder: Path) -> datasets.Dataset | datasets.DatasetDict:
+    if any((folder / name).exists() for name in ("dataset_dict.json", "state.json")):
+        return datasets.load_from_disk(str(folder))
+    with tempfile.TemporaryDirectory(
+        prefix="davihd-"
+    ) as cache:  # an older manifest would come from the usual one
+        return datasets.load_dataset(str(folder), cache_dir=cache, keep_in_memory=True)
+
+
+def _sorted(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    return [name for name in names if name in COLUMNS], [name for name in names if name not in COLUMNS]
 
 
 def _numbers(path: Path, names: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.Array:
@@ -97,7 +115,7 @@ def _numbers(path: Path, names: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.A
     rows = []
     for name, text in zip(names.to_pylist(), texts.to_pylist(), strict=True):
         try:
-            rows.append([float(number) for number in text.split()])
+            rows.append([float(number) for number in (text or "").split()])
         except ValueError as error:
             raise DatasetError(f"{path}, {name}: its labels are not numbers with spaces between.") from error
     return pa.array(rows, pa.list_(pa.float32()))
@@ -106,29 +124,30 @@ def _numbers(path: Path, names: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.A
 def _check(path: Path, table: pa.Table) -> None:
     if len(table) == 0:
         raise DatasetError(f"{path}: lists no videos.")
-    for name in (name for name in table.column_names if name != "duration"):
-        values = table[name]
-        empty = values.is_null() if name == "labels" else [not value for value in values.to_pylist()]
-        if (number := _first(empty)) is not None:
-            raise DatasetError(f"{path}, row {number + 1}: has no {name}.")
+    _check_filled(path, table)
     names = table["video_id"].to_pylist()
-    twice = (
-        [name for name, times in Counter(names).items() if times > 1] if len(set(names)) < len(names) else []
-    )
-    if twice:
-        raise DatasetError(f"{path}, {twice[0]}: is listed more than once.")
+    if len(set(names)) < len(names):
+        raise DatasetError(f"{path}, {Counter(names).most_common(1)[0][0]}: is listed more than once.")
     for split in table["split"].unique().to_pylist():
         if split not in SPLITS:
             raise DatasetError(f"{path}: has the split {split!r}; {', '.join(SPLITS)} are known.")
     if "labels" in table.column_names:
         for name, labels in zip(names, table["labels"], strict=True):
-            check_labels(name, np.asarray(labels.values, np.float32))
+            check_labels(f"{path}, {name}", np.asarray(labels.values, np.float32))
+    if "duration" in table.column_names:
+        for name, seconds in zip(names, table["duration"].to_pylist(), strict=True):
+            if seconds is not None and not 0 <= seconds < math.inf:
+                raise DatasetError(f"{path}, {name}: its duration is {seconds:g}; seconds are needed.")
     if problem := missing_package(place for place in table["path"].to_pylist() if "://" in place):
-        raise DatasetError(problem)
+        raise DatasetError(f"{path}: {problem}")
 
 
-def _first(found: Sequence[object]) -> int | None:
-    return next((number for number, one in enumerate(found) if one is True or one == pa.scalar(True)), None)
+def _check_filled(path: Path, table: pa.Table) -> None:
+    for name in (name for name in table.column_names if name != "duration"):
+        values = table[name].is_valid() if name == "labels" else table[name]
+        empty = (number for number, value in enumerate(values.to_pylist(), 1) if not value)
+        if (number := next(empty, None)) is not None:
+            raise DatasetError(f"{path}, row {number}: has no {name}.")
 
 
 def hours_of(table: pa.Table) -> float | None:

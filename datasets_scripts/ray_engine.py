@@ -12,12 +12,13 @@ operator of the data stream, bringing its rows together again would be a shuffle
 from __future__ import annotations
 
 import functools
-import importlib
 import itertools
 import json
 import logging
+import math
 import os
 import time
+import uuid
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -36,53 +37,52 @@ from datasets_scripts.manifest import shards_of
 from modeling_davihd.media import MediaWarning
 
 PATIENCE = 300  # times, a second apart, that a batch is sent again because its encoder is gone
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # of Ray's own parts; what is wrong comes as an exception, too
+}
 
 
 @dataclass(frozen=True)
 class Cluster:
     """Where to run. address: of a cluster, or None for one of our own on this machine. workers: actors that
     decode, or None for one for each core. encoders: actors with backbones, or None for one for each GPU.
+    device: of the encoders, "cpu" or "cuda", or None for what there is.
     """
 
     address: str | None = None
     workers: int | None = None
     encoders: int | None = None
+    device: str | None = None
 
 
 def import_ray() -> ModuleType:
     """The module ray. Raises UsageError where it is not installed."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
-        importlib.import_module("ray.data")
-        return importlib.import_module("ray")
+        import ray
+        import ray.data
     except ImportError as error:
         raise UsageError(f'--engine ray needs Ray: pip install ".[ray]" ({error}).') from error
+    return ray
 
 
-def reports_of(
-    blocks: Iterable[pa.Table], data: Path, job: Job, cluster: Cluster, device: str | None
-) -> Iterator[ShardReport]:
-    """Build all shards of the blocks; reports come as shards are done. `device`: of the encoders, or None."""
+def reports_of(blocks: Iterable[pa.Table], data: Path, job: Job, cluster: Cluster) -> Iterator[ShardReport]:
+    """Build all shards of the blocks in the folder `data`; reports come as shards are done."""
     ray = import_ray()
     _connect(ray, cluster)
     try:
-        gpus = ray.cluster_resources().get("GPU", 0)
-        device = device or ("cuda" if gpus else "cpu")
-        job = replace(job, settings=replace(job.settings, device=device))
-        encoders = _encoders(ray, job.settings, cluster, gpus)
-        arguments = {"data": data, "job": job, "encoders": encoders}
-        size = cluster.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        dataset = ray.data.from_arrow(list(blocks)).map_batches(
-            ShardWorker,
-            fn_constructor_kwargs=arguments,
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=size, initial_size=size),
-            batch_size=None,
-            batch_format="pyarrow",
-            num_cpus=1,
-        )
-        for row in dataset.iter_rows():
-            yield _report(json.loads(row["said"]))
+        job = replace(job, settings=_everywhere(ray, job.settings, cluster), run=uuid.uuid4().hex)
+        encoders = _encoders(ray, job.settings, cluster.encoders)
+        for row in _dataset(ray, list(blocks), data, job, encoders, cluster.workers).iter_rows():
+            report = _report(json.loads(row["said"]))
+            _check_shared(data / report.name, report.worker)
+            yield report
+    except ray.exceptions.RayError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise DatasetError(f"Ray gave up ({last}); the same command goes on from here.") from error
     finally:
         ray.shutdown()
 
@@ -91,17 +91,54 @@ def _connect(ray: ModuleType, cluster: Cluster) -> None:
     code = [Path(__file__).parent, Path(modeling_davihd.__file__).parent]
     options = {"runtime_env": {"py_modules": [str(folder) for folder in code]}}
     if cluster.address is None:
-        cores = cluster.workers or os.cpu_count()
-        options |= {"num_cpus": cores, "include_dashboard": False}
-    else:
-        options["address"] = cluster.address
+        options |= {"num_cpus": cluster.workers or os.cpu_count(), "include_dashboard": False}
     try:
-        ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(cluster.address or "local", **options, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise DatasetError(f"--ray-address {cluster.address}: no cluster answers ({error}).") from error
+        where = f"answer at {cluster.address}" if cluster.address else "start on this machine"
+        raise DatasetError(f"Ray does not {where} ({error}).") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _everywhere(ray: ModuleType, settings: Settings, cluster: Cluster) -> Settings:
+    """The settings for all machines of the cluster: its device, and weights by their absolute paths."""
+    gpus = ray.cluster_resources().get("GPU", 0)
+    if cluster.device == "cuda" and not gpus:
+        raise UsageError("--device is cuda, but the cluster has no GPU.")
+    files = ("visual_weights", "semantic_weights", "visual_pca")
+    paths = {name: path.resolve() for name in files if (path := getattr(settings, name))}
+    return replace(settings, device=cluster.device or ("cuda" if gpus else "cpu"), **paths)
+
+
+def _dataset(
+    ray: ModuleType,
+    blocks: list[pa.Table],
+    data: Path,
+    job: Job,
+    encoders: RemoteEncoders | None,
+    workers: int | None,
+):
+    """The stream of what workers say. Each has one block at a time: none waits while others are idle."""
+    size = min(len(blocks), workers or max(1, int(ray.cluster_resources().get("CPU", 1))))
+    return ray.data.from_arrow(blocks).map_batches(
+        ShardWorker,
+        fn_constructor_kwargs={"data": data, "job": job, "encoders": encoders},
+        compute=ray.data.ActorPoolStrategy(
+            min_size=1, max_size=size, initial_size=size, max_tasks_in_flight_per_actor=1
+        ),
+        batch_size=None,
+        batch_format="pyarrow",
+        num_cpus=1,
+    )
+
+
+def _check_shared(shard: Path, worker: str) -> None:
+    if not shard.exists():
+        raise DatasetError(
+            f"{shard}: was written by worker {worker}, but not to a folder that is shared with here."
+        )
 
 
 def _report(said: dict) -> ShardReport:
@@ -173,18 +210,26 @@ class RemoteEncoders:
             except ray.exceptions.RayActorError:
                 time.sleep(1)
                 call = self._send(name, batch)
+            except DatasetError as error:
+                raise _plain(error) from error
         raise DatasetError(f"No encoder has answered for {PATIENCE} s; the same command goes on from here.")
 
 
-def _encoders(ray: ModuleType, settings: Settings, cluster: Cluster, gpus: float) -> RemoteEncoders | None:
-    """The encoder actors, each with its share of the GPUs; None where backbones run in the workers."""
-    count = cluster.encoders or (int(gpus) if settings.device != "cpu" else 0)
+def _encoders(ray: ModuleType, settings: Settings, count: int | None) -> RemoteEncoders | None:
+    """The encoder actors, each with its share of a GPU; None where backbones run in the workers."""
+    gpus = int(ray.cluster_resources().get("GPU", 0)) if settings.device == "cuda" else 0
+    count = count or gpus
     if count == 0 or not {"visual_features", "semantic_features"} & set(settings.computed):
         return None
-    share = 0 if settings.device == "cpu" else min(1.0, gpus / count)
+    share = 1 / math.ceil(count / gpus) if gpus else 0
     kind = ray.remote(num_cpus=0, num_gpus=share, max_restarts=-1)(EncoderActor)
     actors = [kind.remote(settings) for _ in range(count)]
     try:
         return RemoteEncoders(actors, ray.get(actors[0].widths.remote()))
     except DatasetError as error:
-        raise DatasetError(str(getattr(error, "cause", error))) from error
+        raise _plain(error) from error
+
+
+def _plain(error: DatasetError) -> DatasetError:
+    """The error as it was raised elsewhere, without Ray's account of it."""
+    return DatasetError(str(getattr(error, "cause", error)))

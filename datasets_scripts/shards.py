@@ -128,10 +128,17 @@ def shards_in(folder: Path) -> list[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small file, whole or not at all."""
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a small file, which then takes its place, whole or not at all."""
     partial = partial_of(path)
     with writing(path):
         try:
-            partial.write_text(text, encoding="utf-8")
+            yield partial
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 import fsspec
-from fsspec.registry import known_implementations
 
 HASHED = 1 << 16  # bytes at the beginning, in the middle and at the end of a file
+UNREACHABLE = "unreachable"
 
 Media = Path | str  # a string is a URL
 
@@ -21,17 +21,19 @@ Media = Path | str  # a string is a URL
 def file_print(media: Media) -> str:
     """A file's fingerprint, "absent" if there is none: its size and the SHA-256 of its start, middle and end.
 
-    Neither its name nor its time counts: a copy has the same.
+    Neither its name nor its time counts: a copy has the same. UNREACHABLE where what is behind a URL cannot
+    be told.
     """
     try:
-        with _opened(media) as file:
+        with _one_kind_of_error(), _opened(media) as file:
             size = file.seek(0, os.SEEK_END)
             digest = hashlib.sha256()
             for start in sorted({0, max(0, (size - HASHED) // 2), max(0, size - HASHED)}):
                 file.seek(start)
                 digest.update(file.read(HASHED))
-    except OSError:
-        return "absent"
+    except OSError as error:
+        known = isinstance(media, Path) or isinstance(error, FileNotFoundError)
+        return "absent" if known else UNREACHABLE
     return f"{size}:{digest.hexdigest()}"
 
 
@@ -43,15 +45,30 @@ def _opened(media: Media) -> BinaryIO:
 
 
 @contextmanager
+def _one_kind_of_error() -> Iterator[None]:
+    """Every library behind fsspec has errors of its own; here they become OSError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
 def local_copy(media: Media) -> Iterator[Path]:
-    """The file on this machine: itself, or a copy of the same name that lasts as long as the context."""
+    """The file on this machine: itself, or a copy of the same name that lasts as long as the context.
+
+    Raises OSError where it cannot be fetched.
+    """
     if isinstance(media, Path):
         yield media
         return
-    files, path = fsspec.core.url_to_fs(media)
     with tempfile.TemporaryDirectory(prefix="davihd-") as folder:
-        copy = Path(folder) / path.rstrip("/").rsplit("/", 1)[-1]
-        files.get_file(path, str(copy))
+        with _one_kind_of_error():
+            files, path = fsspec.core.url_to_fs(media)
+            copy = Path(folder) / path.rstrip("/").rsplit("/", 1)[-1]
+            files.get_file(path, str(copy))
         yield copy
 
 
@@ -70,7 +87,6 @@ def missing_package(urls: Iterable[str]) -> str | None:
             fsspec.get_filesystem_class(protocol)
         except ValueError:
             return f"{url}: {protocol}:// is no kind of address that fsspec knows."
-        except ImportError:
-            package = known_implementations[protocol]["class"].split(".")[0]
-            return f"{url}: {protocol}:// needs a package that is not installed: pip install {package}"
+        except ImportError as error:
+            return f"{url}: {protocol}:// needs a package that is not installed ({error})."
     return None

@@ -64,6 +64,7 @@ class DecodingLimits:
         densest codec in use, TrueHD, has 1200.
     bytes_per_second: what there has to be of a film that lasts more than half an hour. The most
         compressed speech has 90.
+    threads: that decode, at most; None for one for each core.
     """
 
     pixels: int = 8192 * 4320
@@ -72,6 +73,7 @@ class DecodingLimits:
     silence: float = 600.0
     packets_per_second: int = 2000
     bytes_per_second: float = 25.0
+    threads: int | None = None
 
 
 DEFAULT_LIMITS = DecodingLimits()
@@ -298,6 +300,8 @@ class Track:
         """Check what the headers say, and hold the decoder to it."""
         context, most = self.stream.codec_context, self._limits.pixels
         context.thread_type = "AUTO"
+        if self._limits.threads:
+            context.thread_count = self._limits.threads
         if self.kind == "audio":
             if context.sample_rate:
                 self.check_sound(context.sample_rate, context.channels)
@@ -307,7 +311,8 @@ class Track:
             self.refuse(f"has pictures of {context.width} x {context.height} pixels", "pixels")
         context.options = {"max_pixels": str(most)}
         if pixels * MOST_THREADS > PIXELS_AT_ONCE:
-            context.thread_count = max(1, min(PIXELS_AT_ONCE // pixels, os.cpu_count() or 1))
+            threads = self._limits.threads or os.cpu_count() or 1
+            context.thread_count = max(1, min(PIXELS_AT_ONCE // pixels, threads))
 
     def _seek(self, time: float) -> bool:
         with suppress(av.FFmpegError):
