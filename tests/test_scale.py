@@ -17,6 +17,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from films import film_with_sound, make_film, tone, truncate
 from test_builder import contents
 
@@ -275,3 +276,39 @@ def test_memory_of_the_head_does_not_grow_with_the_manifest(tmp_path):
         print(f"\n{count} rows: command {most['command']:.0f} MB, Ray's head {most['head']:.0f} MB")
     few, many = (sum(most.values()) for most in found.values())
     assert many < 1.1 * few
+
+
+def test_the_cluster_launcher_takes_its_recipe():
+    autoscaler = pytest.importorskip("ray.autoscaler._private.util")
+    config = yaml.safe_load((ROOT / "configuration/ray/cluster.yaml").read_text())
+    config = autoscaler.prepare_config(config)
+    autoscaler.validate_config(config)
+    assert config["max_workers"] == len(config["provider"]["worker_ips"])
+
+
+# Slurm's part for a job of one machine, this one.
+SLURM = {
+    "scontrol": '#!/bin/sh\ntest "$1 $2 $3" = "show hostnames me" && echo 127.0.0.1\n',
+    "srun": '#!/bin/sh\nexec "$@"\n',
+}
+
+
+def test_the_script_for_slurm_runs_the_command(films, tmp_path):
+    for name, script in SLURM.items():
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    listed = manifest(tmp_path, sixty(films)[:9])
+    run(listed, tmp_path / "local")
+    paths = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
+    job = {"SLURM_JOB_NODELIST": "me", "SLURM_JOB_NUM_NODES": "1", "SLURM_CPUS_ON_NODE": "2", "PATH": paths}
+    command = ["configuration/ray/slurm.sh", "--manifest", str(listed), "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [*command, *FEATURES],
+        cwd=ROOT,
+        env=os.environ | job,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "9 rows + 0 failures" in done.stdout and contents(tmp_path / "out") == contents(tmp_path / "local")

@@ -1,0 +1,18 @@
+#!/bin/bash
+# Extraction on machines that Slurm gives, all of which see the videos, the weights and the output:
+#
+#   sbatch --nodes=4 configuration/ray/slurm.sh --manifest /shared/videos.parquet --out /shared/features
+#
+# from the repository's folder, in the environment that `pip install ".[ray]"` went into. What follows the
+# script's name goes to datasets_scripts/extract.py. After the time limit, the same line goes on.
+#SBATCH --job-name=davihd-extract
+#SBATCH --ntasks-per-node=1
+#SBATCH --exclusive
+#SBATCH --time=24:00:00
+set -euo pipefail
+
+first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+
+# The same line on every machine: the first one becomes the head and runs the command.
+srun ray symmetric-run --address "$first:6379" --min-nodes "$SLURM_JOB_NUM_NODES" --num-cpus "$SLURM_CPUS_ON_NODE" \
+    -- python datasets_scripts/extract.py --engine ray --ray-address auto "$@"
