@@ -17,6 +17,7 @@ import json
 import logging
 import math
 import os
+import socket
 import time
 import uuid
 import warnings
@@ -93,13 +94,21 @@ def _connect(ray: ModuleType, cluster: Cluster) -> None:
     if cluster.address is None:
         options |= {"num_cpus": cluster.workers or os.cpu_count(), "include_dashboard": False}
     try:
+        _check_answers(cluster.address or "")
         ray.init(cluster.address or "local", **options, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         where = f"answer at {cluster.address}" if cluster.address else "start on this machine"
         raise DatasetError(f"Ray does not {where} ({error}).") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _check_answers(address: str) -> None:
+    """Raise OSError at once where nothing listens at host:port; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE / 10).close()
 
 
 def _everywhere(ray: ModuleType, settings: Settings, cluster: Cluster) -> Settings:
