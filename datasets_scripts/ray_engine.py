@@ -41,7 +41,6 @@ PATIENCE = 300  # times, a second apart, that a batch is sent again because its 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # of Ray's own parts; what is wrong comes as an exception, too
 }
 
 
