@@ -64,7 +64,7 @@ class DecodingLimits:
         densest codec in use, TrueHD, has 1200.
     bytes_per_second: what there has to be of a film that lasts more than half an hour. The most
         compressed speech has 90.
-    threads: that decode, at most; None for one for each core.
+    threads: that decode pictures, or scale them; None for one for each core.
     """
 
     pixels: int = 8192 * 4320
@@ -177,7 +177,7 @@ def _chunks(
         if audio and info.has_audio:
             lanes["audio"] = Sound(tracks["audio"], 0.0, SAMPLING_RATE, 1).seconds()
         if sampling:
-            lanes["video"] = _sampled(tracks["video"], sampling)
+            lanes["video"] = _sampled(tracks["video"], sampling, limits.threads)
         held: dict[str, list] = {kind: [] for kind in kinds}
         first, done = 0, False
         while not done:
@@ -463,12 +463,13 @@ class Sound:
         return block
 
 
-def _sampled(track: Track, sampling: FrameSampling) -> Iterator[Array]:
+def _sampled(track: Track, sampling: FrameSampling, threads: int | None) -> Iterator[Array]:
     """Yield uint8 (P, H, W, 3) for one segment after the other, without end."""
     scaler, item, pictures = VideoReformatter(), None, []
     for nearest in _nearest(track, sampling.frames_per_segment):
         if nearest is not item:  # only frames that are kept are converted, and each but once
-            item, picture = nearest, upright(scaler, nearest.frame, sampling.width, sampling.height)
+            item = nearest
+            picture = upright(scaler, item.frame, sampling.width, sampling.height, threads)
         pictures.append(picture)
         if len(pictures) == sampling.frames_per_segment:
             yield np.stack(pictures)
@@ -490,9 +491,12 @@ def _nearest(track: Track, per_segment: int) -> Iterator[Decoded]:
     yield from repeat(shown)
 
 
-def upright(scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: int) -> Array:
+def upright(
+    scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: int, threads: int | None = None
+) -> Array:
     """The frame as uint8 RGB (height, width, 3), turned as its display matrix says."""
-    picture = scaler.reformat(frame, *turned(width, height, rotation_of(frame)), "rgb24").to_ndarray()
+    size = turned(width, height, rotation_of(frame))
+    picture = scaler.reformat(frame, *size, "rgb24", threads=threads).to_ndarray()
     return np.ascontiguousarray(np.rot90(picture, rotation_of(frame) // 90))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from modeling_davihd.media import (
+    DecodingLimits,
     FrameSampling,
     MediaError,
     MediaWarning,
@@ -566,3 +567,16 @@ def test_text_that_ffmpeg_would_play_is_refused(tmp_path):
     (tmp_path / "notes.nfo").write_text("not a film " * 50)
     with pytest.raises(MediaError, match="notes.nfo"):
         probe(tmp_path / "notes.nfo")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_decoding_takes_the_threads_it_is_given(tmp_path):
+    film, threads = make_film(tmp_path / "film.mp4", times=np.arange(30) / 10, fps=10), {}
+    for count in (1, 3):
+        limits, sampling = DecodingLimits(threads=count), FrameSampling(1, 64, 40)
+        before = len(os.listdir("/proc/self/task"))
+        chunks = stream_segments(film, audio=False, frames=sampling, chunk_seconds=1, limits=limits)
+        next(chunks)
+        threads[count] = len(os.listdir("/proc/self/task")) - before
+        chunks.close()
+    assert threads[1] == 0 and threads[3] >= 3
