@@ -77,8 +77,10 @@ def build(options: argparse.Namespace) -> int:
     table, ignored = read_manifest(options.manifest)
     if ignored:
         print(f"{options.manifest}: of no use here: {', '.join(ignored)}", file=sys.stderr)
-    data = options.out.resolve() / "data"
-    plan = plan_shards(table["split"].to_pylist(), options.rows_per_shard)
+    data, plan = (
+        options.out.resolve() / "data",
+        plan_shards(table["split"].to_pylist(), options.rows_per_shard),
+    )
     job = Job(
         settings,
         settings.identity(),
@@ -86,20 +88,22 @@ def build(options: argparse.Namespace) -> int:
         mismatched="leave out",
         spare=spare_shards(data, [name for name, _, _ in plan]),
     )
-    blocks = blocks_of(table, plan)
     if options.engine == "ray":
         cluster = Cluster(options.ray_address, options.workers, options.encoders, device)
-        arriving = reports_of(blocks, data, job, cluster)
+        arriving = reports_of(blocks_of(table, plan), data, job, cluster)
     else:
-        arriving = local_reports(blocks, data, job)
+        arriving = local_reports(blocks_of(table, plan), data, job)
     found = {one.name: one for one in _watched(arriving, table, str(options.out))}
-    reports = [found[name] for name, _, _ in plan]
+    _conclude(options, table, job, [found[name] for name, _, _ in plan if name in found])
+    return 0
+
+
+def _conclude(options: argparse.Namespace, table: pa.Table, job: Job, reports: list[ShardReport]) -> None:
+    told = summary(reports, len(table))
     write_failures(options.out / "failures.parquet", table, reports)
     card = CARD.format(count=len(table), manifest=options.manifest.name)
-    report = finish(options.out, reports, job, card)
-    print(report)
-    print(summary(reports, len(table)))
-    return 0
+    print(finish(options.out, reports, job, card))
+    print(told)
 
 
 def _check(options: argparse.Namespace) -> None:
