@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("RAY_worker_niceness", "0")  # or workers would starve beside anything else
 
 import pyarrow.parquet as pq
 import pytest
@@ -286,29 +287,36 @@ def test_the_cluster_launcher_takes_its_recipe():
     assert config["max_workers"] == len(config["provider"]["worker_ips"])
 
 
-# Slurm's part for a job of one machine, this one.
-SLURM = {
-    "scontrol": '#!/bin/sh\ntest "$1 $2 $3" = "show hostnames me" && echo 127.0.0.1\n',
-    "srun": '#!/bin/sh\nexec "$@"\n',
+# What the script for Slurm calls, for a job of one machine. Ray's own symmetric-run ends with `ray stop`, which
+# would end all of Ray on this machine; here a cluster is there already.
+COMMANDS = {
+    "scontrol": 'test "$1 $2 $3" = "show hostnames me" && echo first',
+    "srun": 'exec "$@"',
+    "ray": 'test "$1 $2 $3 $4 $5 $6 $7 $8" = "symmetric-run --address first:6379 --min-nodes 1 --num-cpus 2 --"\n'
+    'shift 8; exec "$@"',
 }
 
 
 def test_the_script_for_slurm_runs_the_command(films, tmp_path):
-    for name, script in SLURM.items():
-        (tmp_path / name).write_text(script)
+    for name, script in COMMANDS.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\nset -e\n{script}\n")
         (tmp_path / name).chmod(0o755)
     listed = manifest(tmp_path, sixty(films)[:9])
     run(listed, tmp_path / "local")
     paths = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
     job = {"SLURM_JOB_NODELIST": "me", "SLURM_JOB_NUM_NODES": "1", "SLURM_CPUS_ON_NODE": "2", "PATH": paths}
-    command = ["configuration/ray/slurm.sh", "--manifest", str(listed), "--out", str(tmp_path / "out")]
-    done = subprocess.run(
-        [*command, *FEATURES],
-        cwd=ROOT,
-        env=os.environ | job,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    command = [
+        "configuration/ray/slurm.sh",
+        "--manifest",
+        str(listed),
+        "--out",
+        str(tmp_path / "out"),
+        *FEATURES,
+    ]
+    with cluster_of(2) as cluster:
+        environment = os.environ | job | {"RAY_ADDRESS": cluster.address}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "9 rows + 0 failures" in done.stdout and contents(tmp_path / "out") == contents(tmp_path / "local")

@@ -4,7 +4,8 @@
 #   sbatch --nodes=4 configuration/ray/slurm.sh --manifest /shared/videos.parquet --out /shared/features
 #
 # from the repository's folder, in the environment that `pip install ".[ray]"` went into. What follows the
-# script's name goes to datasets_scripts/extract.py. After the time limit, the same line goes on.
+# script's name goes to datasets_scripts/extract.py. After the time limit, the same line goes on. In the end Ray
+# stops whatever else you have running of it on these machines: they should be the job's alone (--exclusive).
 #SBATCH --job-name=davihd-extract
 #SBATCH --ntasks-per-node=1
 #SBATCH --exclusive
