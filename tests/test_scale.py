@@ -287,13 +287,13 @@ def test_the_cluster_launcher_takes_its_recipe():
     assert config["max_workers"] == len(config["provider"]["worker_ips"])
 
 
-# What the script for Slurm calls, for a job of one machine. Ray's own symmetric-run ends with `ray stop`, which
-# would end all of Ray on this machine; here a cluster is there already.
+# What the script for Slurm calls, for a job of one machine. Ray's own symmetric-run ends with `ray stop`, for
+# all of Ray on this machine; here a cluster is there already.
 COMMANDS = {
     "scontrol": 'test "$1 $2 $3" = "show hostnames me" && echo first',
     "srun": 'exec "$@"',
-    "ray": 'test "$1 $2 $3 $4 $5 $6 $7 $8" = "symmetric-run --address first:6379 --min-nodes 1 --num-cpus 2 --"\n'
-    'shift 8; exec "$@"',
+    "ray": 'test "$1 $2 $3 $4 $5" = "symmetric-run --address first:6379 --min-nodes 1"\n'
+    'test "$6 $7 $8" = "--num-cpus 2 --"\nshift 8; exec "$@"',
 }
 
 
