@@ -13,6 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,13 +111,14 @@ def load_pipeline(model: str, device: torch.device) -> VideoHighlightDetectionPi
 
 
 def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace) -> None:
-    from .media import probe
+    from .media import DecodingLimits, probe
     from .writers import HighlightResult, write_outputs
 
-    info = probe(path)
+    limits = DecodingLimits(**dict(options.limit))
+    info = probe(path, limits)
     search = {"min_length": options.min_length, "max_length": options.max_length}
     search |= {"top_k": options.top_k, "duration": options.duration}
-    found = detect(str(path), return_features="png" in options.formats, **search)
+    found = detect(str(path), return_features="png" in options.formats, limits=limits, **search)
     result = HighlightResult(
         source=path,
         duration=found["duration"],
@@ -127,6 +129,7 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
         log_mel=found.get("log_mel"),
         velocity_attention=found.get("velocity_attention"),
         fps=info.fps if info.fps and info.fps >= 1 else None,
+        limits=limits,
     )
     written = write_outputs(result, options.output_dir, options.formats)
     count = len(result.highlights)
@@ -183,6 +186,14 @@ def _parser() -> argparse.ArgumentParser:
         "--max-length", type=float, default=30, metavar="S", help="longest highlight in seconds"
     )
     highlight.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    highlight.add_argument(
+        "--limit",
+        type=_limit,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what a film may ask of its decoders, by the name that a refusal gives",
+    )
     return parser
 
 
@@ -191,6 +202,22 @@ def _formats(text: str) -> list[str]:
     if unknown := [name for name in names if name not in FORMATS]:
         raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(FORMATS)}")
     return names
+
+
+def _limit(text: str) -> tuple[str, float]:
+    from .media import DEFAULT_LIMITS
+
+    known = asdict(DEFAULT_LIMITS)
+    name, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if name not in known or not number > 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no limit; NAME=VALUE is needed, a number over 0 for one of {', '.join(known)}"
+        )
+    return name, number
 
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

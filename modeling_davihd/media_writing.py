@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -49,7 +49,7 @@ def cut_reel(
     without sound a silent film. Raises MediaError for impossible pieces, for one after the film's end, and
     for a film beyond the limits.
     """
-    info = probe(path)
+    info = probe(path, limits)
     pieces = _checked_pieces(path, segments, destination)
     with ExitStack() as stack:
         picture = stack.enter_context(closing(Track(info, "video", limits))) if info.has_video else None
@@ -170,7 +170,8 @@ class _FilmWriter:
         except (av.FFmpegError, OSError) as error:
             raise MediaError(f"{target}: cannot be written ({error.strerror}).") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # such as a name too long
+                temporary.unlink(missing_ok=True)
 
     def add_video(self, width: int, height: int, rate: Fraction, time_base: Fraction) -> None:
         """Add the H.264 picture, whose times are counted in `time_base`."""

@@ -18,7 +18,17 @@ from transformers.dynamic_module_utils import custom_object_save
 from .backbones_davihd import visual_backbone_class
 from .feature_extraction_davihd import DAViHDFeatureExtractor, LogMelStream
 from .highlights import clip_highlights, find_highlights
-from .media import FrameSampling, MediaChunk, MediaError, MediaInfo, MediaWarning, probe, stream_segments
+from .media import (
+    DEFAULT_LIMITS,
+    DecodingLimits,
+    FrameSampling,
+    MediaChunk,
+    MediaError,
+    MediaInfo,
+    MediaWarning,
+    probe,
+    stream_segments,
+)
 
 # Sound whose largest sample stays below this (-80 dB of full scale) counts as silence.
 _SILENCE = 1e-4
@@ -68,12 +78,14 @@ class VideoHighlightDetectionPipeline(Pipeline):
             inputs: path of a media file, or a list of paths.
             batch_size: of no effect; films are streamed one after the other.
             top_k, duration, min_length, max_length, merge_gap, boundaries: see `find_highlights`.
+            limits: how much a film may ask of its decoders, a `media.DecodingLimits`.
             return_features: also return what a picture of the result needs: `log_mel` (F, M) and
                 `velocity_attention` (L, F'), each None if the model has none.
 
         Returns, for each file, `{"duration": seconds, "scores": (T,) float32, "highlights": [{"start", "end",
         "score", "peak"}]}`. A film without audible sound gets scores of 0, no highlights and a MediaWarning
-        from a model that only listens. Raises MediaError, in one sentence, if the file cannot be read.
+        from a model that only listens. Raises MediaError, in one sentence, if the file cannot be read, and
+        ValueError if the model's scores are not finite.
         """
         if isinstance(inputs, list) and not inputs:
             return []
@@ -85,8 +97,11 @@ class VideoHighlightDetectionPipeline(Pipeline):
         custom_object_save(self, save_directory)
         super().save_pretrained(save_directory, **kwargs)
 
-    def _sanitize_parameters(self, return_features: bool | None = None, **search):
-        forward = {} if return_features is None else {"return_features": return_features}
+    def _sanitize_parameters(
+        self, return_features: bool | None = None, limits: DecodingLimits | None = None, **search
+    ):
+        given = {"return_features": return_features, "limits": limits}
+        forward = {name: value for name, value in given.items() if value is not None}
         find_highlights(np.zeros(2), **search)  # refuses a wrong option before anything is decoded
         return {}, forward, search
 
@@ -97,10 +112,12 @@ class VideoHighlightDetectionPipeline(Pipeline):
             )
         return {"path": os.fspath(inputs)}
 
-    def _forward(self, model_inputs: dict, return_features: bool = False) -> dict:
+    def _forward(
+        self, model_inputs: dict, return_features: bool = False, limits: DecodingLimits = DEFAULT_LIMITS
+    ) -> dict:
         path = model_inputs["path"]
-        info = probe(path)
-        features, duration, audible = self._stream(info)
+        info = probe(path, limits)
+        features, duration, audible = self._stream(info, limits)
         modalities = self.model.config.modalities
         if modalities and "visual" not in modalities and not audible:
             if info.has_audio:  # a missing sound track has been warned of while decoding
@@ -108,12 +125,14 @@ class VideoHighlightDetectionPipeline(Pipeline):
             scores = torch.zeros(int(np.ceil(duration)))
         else:
             scores = self.model(**features).scores[0].float()
+            if not scores.isfinite().all():
+                raise ValueError(f"{path}: the model's scores are not finite; its weights may be damaged.")
         output = {"duration": duration, "scores": scores}
         if return_features:
             log_mel = features.get("log_mel")
-            output["log_mel"] = None if log_mel is None else log_mel[0]
+            output["log_mel"] = None if log_mel is None else log_mel[0].float()
             attend = None if log_mel is None else getattr(self.model, "get_velocity_attention", None)
-            output["velocity_attention"] = None if attend is None else attend(log_mel)[0]
+            output["velocity_attention"] = None if attend is None else attend(log_mel)[0].float()
         return output
 
     def postprocess(self, model_outputs: dict, **search) -> dict:
@@ -127,7 +146,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
         ]
         return result
 
-    def _stream(self, info: MediaInfo) -> tuple[dict[str, torch.Tensor], float, bool]:
+    def _stream(self, info: MediaInfo, limits: DecodingLimits) -> tuple[dict[str, torch.Tensor], float, bool]:
         """One pass over the file: features (a batch of one), duration, and whether there is audible sound."""
         features = self._feature_stream(info)
         end, audible = 0.0, False
@@ -135,7 +154,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
         with tqdm(total=total, unit="s", disable=None, desc=info.path.name) as progress:
             # Where nothing is read, the sound tells how long the film lasts.
             audio = features.listens or features.sampling is None
-            for chunk in one_ahead(stream_segments(info.path, audio=audio, frames=features.sampling)):
+            wanted = {"audio": audio, "frames": features.sampling, "limits": limits}
+            for chunk in one_ahead(stream_segments(info.path, **wanted)):
                 features.add(chunk)
                 audible = audible or (features.listens and np.abs(chunk.waveform).max() > _SILENCE)
                 progress.update(round(chunk.end) - round(end))

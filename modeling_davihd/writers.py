@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .media import DecodingLimits
+
 DEFAULT_FPS = 25.0  # of edit lists for films without a picture
 CHAPTER_SECONDS = 10
 LEFTOVER_SECONDS = 3600  # without a change: no writer is so slow
@@ -50,6 +52,7 @@ class HighlightResult:
     model_id: which model made the scores. version: of this package.
     log_mel: (128, M) and velocity_attention: (L, F), both spanning the T seconds, bins from low to high up to
         8 kHz; for the picture only. fps: picture frames a second, None without a picture.
+    limits: of decoding the film again for a reel; None: the usual ones.
     """
 
     source: Path
@@ -61,6 +64,7 @@ class HighlightResult:
     log_mel: np.ndarray | None = field(default=None, repr=False)
     velocity_attention: np.ndarray | None = field(default=None, repr=False)
     fps: float | None = None
+    limits: DecodingLimits | None = None
 
     def __post_init__(self) -> None:
         if np.ndim(self.scores) != 1 or len(self.scores) == 0:
@@ -165,7 +169,8 @@ class ReelWriter(Writer):
         from . import media
 
         target = directory / f"{result.source.stem}{self.suffix}"
-        media.cut_reel(result.source, result.segments, target)  # complete or not at all
+        limits = result.limits or media.DEFAULT_LIMITS
+        media.cut_reel(result.source, result.segments, target, limits=limits)  # complete or not at all
         return [target]
 
 
@@ -182,7 +187,8 @@ class ClipsWriter(Writer):
         numbers = range(1, len(result.highlights) + 1)
         targets = [directory / f"{result.source.stem}{self.suffix.format(number)}" for number in numbers]
         with _replacing(targets) as temporaries:
-            media.cut_clips(result.source, result.segments, temporaries)
+            limits = result.limits or media.DEFAULT_LIMITS
+            media.cut_clips(result.source, result.segments, temporaries, limits=limits)
         return targets
 
 

@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import mutants as kinds  # noqa: E402
+import mutants_made  # noqa: E402, F401  (whose kinds it adds)
 
 TIMEOUT = 30.0  # seconds for one mutant
 MEMORY = 2000.0  # MB of resident memory at the most, libraries included

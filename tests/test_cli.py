@@ -74,6 +74,9 @@ def test_silent_film_gets_a_warning_and_flat_scores(tmp_path, capsys):
         (["other/match.mp4"], "would all write match.highlights"),
         (["match.highlights.mp4"], "match.highlights.mp4 would be overwritten"),
         (["--duration", "1"], "--duration is 1.0; it needs to be at least"),
+        (["--limit", "pixel=9"], "'pixel=9' is no limit; NAME=VALUE is needed"),
+        (["--limit", "pixels=many"], "a number over 0 for one of pixels, "),
+        (["--limit", "pixels=nan"], "'pixels=nan' is no limit"),
     ],
 )
 def test_wrong_usage_ends_with_status_2(arguments, message, capsys):

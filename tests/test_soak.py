@@ -71,7 +71,7 @@ def highlight_all(films: Path, out: Path, count: int, after_each=lambda: None, f
     """The command's work on that many films in this process; how many were refused."""
     detect, refused = cli.load_pipeline(cli.DEFAULT_MODEL, cli._device("cpu")), 0
     options = SimpleNamespace(min_length=2, max_length=30, top_k=None, duration=None, model="davihd-small")
-    options.output_dir, options.formats = out, formats
+    options.output_dir, options.formats, options.limit = out, formats, []
     paths = sorted(films.iterdir())
     for number in range(count):
         try:
