@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 from transformers import PreTrainedModel, logging
@@ -33,9 +34,9 @@ BATCH = 8
 
 
 def evaluate_model(model: PreTrainedModel, rows: Rows) -> dict[str, float]:
-    """The metrics of a model's scores."""
+    """The metrics of a model's scores, computed in float32 whatever its weights are stored as."""
     accelerator = Accelerator(cpu=on_cpu())
-    model = model.to(accelerator.device)
+    model = model.to(accelerator.device, torch.float32)
     return measure(predict(accelerator, model, rows, BATCH), rows)
 
 

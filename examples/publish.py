@@ -81,7 +81,7 @@ def pack_model(options: argparse.Namespace, folder: Path) -> Parcel:
         detect.feature_extractor = extractor_of(detect.model.config, detect.feature_extractor)
     detect.save_pretrained(folder, max_shard_size=SHARD_SIZE)
     write_card(options, folder, record, detect.model)
-    if (options.folder / "training.json").is_file():
+    if record is not None:  # else it could be anything, such as a link to what is nobody's business
         shutil.copyfile(options.folder / "training.json", folder / "training.json")
     load(folder)  # what others will load
     stale = ("*.safetensors", "*.safetensors.index.json", "*.py")

@@ -30,7 +30,7 @@ CUSTOM_PIPELINES = {
 
 # What is given to configurations beside their fields, and what files of older transformers hold.
 KNOWN_ELSEWHERE = {
-    *("attn_implementation", "auto_map", "custom_pipelines", "model_type", "num_labels", "output_attentions"),
+    *("attn_implementation", "auto_map", "custom_pipelines", "model_type", "output_attentions"),
     *("torch_dtype", "name_or_path", "_name_or_path", "_commit_hash", "_from_auto"),
 }
 
@@ -47,7 +47,7 @@ class HighlightConfig(PreTrainedConfig):
         for key in kwargs.keys() - KNOWN_ELSEWHERE:  # transformers would act on some of them
             similar = difflib.get_close_matches(key, fields, n=1)
             hint = f"; did you mean `{similar[0]}`?" if similar else "."
-            raise ValueError(f"{name} has no field `{key}`{hint}")
+            raise ValueError(f"{name} has no field `{key[:80]}`{hint}")
         if self.pipeline_is_registered:  # or transformers would ask to trust the checkpoint's copy of it
             kwargs.pop("custom_pipelines", None)
         super().__post_init__(**kwargs)

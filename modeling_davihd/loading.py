@@ -29,11 +29,13 @@ LARGEST_HEADER = 1 << 23  # bytes of names and shapes before the weights; 80 a t
 # Kinds of numbers that a tensor may be stored as, by whether it is of real or of whole numbers.
 STORED = {True: ("F64", "F32", "F16", "BF16"), False: ("I64",)}
 DTYPES = (None, "float32", "float16", "bfloat16", "float64")
+# Of a config, what the caller decides; an attention may name code on the Hub.
+CALLERS_CHOICE = {"attn_implementation", "output_attentions", "output_hidden_states", "return_dict"}
 # Where settings of a feature extractor have to lie; what else it has, its own class or the backbone decides.
 EXTRACTOR_RANGES = {
     "num_mel_bins": (1, 4096),
-    "n_fft": (16, 65536),
-    "hop_length": (1, 65536),
+    "n_fft": (16, 16384),
+    "hop_length": (64, 4096),
     "frames_per_segment": (1, 64),
     "image_size": (1, 1024),
 }
@@ -63,20 +65,24 @@ def load_model(folder: Path) -> PreTrainedModel:
     """The model of a checkpoint folder, in evaluation mode; any of ours.
 
     Raises ValueError, in a sentence without the folder's name, unless all of it fits: see `check_checkpoint`;
-    and weights that are NaN or infinite.
+    and weights that are NaN or infinite, and variances below zero.
     """
     from transformers import AutoModel
 
-    check_checkpoint(folder)
-    model = AutoModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
-    if wrong := not_finite(model.state_dict()):
+    config = check_checkpoint(folder)
+    model = AutoModel.from_pretrained(folder, config=config, use_safetensors=True, trust_remote_code=False)
+    state = model.state_dict()
+    if wrong := not_finite(state):
         raise ValueError(f"its weights are NaN or infinite, as in {_some(wrong)}")
+    if wrong := [name for name, one in state.items() if name.endswith("running_var") and one.min() < 0]:
+        raise ValueError(f"its weights hold variances below zero, as in {_some(wrong)}")
     return model.eval()
 
 
 def load_extractor(folder: Path) -> DAViHDFeatureExtractor:
     """The feature extractor of a checkpoint folder. Raises ValueError as `load_model` does."""
     from . import DAViHDFeatureExtractor
+    from .configuration_davihd import FULL_LOG_MEL_RATE
 
     fields = _read_object(folder / "preprocessor_config.json")
     known = set(DAViHDFeatureExtractor().to_dict()) | set(EXTRACTOR_MARKS)
@@ -93,8 +99,13 @@ def load_extractor(folder: Path) -> DAViHDFeatureExtractor:
             raise ValueError(f"its preprocessor_config.json has an {name} that is not three finite numbers")
     if fields.get("log_mel_rate", 1) == 0 or 0 in fields.get("image_std", ()):
         raise ValueError("its preprocessor_config.json divides by zero")
-    try:
-        return DAViHDFeatureExtractor.from_pretrained(folder)
+    hop, rate = fields.get("hop_length", 256), fields.get("log_mel_rate", FULL_LOG_MEL_RATE)
+    if rate == FULL_LOG_MEL_RATE and hop != 256:
+        raise ValueError(
+            f"its preprocessor_config.json has the hop_length {hop}; {rate} frames a second need 256"
+        )
+    try:  # not from_pretrained: a processor_config.json beside it would be read instead
+        return DAViHDFeatureExtractor.from_dict(fields)
     except (TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"its preprocessor_config.json is not one of a DAViHD model ({error})") from error
 
@@ -141,12 +152,16 @@ def _read_kind(folder: Path) -> str:
 def _read_object(path: Path) -> dict:
     """A small JSON file that holds an object. Raises ValueError, naming the file, for any other content."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise ValueError(f"{path.name} is no regular file")
         if path.stat().st_size > LARGEST_JSON:
             raise ValueError(f"{path.name} has more than {LARGEST_JSON >> 20} MB")
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ValueError(f"there is no {path.name}") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except OSError as error:
+        raise ValueError(f"{path.name} cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path.name} is not readable JSON ({error})") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path.name} holds no JSON object")
@@ -163,8 +178,8 @@ def _read_config(folder: Path) -> PreTrainedConfig:
     fields = _read_object(folder / "config.json")
     if (dtype := fields.get("dtype", fields.get("torch_dtype"))) not in DTYPES:
         raise ValueError(f"its config.json has the dtype {_short(dtype)}; one of {DTYPES[1:]} is needed")
-    if "attn_implementation" in fields:  # it may name code on the Hub
-        raise ValueError("its config.json names an attn_implementation, which is not for a file to choose")
+    if unfit := sorted(fields.keys() & CALLERS_CHOICE):
+        raise ValueError(f"its config.json has {_some(unfit)}, which is not for a file to choose")
     try:
         return AutoConfig.for_model(**fields)
     except StrictDataclassError as error:

@@ -110,6 +110,28 @@ def shards(*files: str) -> Attack:
     return attack
 
 
+def replaced(file: str, make: Callable[[Path], object]) -> Attack:
+    def attack(folder: Path):
+        (folder / file).unlink(missing_ok=True)
+        make(folder / file)
+
+    return attack
+
+
+def endless(path: Path):
+    path.symlink_to("/dev/zero")
+
+
+def other_settings(**changes) -> Attack:
+    """Settings of sound where transformers looks first."""
+
+    def attack(folder: Path):
+        own = json.loads((folder / "preprocessor_config.json").read_text())
+        text("processor_config.json", json.dumps({"feature_extractor": own | changes}))(folder)
+
+    return attack
+
+
 def remote_code(folder: Path):
     fields(auto_map={"AutoModel": "evil.Model", "AutoConfig": "evil.Config"}, model_type="evil")(folder)
     (folder / "evil.py").write_text(f"import os; os.mkdir({str(folder / 'executed')!r})\n")
@@ -159,6 +181,10 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     ),
     "NaN weights": (poison(float("nan")), "NaN or infinite, as in"),
     "infinite weights": (poison(float("-inf")), "NaN or infinite, as in"),
+    "variances below zero": (
+        tensors(lambda state: [state[name].fill_(-1) for name in state if name.endswith("running_var")]),
+        "variances below zero, as in",
+    ),
     "no weights": (lambda folder: (folder / WEIGHTS).unlink(), "has no model.safetensors"),
     "pickle as pytorch_model.bin": (pickled("pytorch_model.bin"), "pytorch_model.bin, a pickle, which could"),
     "pickle as .pth": (pickled("model.pth"), "model.pth, a pickle, which could run code"),
@@ -176,6 +202,9 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "attention from the Hub": (fields(attn_implementation="evil/kernel"), "attn_implementation"),
     "hidden attention from the Hub": (fields(_attn_implementation="evil/kernel"), "no field"),
     "another way to store weights": (fields(quantization_config={"quant_method": "awq"}), "no field"),
+    "no output object": (fields(return_dict=False), "has return_dict, which is not for a file"),
+    "attentions kept": (fields(output_attentions=True), "has output_attentions, which is not for a file"),
+    "labels without end": (fields(num_labels=10**9), "no field `num_labels`"),
     "dtype that is none": (fields(dtype="load"), "dtype 'load'"),
     "negative width": (fields(dynamics_dim=-96), "`dynamics_dim` is -96"),
     "absurd width": (fields(dynamics_dim=10**12), "`dynamics_dim` is 1000000000000"),
@@ -187,6 +216,7 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "infinite temperature": (fields(dynamics_temperature=float("inf")), "dynamics_temperature"),
     "NaN dropout": (fields(dropout=float("nan")), "dropout"),
     "misspelt field": (fields(dynamic_dims=96), "no field `dynamic_dims`; did you mean `dynamics_dim`"),
+    "field without end": (fields(**{"a" * 10**5: 1}), "no field `a{80}`"),
     "unknown field": (fields(colour="red"), "no field `colour`"),
     "config of another kind": (fields(model_type="bert"), "'bert' model"),
     "config that is a list": (text("config.json", "[]"), "holds no JSON object"),
@@ -197,9 +227,22 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
         lambda f: ((f / "config.json").unlink(), (f / "config.json").mkdir()),
         "config.json",
     ),
+    "config that is a pipe": (replaced("config.json", os.mkfifo), "config.json is no regular file"),
+    "config without end": (replaced("config.json", endless), "config.json is no regular file"),
+    "config that leads to itself": (
+        replaced("config.json", lambda path: path.symlink_to(path)),
+        "config.json cannot be read",
+    ),
+    "sound settings that are a pipe": (
+        replaced("preprocessor_config.json", os.mkfifo),
+        "preprocessor_config.json is no regular file",
+    ),
+    "weights that are a pipe": (replaced(WEIGHTS, os.mkfifo), "has no model.safetensors"),
     "no sound settings": (lambda f: (f / "preprocessor_config.json").unlink(), "no preprocessor_config.json"),
     "absurd windows": (sound(n_fft=10**12), "n_fft 1000000000000"),
     "no hop": (sound(hop_length=0), "hop_length 0"),
+    "a hop for each sample": (sound(hop_length=1, n_fft=16384, log_mel_rate=1), "hop_length 1"),
+    "a hop of another rate": (sound(hop_length=512), "hop_length 512; 62.5 frames a second need 256"),
     "negative bins": (sound(num_mel_bins=-1), "num_mel_bins -1"),
     "other bins than the model's": (sound(num_mel_bins=64), "num_mel_bins"),
     "pictures of gigapixels": (sound(image_size=10**6), "image_size 1000000"),
@@ -208,6 +251,8 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "deviation of zero": (sound(image_std=[0.5, 0, 0.5]), "divides by zero"),
     "means that are text": (sound(image_mean=["a", "b", "c"]), "three finite numbers"),
     "another rate": (sound(log_mel_rate="fast"), "log_mel_rate"),
+    "absurd windows elsewhere": (other_settings(n_fft=10**9), None),
+    "a method replaced elsewhere": (other_settings(normalise=3), None),
     "inputs that are none": (sound(model_input_names=[["log_mel"]]), "model_input_names|not one of"),
 }
 
@@ -233,6 +278,25 @@ def test_highlight_refuses_in_a_line(folder, film, tmp_path, capsys, name):
     assert re.search(words, error), error
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert taken < 150_000, f"{taken} kB more than before"
+
+
+def test_weights_that_overflow_give_no_scores(folder, film, tmp_path, capsys):
+    """They are finite, and what they make of a film is not."""
+    tensors(lambda state: [one.fill_(1e30) for one in state.values() if one.is_floating_point()])(folder)
+    arguments = ["--model", str(folder), "--output-dir", str(tmp_path / "out"), "--formats", "json"]
+    assert cli.main(["highlight", str(film), *arguments]) == 1
+    assert f"error: {film}: the model's scores are not finite" in capsys.readouterr().err
+    assert not any((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_weights_of_any_precision_do(folder, film, tmp_path, capsys, dtype):
+    """The command ended in a traceback with bfloat16, evaluation with all of them."""
+    fields(dtype=dtype)(folder)
+    arguments = ["--model", str(folder), "--output-dir", str(tmp_path / "out"), "--formats", "json,png"]
+    assert cli.main(["highlight", str(film), *arguments]) == 0
+    assert evaluate.main(["--model", str(folder), "--clips", "1"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 # The other ways in
