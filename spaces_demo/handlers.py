@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import os
@@ -32,11 +33,16 @@ def in_words(folder: Path) -> Iterator[None]:
         raise
     except ValueError as error:
         sentence = str(error).replace(f"{folder}{os.sep}", "")
-        raise gr.Error(sentence, duration=None, print_exception=False) from error
+        raise gr.Error(as_text(sentence), duration=None, print_exception=False) from error
     except Exception as error:
         log.exception("a film could not be worked on")
         words = "Something went wrong on the server with this film. Another one may work."
         raise gr.Error(words, duration=None, print_exception=False) from error
+
+
+def as_text(sentence: str) -> str:
+    """What Gradio shows as it is: it takes messages for HTML, and a model's file may hold links in names."""
+    return html.escape(sentence, quote=False)
 
 
 class Space:
@@ -70,7 +76,7 @@ class Space:
             scored = self.score(adopt(film["path"], folder), model)
             cut = self.cut(scored, Wishes(count, shortest, longest), value=player_value(scored))
         for damage in scored.damages:
-            gr.Warning(damage)
+            gr.Warning(as_text(damage))
         return [scored, gr.Column(visible=True), *cut]
 
     def recut(self, scored: Scored | None, count: int, shortest: float, longest: float) -> list:

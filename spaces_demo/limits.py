@@ -8,7 +8,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Limits:
     """
-    megabytes, minutes: of one film.
+    megabytes, minutes: of one film. pixels: of its pictures, 4K by default.
     jobs: films scored or cut at the same time. waiting: places in the queue.
     keep_seconds: how long a film is kept while its page stays open.
     leave_seconds: how long after the page is closed, since phones cut connections of pages in the background.
@@ -17,6 +17,7 @@ class Limits:
 
     megabytes: float = 200
     minutes: float = 20
+    pixels: float = 4096 * 2304
     jobs: int = 2
     waiting: int = 20
     keep_seconds: float = 3600

@@ -13,7 +13,14 @@ from strip import strip_picture
 from tqdm import tqdm
 
 from modeling_davihd import VideoHighlightDetectionPipeline, __version__, find_highlights
-from modeling_davihd.media import MediaError, MediaWarning, cut_reel, probe, stream_segments
+from modeling_davihd.media import (
+    DecodingLimits,
+    MediaError,
+    MediaWarning,
+    cut_reel,
+    probe,
+    stream_segments,
+)
 from modeling_davihd.writers import HighlightResult, WriterError, write_outputs
 
 
@@ -68,7 +75,7 @@ def check_film(path: Path, limits: Limits) -> None:
     with tqdm(
         total=info.duration and round(info.duration), unit="s", disable=None, desc="measuring"
     ) as progress:
-        for chunk in stream_segments(path):
+        for chunk in stream_segments(path, limits=DecodingLimits(pixels=limits.pixels)):
             if chunk.end > limits.minutes * 60:
                 raise too_long
             progress.update(round(chunk.end) - chunk.first_segment)

@@ -488,6 +488,21 @@ def test_space_tells_which_part_of_a_film_is_damaged(tmp_path):
     assert damage.startswith("film.mkv: its ") and "breaks off at" in damage
 
 
+def test_space_shows_what_a_file_says_as_text(tmp_path):
+    """A field of a config.json put a picture of another server, and a link, into the page."""
+    with pytest.raises(handlers.gr.Error) as told, handlers.in_words(tmp_path):
+        raise ValueError(f"{tmp_path / 'film.mp4'}: no field `<img src='http://elsewhere/1.png'>` & more.")
+    expected = "film.mp4: no field `&lt;img src='http://elsewhere/1.png'&gt;` &amp; more."
+    assert told.value.message == expected
+
+
+def test_space_takes_no_pictures_over_its_limit(tmp_path):
+    film = film_with_sound(tmp_path / "film.mp4", BURSTS[:32000], 2)
+    scoring.check_film(film, LIMITS)
+    with pytest.raises(media.MediaError, match="64 x 48 pixels; the decoding limit `pixels` is 3071"):
+        scoring.check_film(film, replace(LIMITS, pixels=3071))
+
+
 def test_space_measures_films_whose_headers_say_little(tmp_path, monkeypatch):
     film = film_with_sound(tmp_path / "film.mp4", BURSTS, 20)
     monkeypatch.setattr(scoring, "probe", lambda path: replace(media.probe(path), duration=None))
