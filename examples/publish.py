@@ -110,7 +110,7 @@ def read_record(folder: Path) -> dict | None:
         return None
     try:
         record = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     ours = isinstance(record, dict) and {"recipe", "config", "videos", "history"} <= record.keys()
     return record if ours else None
@@ -148,7 +148,7 @@ def write_card(options: argparse.Namespace, folder: Path, record: dict | None, m
     from examples.model_card import MARK, write_model_card
 
     card = options.folder / "README.md"
-    if card.is_file() and MARK not in card.read_text(encoding="utf-8"):
+    if card.is_file() and MARK not in card.read_text(encoding="utf-8", errors="replace"):
         front_matter(card)
         shutil.copyfile(card, folder / "README.md")
     elif record is None:
@@ -157,15 +157,19 @@ def write_card(options: argparse.Namespace, folder: Path, record: dict | None, m
         )
     else:
         facts = {"config": model.config.to_diff_dict(), "parameters": model.num_parameters()}
-        write_model_card(folder, record | facts, options.repo_id)
+        try:
+            write_model_card(folder, record | facts, options.repo_id)
+        except (KeyError, TypeError, AttributeError) as error:
+            place = options.folder / "training.json"
+            raise ValueError(f"{place} is not as examples/train.py writes it; it makes no card.") from error
 
 
 def front_matter(card: Path) -> dict:
     """The metadata of a card. Raises ValueError naming the file if there are none."""
-    parts = card.read_text(encoding="utf-8").split("---\n", 2)
     try:
+        parts = card.read_text(encoding="utf-8").split("---\n", 2)
         header = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0] else None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{card} begins with metadata that are not YAML: {error}") from error
     if not isinstance(header, dict):
         raise ValueError(f"{card} does not begin with metadata between two lines of ---.")

@@ -331,6 +331,39 @@ def test_evaluate_publish_and_the_space_refuse_too(folder, capsys, monkeypatch, 
 
 
 @pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("training.json", b"[" * 10**5, "training.json is not JSON"),
+        (
+            "training.json",
+            b'{"recipe": 1, "config": 2, "videos": 3, "history": 4}',
+            "training.json is not as",
+        ),
+        ("README.md", b"---\n\xff\n---\n", "README.md begins with metadata that are not YAML"),
+        ("README.md", b"---\na: " + b"[" * 10**5 + b"\n---\n", "README.md begins with metadata"),
+        ("README.md", b"---\na: !!python/object/apply:os.mkdir [executed]\n---\n", "that are not YAML"),
+    ],
+)
+def test_publish_refuses_records_and_cards_that_are_none(folder, capsys, monkeypatch, file, content, words):
+    (folder / file).write_bytes(content)
+    monkeypatch.chdir(folder)
+    assert publish.main(["model", str(folder), "user/name", "--dry-run"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"{folder}/{file}" in error and words in error
+    assert not (folder / "executed").exists()
+
+
+def test_publish_sends_no_record_that_is_something_else(folder, tmp_path, capsys):
+    """A link by that name, in a folder from elsewhere, would have sent any file that happens to be JSON."""
+    (tmp_path / "credentials.json").write_text('{"key": "secret"}')
+    (folder / "training.json").symlink_to(tmp_path / "credentials.json")
+    shutil.copyfile(DEFAULT_CHECKPOINT / "README.md", folder / "README.md")
+    assert publish.main(["model", str(folder), "user/name", "--dry-run"]) == 0
+    listed = capsys.readouterr().out
+    assert "README.md" in listed and "training.json" not in listed
+
+
+@pytest.mark.parametrize(
     "name",
     [
         *("weights cut in half", "a tensor misshapen", "pickle as pytorch_model.bin", "pickle by config"),
