@@ -23,6 +23,7 @@ AUTOMATIC_COUNT = 10
 AUTOMATIC_SHARE = 0.15  # of the film
 AUTOMATIC_SECONDS = 15  # or this, where it is more
 SNAP_SECONDS = 1.0
+BRIEFEST = 0.001  # seconds: a clip that is shorter is lost where times are added
 KNAPSACK_UNITS = 10  # a second
 
 
@@ -150,6 +151,8 @@ def _check_seconds(name: str, value: float, *, zero_allowed: bool = False) -> fl
 def _check_lengths(min_length: float, max_length: float, film: int) -> tuple[float, float]:
     shortest = _check_seconds("min_length", min_length)
     longest = _check_seconds("max_length", max_length)
+    if shortest < BRIEFEST:
+        raise ValueError(f"min_length must be at least {BRIEFEST} seconds, but is {min_length}.")
     if longest < shortest:
         raise ValueError(f"max_length must be at least min_length ({min_length}), but is {max_length}.")
     return min(shortest, film), min(longest, film)

@@ -168,6 +168,7 @@ def test_a_partial_last_second_ends_with_the_film():
         ({"duration": -3}, ["duration", "-3"]),
         ({"duration": np.nan}, ["duration", "nan"]),
         ({"min_length": 0}, ["min_length", "0"]),
+        ({"min_length": 1e-300, "max_length": 1e-300}, ["min_length", "0.001", "1e-300"]),
         ({"max_length": -1}, ["max_length", "-1"]),
         ({"max_length": 1}, ["max_length", "min_length (2)", "1"]),
         ({"merge_gap": -0.5}, ["merge_gap", "-0.5"]),
