@@ -359,7 +359,7 @@ class Track:
 
     def _packets(self, after_seek: bool) -> Iterator[av.Packet | None]:
         """Yield packets, in the end an empty one or None, which make the decoder give what it still holds."""
-        packets, covered = self._container.demux(self.stream), self._covered
+        packets, covered = self._demuxed(), self._covered
         try:  # decoders that are given something between key frames make up what they lack
             wanted = dropwhile(lambda p: after_seek and p.size and not p.is_keyframe, packets)
             for count, packet in enumerate(wanted):
@@ -369,6 +369,15 @@ class Track:
         except av.FFmpegError as error:
             self.complain(f"is damaged after {self.end:.1f} s ({error.strerror}): the rest is ignored")
             yield None
+
+    def _demuxed(self) -> Iterator[av.Packet]:
+        """The stream's packets; PyAV stumbles over those of streams that begin on the way."""
+        while True:
+            try:
+                yield from self._container.demux(self.stream)
+                return
+            except IndexError:
+                continue
 
     def _decoded(self, packet: av.Packet | None) -> list[av.VideoFrame | av.AudioFrame]:
         try:

@@ -27,6 +27,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -336,36 +337,72 @@ def _worked_by_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def build(kind: str, index: int, seed: int, bases: kinds.Bases, folder: Path) -> Path:
-    """Build a mutant in a process of its own: some of them are too much for those that write them, too."""
+# The builder
+
+
+class Builder:
+    """A process without threads that builds mutants, each in a fork: some are too much for their writers."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(Path(__file__).resolve()), "--builder"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self._process = subprocess.Popen(command, **pipes, cwd=ROOT)
+
+    def __enter__(self) -> Builder:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def build(self, kind: str, index: int, seed: int, folder: Path) -> Path:
+        request = {"kind": kind, "index": index, "seed": seed, "folder": str(folder)}
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        if "error" in answer:
+            raise RuntimeError(f"{kind}:{index} cannot be built: {answer['error']}")
+        return Path(answer["path"]) if answer["path"] else next(folder.iterdir())
+
+
+def serve_builder() -> None:
+    with tempfile.TemporaryDirectory(prefix="fuzz-bases-") as folder:
+        bases = kinds.Bases(Path(folder))
+        for line in sys.stdin:
+            request = json.loads(line)
+            request["folder"] = Path(request["folder"])
+            print(json.dumps(_built(bases=bases, **request)), flush=True)
+
+
+def _built(**request) -> dict[str, str]:
+    """The path of a mutant, none where the process that built it died over it, or an error."""
     reader, writer = os.pipe()
     process = os.fork()
     if process == 0:
         status = 1
         try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            os.write(writer, os.fsencode(kinds.make(kind, index, seed, bases, folder)))
+            os.write(writer, os.fsencode(kinds.make(**request)))
             status = 0
         except Exception:
             os.write(writer, traceback.format_exc().encode())
         os._exit(status)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        said = pipe.read()
+        said = os.fsdecode(pipe.read())
     _, status = os.waitpid(process, 0)
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status):
-        raise RuntimeError(f"{kind}:{index} cannot be built: {said.decode()}")
-    return Path(os.fsdecode(said)) if said else next(folder.iterdir())
+    failed = os.WIFEXITED(status) and os.WEXITSTATUS(status)
+    return {"error" if failed else "path": said}
 
 
 def run_mutant(
-    kind: str, index: int, seed: int, entry: str, bases: kinds.Bases, worker: Worker, keep: Path | None
+    kind: str, index: int, seed: int, entry: str, builder: Builder, worker: Worker, keep: Path | None
 ) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         folder, output = Path(scratch) / "in", Path(scratch) / "out"
         folder.mkdir()
         output.mkdir()
-        path = build(kind, index, seed, bases, folder)
+        path = builder.build(kind, index, seed, folder)
         before = set(folder.rglob("*"))
         if entry == "command":
             answer = run_command(path, output)
@@ -411,14 +448,9 @@ def planned(count: int) -> list[tuple[str, int, str]]:
 
 def run_all(plan: Iterable[tuple[str, int, str]], seed: int, keep: Path | None = None) -> Iterator[Outcome]:
     """Run mutants, (kind, index, entry) each, in order."""
-    worker = Worker()
-    with tempfile.TemporaryDirectory(prefix="fuzz-bases-") as folder:
-        bases = kinds.Bases(Path(folder))
-        try:
-            for kind, index, entry in plan:
-                yield run_mutant(kind, index, seed, entry, bases, worker, keep)
-        finally:
-            worker.close()
+    with Builder() as builder, closing(Worker()) as worker:
+        for kind, index, entry in plan:
+            yield run_mutant(kind, index, seed, entry, builder, worker, keep)
 
 
 def table(outcomes: list[Outcome]) -> str:
@@ -441,10 +473,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", metavar="KIND:INDEX", help="one mutant of that seed, by every entry")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="copy the files of failures here")
     parser.add_argument("--log", type=Path, metavar="FILE", help="write every outcome as a line of JSON")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    for part in ("--child", "--builder"):
+        parser.add_argument(part, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.child:
-        Child().serve()
+    if options.child or options.builder:
+        Child().serve() if options.child else serve_builder()
         return 0
     plan = planned(options.mutants)
     if options.only:

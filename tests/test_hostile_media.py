@@ -265,21 +265,23 @@ def test_names_too_long_are_refused(tmp_path, bases, capsys):
 # The fuzzer
 
 
-def test_a_mutant_can_be_built_again_alone(tmp_path, bases):
-    for number, (kind, index) in enumerate(mutants.names(30)):
-        if kind == "pictures":  # some take their encoders a second
-            continue
-        folders = [tmp_path / f"{number}-{time}" for time in range(2)]
-        [folder.mkdir() for folder in folders]
-        first, second = (fuzz.build(kind, index, 11, bases, folder) for folder in folders)
-        assert first.name == second.name
-        if first.is_file() and not first.is_symlink():
-            again = first.read_bytes() == second.read_bytes()
-            assert again or kind == "lists"  # which hold the names of their folders
+def test_a_mutant_can_be_built_again_alone(tmp_path):
+    plan = [*mutants.names(30), ("changing", 0), ("changing", 1), ("packed", 0), ("rates", 0), ("ends", 0)]
+    plan = [one for one in plan if one[0] != "pictures"]  # some take their encoders a second
+    with fuzz.Builder() as builder, fuzz.Builder() as another:
+        for number, (kind, index) in enumerate(plan):
+            folders = [tmp_path / f"{number}-{time}" for time in range(2)]
+            [folder.mkdir() for folder in folders]
+            first = builder.build(kind, index, 11, folders[0])
+            second = another.build(kind, index, 11, folders[1])
+            assert first.name == second.name
+            if first.is_file() and not first.is_symlink():
+                again = first.read_bytes() == second.read_bytes()
+                assert again or kind == "lists"  # which hold the names of their folders
 
 
 def test_a_slice_of_the_fuzzer_ends_in_results_and_sentences():
-    plan = [one for one in fuzz.planned(90) if one[0] not in ("tiny", "pictures")][:50]
+    plan = [one for one in fuzz.planned(90) if one[0] not in ("tiny", "pictures", "packed")][:50]
     outcomes = list(fuzz.run_all(plan, seed=12))
     assert [outcome for outcome in outcomes if outcome.outcome == "failure"] == []
     assert len(outcomes) == 50 and {"result", "sentence"} == {outcome.outcome for outcome in outcomes}
