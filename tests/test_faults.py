@@ -31,7 +31,8 @@ FILMS = 12
 # Imports everything once, then runs each command in a fork: a kill meets work, not imports. A line of JSON
 # goes in; the process id comes out, then its status.
 NURSERY = """
-import importlib, json, os, resource, sys, time
+import importlib, json, os, resource, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs would ignore it
 MAINS = {
     "dataset": "datasets_scripts.synthetic",
     "features": "datasets_scripts.video_folder",
@@ -293,6 +294,7 @@ def test_killed_at_thirty_moments(commands, name):
     command = commands[name]
     killed = disturb_at_random(command, KILLS, signal.SIGKILL, seed=3)
     interrupted = disturb_at_random(command, INTERRUPTS, signal.SIGINT, seed=4)
+    assert killed[-signal.SIGKILL] > KILLS / 2 and interrupted[130] > INTERRUPTS / 2
     hashed = digest(json.dumps(command.whole, sort_keys=True).encode())[:12]
     print(
         f"\n{name}: {command.seconds:.2f} s undisturbed, {len(command.whole)} files, hash {hashed}; SIGKILL "
