@@ -128,7 +128,10 @@ def ends(rng: np.random.Generator, bases: Bases, folder: Path) -> Path:
     other = rng.random() < 0.3 and path.suffix == ".mkv"
     codecs = {"video_codec": "mpeg4", "audio_codec": "libmp3lame"} if other else {}
     sounds = parts if rng.random() < 0.8 or not frames else []
-    return make_film(path, times=times, fps=rate, sounds=sounds, rate=RATE, **codecs)
+    try:
+        return make_film(path, times=times, fps=rate, sounds=sounds, rate=RATE, **codecs)
+    except av.FFmpegError:  # of an encoder that counts no time so late
+        return make_film(path, times=times, fps=rate, sounds=sounds, rate=RATE)
 
 
 # What becomes something else on the way, or much more than it was
