@@ -43,6 +43,9 @@ PATIENCE = 300.0  # seconds by the clock
 MEMORY = 2000.0  # MB of resident memory at the most, libraries included
 ENTRIES = ("eyes", "ears", "highlight")  # models that see and hear, that hear, and the command
 COMMAND_EVERY = 150
+RENEWED = (
+    100  # mutants by one process: what they leave between blocks of memory is not what the next one takes
+)
 LONGEST_SENTENCE = 500
 OUTCOMES = ("result", "sentence", "failure")
 
@@ -256,10 +259,10 @@ def check_reel(path: Path) -> None:
 
 
 class Worker:
-    """The child process, started anew where it hung or died."""
+    """The child process, started anew where it hung or died, and now and then."""
 
     def __init__(self) -> None:
-        self._process = None
+        self._process, self._served = None, 0
 
     def close(self) -> None:
         if self._process is not None:
@@ -270,6 +273,9 @@ class Worker:
             self._process = None
 
     def run(self, request: dict) -> dict:
+        if self._served % RENEWED == 0:
+            self.close()
+        self._served += 1
         if self._process is None:
             self._start()
         start = _worked(self._process.pid)
