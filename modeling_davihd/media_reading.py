@@ -253,6 +253,7 @@ class Track:
 
     def frames(self, start: float = 0.0) -> Iterator[Decoded]:
         """Yield the frames in order to the stream's end, from one at or before `start` where there is one."""
+        self._pixels = 0
         for back in SEEK_BACK:
             if start > back and self._seek(start - back):
                 items = self._items(None)
@@ -283,7 +284,7 @@ class Track:
     def _reopen(self) -> None:
         if self._container is not None:
             self._container.close()
-        self._container, self.end, self._pixels = open_media(self.path, self._limits), 0.0, 0
+        self._container, self.end = open_media(self.path, self._limits), 0.0
         self.indexed = self._container.format.name.startswith(("mov", "matroska"))  # its length is no guess
         self.stream = pick_stream(self._container, self.kind)
         for other in self._container.streams:

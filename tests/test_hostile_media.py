@@ -107,6 +107,13 @@ def test_the_command_takes_the_limits_that_it_names(film, tmp_path, capsys):
     assert "pictures of 64 x 48 pixels; the decoding limit `pixels` is 3000." in capsys.readouterr().err
 
 
+def test_pieces_of_a_reel_are_not_added_up(tmp_path):
+    """Each piece of a film with one key frame is decoded from the film's beginning."""
+    path = make_film(tmp_path / "film.mp4", times=THREE_SECONDS, fps=10, keyframe_every=1000)
+    limits = DecodingLimits(pixels_per_byte=1)  # 30 pictures have 92160, and may have 100000
+    cut_reel(path, [(2, 3), (1, 2), (2, 3)], tmp_path / "reel.mp4", limits=limits)
+
+
 @pytest.mark.parametrize("suffix", ["mkv", "ts"])
 def test_pictures_larger_than_the_header_says_are_not_decoded(tmp_path, suffix):
     path = make_film(tmp_path / f"film.{suffix}", times=THREE_SECONDS, fps=10, size=(640, 480))
