@@ -80,7 +80,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
             top_k, duration, min_length, max_length, merge_gap, boundaries: see `find_highlights`.
             limits: how much a film may ask of its decoders, a `media.DecodingLimits`.
             return_features: also return what a picture of the result needs: `log_mel` (F, M) and
-                `velocity_attention` (L, F'), each None if the model has none.
+                `velocity_attention` (L, F'), each None if the model has none or there is nothing to hear.
 
         Returns, for each file, `{"duration": seconds, "scores": (T,) float32, "highlights": [{"start", "end",
         "score", "peak"}]}`. A film without audible sound gets scores of 0, no highlights and a MediaWarning
@@ -168,6 +168,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
 
     def _feature_stream(self, info: MediaInfo) -> "FeatureStream":
         model, modalities = self.model, self.model.config.modalities
+        if not info.has_audio and "visual" not in modalities:  # hours of silence would be heard for nothing
+            modalities = ()
         return FeatureStream(
             self.feature_extractor,
             visual=self._of_model(model.get_visual_features) if "visual" in modalities else None,

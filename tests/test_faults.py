@@ -267,13 +267,19 @@ NAMES = ("dataset", "features", "training", "publishing", "highlight")
 
 
 def disturb_at_random(command: Command, count: int, number: int, seed: int) -> dict[int, int]:
-    """Disturb fresh runs at random moments, each followed by the same command; how often each status came."""
+    """Disturb fresh runs at random moments, each followed by the same command; how often each status came.
+
+    Runs that end before they are hit, as some do where the machine has other work now and then, do not count.
+    """
     chance, statuses = random.Random(seed), {}
-    for _ in range(count):
+    hit = 130 if number == signal.SIGINT else -number
+    for _ in range(3 * count):
+        if statuses.get(hit) == count:
+            break
         command.clear()
         done = command.run(disturb=after(chance.uniform(0.02, command.seconds), number))
         statuses[done.status] = statuses.get(done.status, 0) + 1
-        assert done.status in (0, -number, 130 if number == signal.SIGINT else -number), done.text
+        assert done.status in (0, -number, hit), done.text
         if done.status == 130:
             assert "interrupted" in done.text.splitlines()[-1] and "Traceback" not in done.text
         command.check_rest()
@@ -294,11 +300,11 @@ def test_killed_at_thirty_moments(commands, name):
     command = commands[name]
     killed = disturb_at_random(command, KILLS, signal.SIGKILL, seed=3)
     interrupted = disturb_at_random(command, INTERRUPTS, signal.SIGINT, seed=4)
-    assert killed[-signal.SIGKILL] > KILLS / 2 and interrupted[130] > INTERRUPTS / 2
+    assert killed[-signal.SIGKILL] == KILLS and interrupted[130] == INTERRUPTS
     hashed = digest(json.dumps(command.whole, sort_keys=True).encode())[:12]
     print(
         f"\n{name}: {command.seconds:.2f} s undisturbed, {len(command.whole)} files, hash {hashed}; SIGKILL "
-        f"{killed}, SIGINT {interrupted}; all {KILLS + INTERRUPTS} ended with the same files"
+        f"{killed}, SIGINT {interrupted}; all ended with the same files"
     )
 
 

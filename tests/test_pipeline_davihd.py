@@ -75,9 +75,9 @@ def test_only_the_streams_of_the_modalities_are_decoded(short_film, monkeypatch,
     asked = {}
     stream = media.stream_segments
 
-    def spy(path, *, audio, frames):
+    def spy(path, *, audio, frames, limits):
         asked.update(audio=audio, video=frames is not None)
-        return stream(path, audio=audio, frames=frames)
+        return stream(path, audio=audio, frames=frames, limits=limits)
 
     monkeypatch.setattr("modeling_davihd.pipeline_davihd.stream_segments", spy)
     extractor = {
@@ -175,3 +175,12 @@ def test_embedded_default_finds_the_events_of_the_sample():
             highlight["start"] < event["end"] and event["start"] < highlight["end"]
             for event in truth["events"]
         )
+
+
+def test_a_film_without_sound_is_not_listened_to(tmp_path, monkeypatch):
+    """Hours of silence took minutes; of such a film only the length matters to a model that hears."""
+    film = film_with_sound(tmp_path / "mute.mp4", None, 3)
+    monkeypatch.setattr("modeling_davihd.pipeline_davihd.LogMelStream", None)
+    with pytest.warns(MediaWarning, match="no sound"):
+        found = detector(modalities=["dynamics"])(str(film), return_features=True)
+    assert list(found["scores"]) == [0, 0, 0] and found["log_mel"] is None

@@ -296,7 +296,7 @@ def test_without_highlights_no_film_is_made(tmp_path):
 
 
 def test_clips_appear_all_or_not_at_all(tmp_path, monkeypatch):
-    def fail_at_the_second(path, segments, destinations):
+    def fail_at_the_second(path, segments, destinations, limits):
         Path(destinations[0]).write_bytes(b"first")
         raise media.MediaError(f"{path}: cannot be decoded.")
 
