@@ -25,9 +25,9 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.shards import Note, row_features, write_shard
-from examples import benchmark_films
-from examples.benchmark import machine
+from examples.benchmark_films import film_of
 from examples.console import run_command
+from examples.measuring import machine
 from examples.tables import markdown
 from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES
 from modeling_davihd.feature_extraction_davihd import LogMelStream
@@ -141,7 +141,7 @@ RECIPES = {
 def run(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        film = options.film or benchmark_films.film(Path(folder), minutes=0.5)
+        film = options.film or film_of(Path(folder), minutes=0.5)
         info = probe(film)
         stages, size = measured(film, Path(folder))
     print(f"{machine(torch.device('cpu'))}; film of {info.width} x {info.height}, {info.fps:g} frames/s\n")
