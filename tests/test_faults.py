@@ -280,6 +280,8 @@ def disturb_at_random(command: Command, count: int, number: int, seed: int) -> d
         done = command.run(disturb=after(chance.uniform(0.02, command.seconds), number))
         statuses[done.status] = statuses.get(done.status, 0) + 1
         assert done.status in (0, -number, hit), done.text
+        if done.status == 0:
+            command.seconds = min(command.seconds, done.seconds)
         if done.status == 130:
             assert "interrupted" in done.text.splitlines()[-1] and "Traceback" not in done.text
         command.check_rest()
