@@ -3,6 +3,7 @@
 `pytest tests/test_soak.py -m soak -s` runs the long ones and prints their figures.
 """
 
+import gc
 import json
 import os
 import subprocess
@@ -114,6 +115,7 @@ def soak(films: Path, out: Path) -> dict:
     memory, open_things = [], []
 
     def measure():
+        gc.collect()  # decoders wait for it, and their threads
         memory.append(kilobytes())
         open_things.append(handles())
 
