@@ -504,7 +504,11 @@ def _sampled(track: Track, sampling: FrameSampling, threads: int | None) -> Iter
     for nearest in _nearest(track, sampling.frames_per_segment):
         if nearest is not item:  # only frames that are kept are converted, and each but once
             item = nearest
-            picture = upright(scaler, item.frame, sampling.width, sampling.height, threads)
+            try:
+                picture = upright(scaler, item.frame, sampling.width, sampling.height, threads)
+            except av.FFmpegError as error:  # it fails at some pictures that are one point wide
+                shape = f"{item.frame.width} x {item.frame.height}"
+                raise MediaError(f"{track.path}: its pictures of {shape} pixels cannot be scaled.") from error
         pictures.append(picture)
         if len(pictures) == sampling.frames_per_segment:
             yield np.stack(pictures)

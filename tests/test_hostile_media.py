@@ -238,6 +238,13 @@ def test_a_stream_that_begins_on_the_way_is_left_out(tmp_path, bases):
     assert chunks[-1].end == pytest.approx(3, abs=0.1)
 
 
+def test_pictures_that_cannot_be_scaled_are_refused(tmp_path):
+    """FFmpeg's scaler refuses some that are one point wide, and its word for it came through."""
+    path = tmp_path / "moving.gif"
+    path.write_bytes(mutants_made.gif(3, delay=100, width=1, height=11633))
+    assert "its pictures of 1 x 11633 pixels cannot be scaled." in refusal(path, frames=SMALL)
+
+
 def test_a_reel_of_a_film_without_size_is_refused(tmp_path):
     """A stream without any key frame has no width to divide by."""
     path = make_film(
