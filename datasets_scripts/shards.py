@@ -6,10 +6,12 @@ import json
 import os
 import platform
 import re
+import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import current_thread, main_thread
 
 import datasets
 import numpy as np
@@ -49,6 +51,22 @@ def row_features(widths: Mapping[str, int], extras: Row, labelled: bool = True) 
     return datasets.Features(columns | {name: kinds[name] for name in sorted(extras)})
 
 
+@contextmanager
+def interrupts_wait() -> Iterator[None]:
+    """Ctrl-C takes effect at the end."""
+    if current_thread() is not main_thread():  # no other is interrupted
+        yield
+        return
+    received = []
+    usual = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if received:
+            signal.raise_signal(signal.SIGINT)
+
+
 def write_shard(path: Path, features: datasets.Features, rows: Iterable[Row], note: Note) -> None:
     """Write rows as they come, each a row group of its own; the note last, so that rows may still change it.
 
@@ -59,7 +77,7 @@ def write_shard(path: Path, features: datasets.Features, rows: Iterable[Row], no
     try:
         with writing(path), pq.ParquetWriter(partial, schema, **options) as writer:
             for row in rows:
-                writer.write_table(_table(row, schema))
+                _append(writer, row)
             facts = {"fingerprint": note.fingerprint, "missing": note.missing}
             writer.add_key_value_metadata({KEY.decode(): json.dumps(facts, sort_keys=True)})
         with writing(path):
@@ -68,8 +86,10 @@ def write_shard(path: Path, features: datasets.Features, rows: Iterable[Row], no
         partial.unlink(missing_ok=True)
 
 
-def _table(row: Row, schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_arrays([_column(row[field.name], field.type) for field in schema], schema=schema)
+@interrupts_wait()  # pyarrow asks Python for the types of columns, and takes what is raised there for damage
+def _append(writer: pq.ParquetWriter, row: Row) -> None:
+    columns = [_column(row[field.name], field.type) for field in writer.schema]
+    writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))
 
 
 def _column(value: object, kind: pa.DataType) -> pa.Array:

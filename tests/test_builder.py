@@ -222,6 +222,26 @@ def test_a_killed_build_goes_on_to_the_same_bytes(tmp_path):
     assert [row for split in rows.values() for row in split["video_id"]] == [f"v{i}" for i in range(7)]
 
 
+def test_an_interrupt_while_pyarrow_asks_for_types_is_one(tmp_path, monkeypatch):
+    """pyarrow asks while it compares a column with its file; it printed what came up, and saw two kinds."""
+    kind = datasets.features.features.Array2DExtensionType
+    ask, questions = kind.__arrow_ext_deserialize__, iter(())
+
+    def asked(cls, *arguments):
+        if next(questions, None) == 0:
+            signal.raise_signal(signal.SIGINT)
+        return ask(*arguments)
+
+    monkeypatch.setattr(kind, "__arrow_ext_deserialize__", classmethod(asked))
+    for moment in range(12):  # more than there are for one row
+        questions = iter(range(moment, -1, -1))
+        with pytest.raises(KeyboardInterrupt):
+            build(tmp_path, seven())
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    build(tmp_path, seven())
+
+
 def test_a_second_run_computes_nothing(tmp_path, monkeypatch):
     build(tmp_path / "out", seven())
     before = contents(tmp_path / "out")
