@@ -80,7 +80,7 @@ class DecodingLimits:
     duration: float = 12 * 3600
     silence: float = 600
     packets_per_second: float = 2000
-    bytes_per_second: float = 25
+    bytes_per_second: float = 50
     threads: float = math.inf
 
     @property

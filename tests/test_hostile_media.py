@@ -139,7 +139,7 @@ def test_a_stream_that_begins_late_is_refused(tmp_path, late, limit):
 def test_a_film_of_hours_has_more_than_a_few_bytes(tmp_path):
     times = [100.0 * i for i in range(96)]
     path = make_film(tmp_path / "film.mkv", times=times, fps=10, video_codec="mpeg4")
-    assert "lasts over 1800 s for so small a file; the decoding limit `bytes_per_second` is 25." in refusal(
+    assert "lasts over 1800 s for so small a file; the decoding limit `bytes_per_second` is 50." in refusal(
         path
     )
     with pytest.warns(MediaWarning, match="no sound"):
