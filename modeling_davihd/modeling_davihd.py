@@ -437,14 +437,15 @@ def neighbouring_bins(window: torch.Tensor) -> torch.Tensor:
     return window.as_strided((batch, bins - 2, frames, 3 * channels), (video, step, frame, 1))
 
 
-def correlate_bins(rows: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """Rows (B, F, L + 2, 3 C) and kernels of each bin (B, F, 3, 3 C, O) -> (B, O, L, F)."""
+def correlate_bins(rows: torch.Tensor, kernels: torch.Tensor, rim: int = 0) -> torch.Tensor:
+    """Rows (B, F, L + 2, 3 C), kernels of each bin (B, F, 3, 3 C, O) -> (B, O, L, F), in a rim of zeros."""
     batch, bins, frames, _ = rows.shape
-    output = rows.new_empty(batch, bins, frames - 2, kernels.shape[-1])
-    for result, row, kernel in zip(output, rows, kernels, strict=True):
-        torch.bmm(row[:, :-2], kernel[:, 0], out=result)
-        result.baddbmm_(row[:, 1:-1], kernel[:, 1]).baddbmm_(row[:, 2:], kernel[:, 2])
-    return output.permute(0, 3, 2, 1).contiguous(memory_format=torch.channels_last)
+    output = rows.new_zeros(batch, frames - 2, bins + 2 * rim, kernels.shape[-1])
+    for result, row, kernel in zip(output[:, :, rim : rim + bins], rows, kernels, strict=True):
+        products = torch.bmm(row[:, :-2], kernel[:, 0])
+        products.baddbmm_(row[:, 1:-1], kernel[:, 1]).baddbmm_(row[:, 2:], kernel[:, 2])
+        result.copy_(products.transpose(0, 1))
+    return output.permute(0, 3, 1, 2)
 
 
 class ConvolveBins(torch.autograd.Function):
@@ -463,7 +464,7 @@ class ConvolveBins(torch.autograd.Function):
     def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         window, kernels = ctx.saved_tensors
         rows = neighbouring_bins(F.pad(grad, (1, 1, 2, 2)))
-        grad_window = F.pad(correlate_bins(rows, mirrored_kernels(kernels)), (1, 1))  # the rim is no input
+        grad_window = correlate_bins(rows, mirrored_kernels(kernels), rim=1)  # which is no input
         rows, frames = neighbouring_bins(window).transpose(2, 3), grad.shape[2]
         grad_kernels = torch.empty_like(kernels)
         for result, row, output in zip(grad_kernels, rows, grad.permute(0, 3, 2, 1), strict=True):
