@@ -440,7 +440,9 @@ def neighbouring_bins(window: torch.Tensor) -> torch.Tensor:
 def correlate_bins(rows: torch.Tensor, kernels: torch.Tensor, rim: int = 0) -> torch.Tensor:
     """Rows (B, F, L + 2, 3 C), kernels of each bin (B, F, 3, 3 C, O) -> (B, O, L, F), in a rim of zeros."""
     batch, bins, frames, _ = rows.shape
-    output = rows.new_zeros(batch, frames - 2, bins + 2 * rim, kernels.shape[-1])
+    output = rows.new_empty(batch, frames - 2, bins + 2 * rim, kernels.shape[-1])
+    for edge in (output[:, :, :rim], output[:, :, rim + bins :]):
+        edge.zero_()
     for result, row, kernel in zip(output[:, :, rim : rim + bins], rows, kernels, strict=True):
         products = torch.bmm(row[:, :-2], kernel[:, 0])
         products.baddbmm_(row[:, 1:-1], kernel[:, 1]).baddbmm_(row[:, 2:], kernel[:, 2])
