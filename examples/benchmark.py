@@ -270,6 +270,9 @@ def training_step(bench: Bench) -> Iterator[Row]:
     yield bench.faster(
         "training step, bf16 autocast against float32", *bench.seconds(half, other, repeats=3), 2.2
     )
+    rates = [matrix_product_rate(bench, kind) / 1e9 for kind in (torch.bfloat16, torch.float32)]
+    name = "matrix products of the machine, bf16 against float32"
+    yield Row(name, *(f"{rate:.0f} GFLOP/s" for rate in rates), rates[0] / rates[1])
 
 
 def _has_bfloat16(device: torch.device) -> bool:
@@ -292,7 +295,8 @@ def profile(bench: Bench) -> Iterator[Row]:
         yield Row(f"of which {key}", f"{in_seconds(seconds)}, {seconds / whole:.0%}")
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: _added_product}) as counter:
         step()
-    rate, limit = counter.get_total_flops() / whole / 1e9, matrix_product_rate(bench) / 1e9
+    rate = counter.get_total_flops() / whole / 1e9
+    limit = matrix_product_rate(bench, torch.float32) / 1e9
     yield Row(
         "its arithmetic, against matrix products", f"{rate:.0f} GFLOP/s", f"{limit:.0f} GFLOP/s", rate / limit
     )
@@ -325,10 +329,10 @@ def _added_product(total: torch.Size, one: torch.Size, other: torch.Size, **_) -
     return 2 * math.prod(one) * other[2]
 
 
-def matrix_product_rate(bench: Bench) -> float:
-    """Floating-point operations a second of the product of two square matrices in float32."""
+def matrix_product_rate(bench: Bench, kind: torch.dtype) -> float:
+    """Floating-point operations a second of the product of two square matrices."""
     side = 2048
-    one, other = (torch.rand(side, side, device=bench.device) for _ in range(2))
+    one, other = (torch.rand(side, side, device=bench.device, dtype=kind) for _ in range(2))
     (seconds,) = bench.seconds(lambda: one @ other)
     return 2 * side**3 / seconds
 
