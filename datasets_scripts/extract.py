@@ -77,10 +77,8 @@ def build(options: argparse.Namespace) -> int:
     table, ignored = read_manifest(options.manifest)
     if ignored:
         print(f"{options.manifest}: of no use here: {', '.join(ignored)}", file=sys.stderr)
-    data, plan = (
-        options.out.resolve() / "data",
-        plan_shards(table["split"].to_pylist(), options.rows_per_shard),
-    )
+    data = options.out.resolve() / "data"
+    plan = plan_shards(table["split"].to_pylist(), options.rows_per_shard)
     job = Job(
         settings,
         settings.identity(),

@@ -6,7 +6,7 @@ import argparse
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -186,7 +186,9 @@ class Extractor:
                 raise UnusableVideo(f"{path.name}: has no sound, which its features are made of.")
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", MediaWarning)
-                film = self._drain(stream, _segments_of(path, stream))
+                limits = DecodingLimits(threads=torch.get_num_threads())
+                wanted = stream.wanted | {"chunk_seconds": CHUNK_SECONDS, "limits": limits}
+                film = self._drain(stream, stream_segments(path, **wanted))
         except MediaError as error:
             raise UnusableVideo(str(error).replace(str(path), path.name)) from error
         if film.duration == 0:
@@ -248,16 +250,6 @@ class Extractor:
 
     def _submit(self, name: str, segments: torch.Tensor) -> Result:
         return self._encoders.submit(name, segments)
-
-
-def _segments_of(path: Path, stream: FeatureStream) -> Iterator[MediaChunk]:
-    return stream_segments(
-        path,
-        audio=stream.listens or stream.sampling is None,
-        frames=stream.sampling,
-        chunk_seconds=CHUNK_SECONDS,
-        limits=DecodingLimits(threads=torch.get_num_threads()),
-    )
 
 
 def _chunks_of(waveform: np.ndarray) -> Iterable[MediaChunk]:

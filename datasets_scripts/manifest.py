@@ -100,9 +100,8 @@ def _read_dataset(folder: Path) -> tuple[pa.Table, list[str]]:
 def _loaded(folder: Path) -> datasets.Dataset | datasets.DatasetDict:
     if any((folder / name).exists() for name in ("dataset_dict.json", "state.json")):
         return datasets.load_from_disk(str(folder))
-    with tempfile.TemporaryDirectory(
-        prefix="davihd-"
-    ) as cache:  # an older manifest would come from the usual one
+    # From the usual cache an older manifest might come.
+    with tempfile.TemporaryDirectory(prefix="davihd-") as cache:
         return datasets.load_dataset(str(folder), cache_dir=cache, keep_in_memory=True)
 
 

@@ -52,7 +52,7 @@ def row_features(widths: Mapping[str, int], extras: Row, labelled: bool = True) 
 
 
 @contextmanager
-def interrupts_wait() -> Iterator[None]:
+def _interrupts_wait() -> Iterator[None]:
     """Ctrl-C takes effect at the end."""
     if current_thread() is not main_thread():  # no other is interrupted
         yield
@@ -86,7 +86,7 @@ def write_shard(path: Path, features: datasets.Features, rows: Iterable[Row], no
         partial.unlink(missing_ok=True)
 
 
-@interrupts_wait()  # pyarrow asks Python for the types of columns, and takes what is raised there for damage
+@_interrupts_wait()  # pyarrow asks Python for the types of columns, and takes what is raised there for damage
 def _append(writer: pq.ParquetWriter, row: Row) -> None:
     columns = [_column(row[field.name], field.type) for field in writer.schema]
     writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))

@@ -86,10 +86,8 @@ def semantic_backbone(name: str) -> float:
 
 def writing(folder: Path) -> tuple[float, float]:
     """Of the paper's columns for Mr.HiSum, and how many bytes that makes for each second of video."""
-    rng, widths = (
-        np.random.default_rng(0),
-        {"visual_features": 1024, "semantic_features": 2048, "log_mel": 128},
-    )
+    rng = np.random.default_rng(0)
+    widths = {"visual_features": 1024, "semantic_features": 2048, "log_mel": 128}
     lengths = {"visual_features": SECONDS, "semantic_features": SECONDS, "log_mel": round(62.5 * SECONDS)}
     row = {name: rng.standard_normal((lengths[name], width)) for name, width in widths.items()}
     row = {name: array.astype(np.float16) for name, array in row.items()}

@@ -242,8 +242,9 @@ class Track:
     def __init__(self, info: MediaInfo, kind: str, limits: DecodingLimits = DEFAULT_LIMITS) -> None:
         self.path, self.kind, self.complained, self.finished = info.path, kind, False, False
         self._zero, self._container, self._limits = info.start, None, limits
-        self._latest = max(ALWAYS_ALLOWED, info.path.stat().st_size / limits.bytes_per_second)
-        self._most_pixels = limits.pixels_per_byte * max(info.path.stat().st_size, LEAST_BYTES)
+        size = info.path.stat().st_size
+        self._latest = max(ALWAYS_ALLOWED, size / limits.bytes_per_second)
+        self._most_pixels = limits.pixels_per_byte * max(size, LEAST_BYTES)
         self._lost, self._good = [], 0  # where packets were lost; how many frames were not
         self._covered, self._pixels = 0.0, 0  # seconds for which there were frames; in one pass
         self._reopen()

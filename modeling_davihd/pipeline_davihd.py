@@ -152,10 +152,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
         end, audible = 0.0, False
         total = info.duration and round(info.duration)
         with tqdm(total=total, unit="s", disable=None, desc=info.path.name) as progress:
-            # Where nothing is read, the sound tells how long the film lasts.
-            audio = features.listens or features.sampling is None
-            wanted = {"audio": audio, "frames": features.sampling, "limits": limits}
-            for chunk in one_ahead(stream_segments(info.path, **wanted)):
+            for chunk in one_ahead(stream_segments(info.path, **features.wanted, limits=limits)):
                 features.add(chunk)
                 audible = audible or (features.listens and np.abs(chunk.waveform).max() > _SILENCE)
                 progress.update(round(chunk.end) - round(end))
@@ -191,7 +188,7 @@ class FeatureStream:
 
     visual: normalised pixels (n, P, 3, H, W) -> (n, D_v). semantic: waveform (n, 16000) -> (n, D_s). What is
     None, or False, is not computed. `duration` in seconds, if known, spares the log-Mel spectrogram from
-    being moved as it grows. `listens` and `sampling` say what `stream_segments` has to decode.
+    being moved as it grows.
     """
 
     def __init__(
@@ -212,6 +209,11 @@ class FeatureStream:
         self._log_mel_stream = LogMelStream(extractor) if log_mel else None
         self._log_mel, self._frames = torch.empty(extractor.num_mel_bins, 0), 0
         self._expected = math.ceil(extractor.log_mel_rate * min(math.ceil(duration or 60), _LONGEST_EXPECTED))
+
+    @property
+    def wanted(self) -> dict[str, object]:
+        """What `stream_segments` has to decode: if nothing else, sound, which tells the length."""
+        return {"audio": self.listens or self.sampling is None, "frames": self.sampling}
 
     def add(self, chunk: MediaChunk):
         """Take the next segments of the film."""

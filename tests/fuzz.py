@@ -43,9 +43,8 @@ PATIENCE = 300.0  # seconds by the clock
 MEMORY = 2000.0  # MB of resident memory at the most, libraries included
 ENTRIES = ("eyes", "ears", "highlight")  # models that see and hear, that hear, and the command
 COMMAND_EVERY = 150
-RENEWED = (
-    100  # mutants by one process: what they leave between blocks of memory is not what the next one takes
-)
+# Mutants by one process: what they leave between blocks of memory is not what the next one takes.
+RENEWED = 100
 LONGEST_SENTENCE = 500
 OUTCOMES = ("result", "sentence", "failure")
 
