@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -30,6 +31,8 @@ from .configuration_davihd import DAViHDConfig
 
 # Elements of one convolution window outside training: long videos pass through in pieces of at most that.
 _WINDOW_ELEMENTS = 2**19
+# Elements of a block's output for one video, outside training: more are not kept but computed when read.
+_HELD_ELEMENTS = 2**24
 # Rows of a feed-forward block outside training: its hidden states would be the largest of a long video.
 _ROWS_AT_ONCE = 1024
 # Seconds whose medians are found at once.
@@ -152,8 +155,13 @@ class DAViHDAttention(nn.Module):
         segments: SegmentRows,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        projected = self.q_proj(query), self.k_proj(key), self.v_proj(value)
-        attended, weights = self.attend(*map(segments.scatter, projected), segments.mask, output_attentions)
+        attended, weights = self.attend(
+            segments.scatter(self.q_proj(query)),
+            segments.scatter(self.k_proj(key)),
+            segments.scatter(self.v_proj(value)),
+            segments.mask,
+            output_attentions,
+        )
         return self.out_proj(segments.gather(attended)), weights
 
     def attend(
@@ -236,20 +244,33 @@ def frame_mask(lengths: torch.Tensor | None, frames: int) -> torch.Tensor | None
     return (torch.arange(frames, device=lengths.device) < lengths[:, None])[:, None, :, None]
 
 
-def time_windows(
-    states: torch.Tensor, channels: int, multiple: int, training: bool
-) -> Iterator[tuple[int, int]]:
-    """Spans [start, end) that cover the time axis of (B, C, L, F) states.
+def time_windows(start: int, end: int, frame_elements: int, training: bool) -> Iterator[tuple[int, int]]:
+    """Consecutive spans of the frames [start, end), each of `frame_elements` elements.
 
     In training there is one, because batch norm needs the whole batch; otherwise they bound the memory that a
-    convolution to `channels` channels takes, and start at multiples of `multiple`.
+    convolution takes.
     """
-    batch, _, frames, bins = states.shape
-    step = frames
-    if not training:
-        step = max(1, _WINDOW_ELEMENTS // (batch * channels * bins * multiple)) * multiple
-    for start in range(0, frames, step):
-        yield start, min(start + step, frames)
+    step = end - start if training else max(1, _WINDOW_ELEMENTS // frame_elements)
+    for first in range(start, end, step):
+        yield first, min(first + step, end)
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """States of `shape` (B, C, L, F), of which `frames(start, end)` gives (B, C, end - start, F).
+
+    They lie in memory, or are computed when asked for: states of a long video need not exist as a whole.
+    """
+
+    shape: torch.Size
+    frames: Callable[[int, int], torch.Tensor]
+
+    @classmethod
+    def held(cls, states: torch.Tensor) -> "FrameSource":
+        return cls(states.shape, lambda start, end: states[:, :, start:end])
+
+    def all(self) -> torch.Tensor:
+        return self.frames(0, self.shape[2])
 
 
 class HaloedStates:
@@ -259,10 +280,10 @@ class HaloedStates:
     padded. The last window is kept: in training all convolutions share the only one there is.
     """
 
-    def __init__(self, states: torch.Tensor, lengths: torch.Tensor | None):
-        self.lengths, self.mask = lengths, frame_mask(lengths, states.shape[2])
-        self.states = states if self.mask is None else states.masked_fill(~self.mask, 0)
-        self._span, self._window = None, None
+    def __init__(self, source: FrameSource, lengths: torch.Tensor | None):
+        self.source, self.shape = source, source.shape
+        self.lengths, self.mask = lengths, frame_mask(lengths, self.shape[2])
+        self._span = self._states = self._window = None
 
     def mask_of(self, start: int, end: int) -> torch.Tensor | None:
         """Which of the frames are real, (B, 1, end - start, 1); None if all are."""
@@ -270,29 +291,46 @@ class HaloedStates:
 
     def window(self, start: int, end: int) -> torch.Tensor:
         """Frames [start, end): (B, C, end - start + 2, F + 2)."""
-        if self._span != (start, end):
-            self._span, self._window = (start, end), self._frames(start - 1, end + 1, rim=1)
+        first = self._read(start, end)
+        if self._window is None:
+            rim = (first + 1 - start, end + 1 - first - self._states.shape[2])
+            self._window = F.pad(self._states, (1, 1, *rim))
         return self._window
-
-    def _frames(self, start: int, end: int, rim: int = 0) -> torch.Tensor:
-        """Cut and padded in one go, as only the gradient of padding keeps channels last in memory."""
-        return F.pad(self.states, (rim, rim, -start, end - self.states.shape[2]))
-
-    def mean(self) -> torch.Tensor:
-        """Over real frames, (B, C, F): as a product, for a sum over time is slow with channels last."""
-        batch, channels, frames, _ = self.states.shape
-        count = frames if self.lengths is None else self.lengths.clamp(min=1)[:, None, None]
-        weights = self.states.new_ones(batch, 1, frames) / count
-        mean = torch.bmm(weights, self.states.permute(0, 2, 3, 1).flatten(2))
-        return mean.unflatten(2, (-1, channels))[:, 0].transpose(1, 2)
 
     def velocity(self, start: int, end: int) -> torch.Tensor:
         """The same of |S_t - S_{t-1}|, zero at the first frame and where the later of the two is padding."""
-        first, last = max(start - 1, 1), min(end + 1, self.states.shape[2])
-        velocity = (self._frames(first, last) - self._frames(first - 1, last - 1)).abs()
+        first = self._read(start, end)
+        last = first + self._states.shape[2]
+        # Cut by padding, as only its gradient keeps channels last in memory.
+        later, earlier = F.pad(self._states, (0, 0, -1, 0)), F.pad(self._states, (0, 0, 0, -1))
+        velocity = (later - earlier).abs()
         if self.mask is not None:
-            velocity = velocity.masked_fill(~self.mask[:, :, first:last], 0)
-        return F.pad(velocity, (1, 1, first - start + 1, end + 1 - last))
+            velocity = velocity.masked_fill(~self.mask[:, :, first + 1 : last], 0)
+        return F.pad(velocity, (1, 1, first + 2 - start, end + 1 - last))
+
+    def mean(self, start: int, end: int) -> torch.Tensor:
+        """What frames [start, end) add to the mean over all real frames, (B, C, F).
+
+        As a product, for a sum over time is slow with channels last.
+        """
+        first = self._read(start, end)
+        batch, channels, frames, _ = self._states.shape
+        count = self.shape[2] if self.lengths is None else self.lengths.clamp(min=1)[:, None, None]
+        weights = self._states.new_ones(batch, 1, frames) / count
+        weights[..., : start - first] = weights[..., end - first :] = 0
+        mean = torch.bmm(weights, self._states.permute(0, 2, 3, 1).flatten(2))
+        return mean.unflatten(2, (-1, channels))[:, 0].transpose(1, 2)
+
+    def _read(self, start: int, end: int) -> int:
+        """Have the frames that a window on [start, end) is made of, from the one returned on."""
+        first, last = max(start - 2, 0), min(end + 1, self.shape[2])
+        if self._span != (start, end):
+            self._span, self._window, self._states = (start, end), None, None  # lets the memory go first
+            states = self.source.frames(first, last)
+            if self.mask is not None:
+                states = states.masked_fill(~self.mask[:, :, first:last], 0)
+            self._states = states
+        return first
 
 
 class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -394,12 +432,13 @@ class TemporalAttentionPooling(nn.Module):
         self, haloed: HaloedStates, output_attentions: bool = False
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
         """Also gives channel means of alpha and beta, (B, L, F), on demand."""
-        pools = (RunningSoftmaxSum(), RunningSoftmaxSum())
-        for window, window_mask, logits in self._windows(haloed):
-            saliency = self.saliency_gate(window, window_mask).sigmoid()
+        pools, mean = (RunningSoftmaxSum(), RunningSoftmaxSum()), 0
+        for start, end, logits in self._windows(haloed):
+            saliency = self.saliency_gate(haloed.window(start, end), haloed.mask_of(start, end)).sigmoid()
             for pool, values in zip(pools, logits, strict=True):
                 pool.add(values, saliency)
-        pooled = pools[0].result() + pools[1].result() + haloed.mean()
+            mean = mean + haloed.mean(start, end)
+        pooled = pools[0].result() + pools[1].result() + mean
         if not output_attentions:
             return pooled, None
         # Computed again, since the logits of all windows would take many times the memory of one.
@@ -409,21 +448,18 @@ class TemporalAttentionPooling(nn.Module):
         ]
         return pooled, tuple(torch.cat(windows, 1) for windows in zip(*maps, strict=True))
 
-    def _windows(
-        self, haloed: HaloedStates
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor | None, list[torch.Tensor]]]:
-        """Windows of the states with their mask, and the logits of time and velocity attention."""
-        for start, end in time_windows(haloed.states, haloed.states.shape[1], 1, self.training):
-            window, window_mask = haloed.window(start, end), haloed.mask_of(start, end)
+    def _windows(self, haloed: HaloedStates) -> Iterator[tuple[int, int, list[torch.Tensor]]]:
+        """Windows of the states, and their logits of time and velocity attention."""
+        batch, channels, frames, bins = haloed.shape
+        for start, end in time_windows(0, frames, batch * channels * bins, self.training):
+            mask = haloed.mask_of(start, end)
             logits = [
-                self.time_attention(window, window_mask),
-                self.velocity_attention(haloed.velocity(start, end), window_mask),
+                self.time_attention(haloed.window(start, end), mask),
+                self.velocity_attention(haloed.velocity(start, end), mask),
             ]
-            if window_mask is not None:
-                logits = [
-                    values.masked_fill(~window_mask, torch.finfo(values.dtype).min) for values in logits
-                ]
-            yield window, window_mask, logits
+            if mask is not None:
+                logits = [values.masked_fill(~mask, torch.finfo(values.dtype).min) for values in logits]
+            yield start, end, logits
 
 
 def neighbouring_bins(window: torch.Tensor) -> torch.Tensor:
@@ -558,29 +594,104 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
     def forward(
         self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
-        """Returns pooled states (B, out, L // pool, F // pool), of videos of `lengths // pool` frames."""
-        haloed = HaloedStates(states, lengths)
+        """Pooled states (B, out, L // pool, F // pool), of videos of `lengths // pool` frames; on demand also
+        the maps of `TemporalAttentionPooling`."""
+        source, maps = self.stream(FrameSource.held(states), lengths, output_attentions)
+        return source.all(), maps
+
+    def stream(
+        self, source: FrameSource, lengths: torch.Tensor | None, output_attentions: bool = False
+    ) -> tuple[FrameSource, tuple[torch.Tensor, torch.Tensor] | None]:
+        """The same, of which neither what is taken nor what is given need lie in memory as a whole."""
+        haloed = HaloedStates(source, lengths)
         gamma, maps = self.conv.kernel_weights(haloed, output_attentions)
-        if self.training:
-            return self._convolve(haloed, gamma, 0, states.shape[2]), maps
-        # Filled in place: many small results would leave gaps between them in memory.
-        shape = (states.shape[2] // self.pooling[0], states.shape[3] // self.pooling[1])
-        shape = (states.shape[0], self.conv.out_channels, *shape)
-        pooled = torch.empty(
-            shape, dtype=states.dtype, device=states.device, memory_format=torch.channels_last
-        )
-        for start, end in time_windows(states, self.conv.out_channels, self.pooling[0], training=False):
-            if end - start >= self.pooling[0]:
-                first, last = start // self.pooling[0], end // self.pooling[0]
-                pooled[:, :, first:last] = self._convolve(haloed, gamma, start, end)
-        return pooled, maps
+        batch, _, frames, bins = source.shape
+        shape = (batch, self.conv.out_channels, frames // self.pooling[0], bins // self.pooling[1])
+        pooled = FrameSource(torch.Size(shape), partial(self._pooled, haloed, gamma))
+        short = pooled.shape[1:].numel() <= _HELD_ELEMENTS
+        return FrameSource.held(pooled.all()) if short else pooled, maps
+
+    def _pooled(self, haloed: HaloedStates, gamma: torch.Tensor | None, start: int, end: int) -> torch.Tensor:
+        """Frames [start, end) of the output."""
+        batch, _, frames, bins = haloed.shape
+        pool, channels = self.pooling[0], self.conv.out_channels
+        if self.training:  # with the frames that fill no pool, which batch norm counts
+            return self._convolve(haloed, gamma, 0, frames)
+        states = None  # filled in place: many small results would leave gaps between them in memory
+        for first, last in time_windows(start, end, batch * channels * bins * pool, training=False):
+            piece = self._convolve(haloed, gamma, first * pool, last * pool)
+            if states is None:
+                states = piece.new_empty(batch, end - start, bins // self.pooling[1], channels)
+                states = states.permute(0, 3, 1, 2)
+            states[:, :, first - start : last - start] = piece
+        return states
 
     def _convolve(
         self, haloed: HaloedStates, gamma: torch.Tensor | None, start: int, end: int
     ) -> torch.Tensor:
-        """Convolution, batch norm, ReLU and pooling of the frames from `start` to `end`."""
+        """Convolution, batch norm, ReLU and pooling of the input's frames [start, end)."""
         window = self.conv(haloed.window(start, end), gamma)
         return F.avg_pool2d(self.norm(window, haloed.mask_of(start, end)).relu_(), self.pooling)
+
+
+class DAViHDDynamicsBlocks(nn.ModuleList):
+    """Blocks, one after the other.
+
+    Outside training what the first ones give of a long video is computed whenever a later one reads it, so
+    that memory does not grow with the largest states.
+    """
+
+    def forward(
+        self,
+        log_mel: torch.Tensor,
+        background: torch.Tensor | None = None,
+        second: torch.Tensor | None = None,
+        lengths: torch.Tensor | None = None,
+        output_attentions: bool = False,
+    ) -> tuple[torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]:
+        """
+        log_mel (B, 1, L, F), less the background (B, T, F) of the second (L,) that a frame belongs to, of
+        `lengths` (B,) real frames -> states (B, C, L', F') and, on demand, the maps of each
+        `TemporalAttentionPooling`.
+        """
+        source, recorded = self._source(log_mel, background, second), []
+        for block in self:
+            if self.training:
+                states, maps = block(source.all(), lengths, output_attentions)
+                source = FrameSource.held(states)
+            else:
+                source, maps = block.stream(source, lengths, output_attentions)
+            lengths = None if lengths is None else lengths // block.pooling[0]
+            recorded += [] if maps is None else [maps]
+        return source.all(), recorded
+
+    def velocity_attention(
+        self,
+        log_mel: torch.Tensor,
+        background: torch.Tensor | None,
+        second: torch.Tensor | None,
+        lengths: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Velocity attention (B, L, F) of the first frequency-dynamic block; later blocks do not run."""
+        source = self._source(log_mel, background, second)
+        for block in self:
+            if isinstance(block.conv, FrequencyDynamicConv2d):
+                return block.conv.kernel_weights(HaloedStates(source, lengths), output_attentions=True)[1][1]
+            source, _ = block.stream(source, lengths)
+            lengths = None if lengths is None else lengths // block.pooling[0]
+        raise ValueError(
+            "The model has no frequency-dynamic block: every entry of `dynamics_basis_kernels` is 1."
+        )
+
+    def _source(
+        self, log_mel: torch.Tensor, background: torch.Tensor | None, second: torch.Tensor | None
+    ) -> FrameSource:
+        if background is None:
+            return FrameSource.held(log_mel)
+        return FrameSource(
+            log_mel.shape,
+            lambda start, end: log_mel[:, :, start:end] - background[:, None, second[start:end]],
+        )
 
 
 class DAViHDDynamicsLayer(GradientCheckpointingLayer):
@@ -618,16 +729,14 @@ def repeat_last_frame(log_mel: torch.Tensor, lengths: torch.Tensor, minimum: int
     return log_mel.gather(1, index[..., None].expand(-1, -1, log_mel.shape[2]))
 
 
-def subtract_running_median(
+def running_median(
     log_mel: torch.Tensor, frames: torch.Tensor, segments: torch.Tensor, rate: float, seconds: int
 ) -> torch.Tensor:
-    """Subtract from each band of (B, L, F) its background: a running median over `seconds`.
+    """The background of each band of (B, L, F), a running median over `seconds`: (B, ceil(L / rate), F).
 
     It is the median of each second's median. Only real frames and segments count, both given as lengths (B,).
     A frame belongs to the second that it starts in.
     """
-    position = torch.arange(log_mel.shape[1], device=log_mel.device)
-    owner = (position / rate).long()
     second = torch.arange(math.ceil(log_mel.shape[1] / rate), device=log_mel.device)
     first = torch.ceil(second * rate).long()
     index = first[:, None] + torch.arange(math.ceil(rate), device=log_mel.device)
@@ -643,7 +752,7 @@ def subtract_running_median(
     ).masked_fill((second >= segments[:, None])[..., None], torch.nan)
     windows = F.pad(medians, (0, 0, seconds // 2, seconds // 2), value=torch.nan).unfold(1, seconds, 1)
     background = torch.cat([block.nanmedian(-1).values for block in windows.split(_MEDIAN_BLOCK, 1)], 1)
-    return background.nan_to_num(0.0)[:, owner].neg_().add_(log_mel)  # in place: spares one spectrogram
+    return background.nan_to_num(0.0)
 
 
 def mean_over_rows(rows: torch.Tensor, first: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -705,7 +814,7 @@ class DAViHDDynamicsEncoder(nn.Module):
     def __init__(self, config: DAViHDConfig):
         super().__init__()
         self.config = config
-        self.blocks = nn.ModuleList(
+        self.blocks = DAViHDDynamicsBlocks(
             DAViHDDynamicsBlock(config, i) for i in range(len(config.dynamics_channels))
         )
         self.time_pooling = math.prod(config.dynamics_time_pooling)
@@ -727,14 +836,9 @@ class DAViHDDynamicsEncoder(nn.Module):
         if self.training:
             self._expect_norm_updates()
         mask = segments.mask
-        states, frames, segment_lengths = self._prepare(log_mel, mask, count)
-        time_maps, velocity_maps, attentions = (), (), ()
-        for block in self.blocks:
-            states, maps = block(states, None if mask is None else frames, output_attentions)
-            frames = frames // block.pooling[0]
-            if maps is not None:
-                time_maps, velocity_maps = (*time_maps, maps[0]), (*velocity_maps, maps[1])
-        states = states.transpose(1, 2).flatten(2)
+        *prepared, frames, segment_lengths = self._prepare(log_mel, mask, count)
+        states, maps = self.blocks(*prepared, None if mask is None else frames, output_attentions)
+        states, frames = states.transpose(1, 2).flatten(2), frames // self.time_pooling
         if self.config.log_mel_rate == 1:
             states = align_adaptively(states, frames, count, segment_lengths)
         else:
@@ -742,29 +846,22 @@ class DAViHDDynamicsEncoder(nn.Module):
         rows = self.projection(segments.gather(states))
         if self.layers:
             rows = self.dropout(rows + self._positions(rows, segments, states.shape[:2]))
+        attentions = ()
         for layer in self.layers:
             rows, weights = layer(rows, segments, output_attentions)
             attentions = (*attentions, weights)
         return rows, {
             "dynamics_attentions": attentions,
-            "time_attentions": time_maps,
-            "velocity_attentions": velocity_maps,
+            "time_attentions": tuple(time for time, _ in maps),
+            "velocity_attentions": tuple(velocity for _, velocity in maps),
         }
 
     def velocity_attention(
         self, log_mel: torch.Tensor, mask: torch.Tensor | None, segments: int
     ) -> torch.Tensor:
         """Velocity attention (B, L, F) of the first frequency-dynamic block; later blocks do not run."""
-        states, frames, _ = self._prepare(log_mel, mask, segments)
-        for block in self.blocks:
-            lengths = None if mask is None else frames
-            if isinstance(block.conv, FrequencyDynamicConv2d):
-                return block.conv.kernel_weights(HaloedStates(states, lengths), output_attentions=True)[1][1]
-            states, _ = block(states, lengths)
-            frames = frames // block.pooling[0]
-        raise ValueError(
-            "The model has no frequency-dynamic block: every entry of `dynamics_basis_kernels` is 1."
-        )
+        *prepared, frames, _ = self._prepare(log_mel, mask, segments)
+        return self.blocks.velocity_attention(*prepared, None if mask is None else frames)
 
     def _positions(self, rows: torch.Tensor, segments: SegmentRows, shape: torch.Size) -> torch.Tensor:
         """What is added to the rows of a (B, T) batch to tell where in the video they are."""
@@ -781,8 +878,9 @@ class DAViHDDynamicsEncoder(nn.Module):
 
     def _prepare(
         self, log_mel: torch.Tensor, mask: torch.Tensor | None, segments: int
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The input of the first block (B, 1, L, F), its real frames (B,) and the real segments (B,)."""
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Tensor, torch.Tensor]:
+        """The spectrogram (B, 1, L, F), its background (B, T, F) and the second (L,) of each frame if one is
+        taken from it, its real frames (B,), and the real segments (B,)."""
         log_mel = log_mel.transpose(1, 2)
         if mask is None:
             segment_lengths = torch.full(log_mel.shape[:1], segments, device=log_mel.device)
@@ -792,13 +890,16 @@ class DAViHDDynamicsEncoder(nn.Module):
         frames = torch.ceil(segment_lengths * rate).long()
         if mask is not None:
             log_mel = zero_padding(log_mel, frame_mask(frames, log_mel.shape[1])[:, 0, :, 0])
-        if self.config.log_mel_baseline_seconds is not None:
-            seconds = self.config.log_mel_baseline_seconds
-            log_mel = subtract_running_median(log_mel, frames, segment_lengths, rate, seconds)
         if mask is not None or log_mel.shape[1] < minimum:
             log_mel = repeat_last_frame(log_mel, frames, minimum)
+        background = second = None
+        if self.config.log_mel_baseline_seconds is not None:
+            seconds = self.config.log_mel_baseline_seconds
+            background = running_median(log_mel, frames, segment_lengths, rate, seconds)
+            background = repeat_last_frame(background, segment_lengths, math.ceil(minimum / rate))
+            second = (torch.arange(log_mel.shape[1], device=log_mel.device) / rate).long()
         frames = frames.clamp(min=minimum).masked_fill(frames == 0, 0)
-        return log_mel[:, None], frames, segment_lengths
+        return log_mel[:, None], background, second, frames, segment_lengths
 
 
 # ---------------------------------------------------- audio fusion (2.2.3), cross-attention, score (2.3)
@@ -867,7 +968,7 @@ class DAViHDPreTrainedModel(PreTrainedModel):
     main_input_name = "log_mel"
     input_modalities = ("video", "audio")
     supports_gradient_checkpointing = True
-    _no_split_modules = ["DAViHDSelfAttentionEncoder", "DAViHDDynamicsBlock", "DAViHDDynamicsLayer"]
+    _no_split_modules = ["DAViHDSelfAttentionEncoder", "DAViHDDynamicsBlocks", "DAViHDDynamicsLayer"]
     _supports_sdpa = True
 
     @torch.no_grad()
