@@ -29,7 +29,8 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
     model_input_names (`list[str]`):
         Which of those the model reads; the extractor computes no others.
     num_mel_bins (`int`), n_fft (`int`), hop_length (`int`):
-        The log-Mel spectrogram: log(mel + 1e-8) of 16 kHz sound, 0 to 8000 Hz.
+        The log-Mel spectrogram: log(mel + 1e-8) of 16 kHz sound, 0 to 8000 Hz. The hop is 256, which is 62.5
+        frames a second.
     log_mel_rate (`float`):
         62.5 frames a second as computed, or 1: the mean over each second.
     frames_per_segment (`int`), image_size (`int`), image_mean, image_std (`list[float]`):
@@ -60,6 +61,11 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
             )
         if log_mel_rate not in (FULL_LOG_MEL_RATE, 1):
             raise ValueError(f"`log_mel_rate` is {log_mel_rate}; it needs to be {FULL_LOG_MEL_RATE} or 1.")
+        if hop_length != SAMPLING_RATE / FULL_LOG_MEL_RATE:
+            raise ValueError(
+                f"`hop_length` is {hop_length}; {FULL_LOG_MEL_RATE} frames a second of 16 kHz sound, which a "
+                f"rate of 1 averages, need {SAMPLING_RATE / FULL_LOG_MEL_RATE:.0f}."
+            )
         self.model_input_names = list(model_input_names)
         self.num_mel_bins = num_mel_bins
         self.n_fft = n_fft

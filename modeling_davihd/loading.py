@@ -82,7 +82,6 @@ def load_model(folder: Path) -> PreTrainedModel:
 def load_extractor(folder: Path) -> DAViHDFeatureExtractor:
     """The feature extractor of a checkpoint folder. Raises ValueError as `load_model` does."""
     from . import DAViHDFeatureExtractor
-    from .configuration_davihd import FULL_LOG_MEL_RATE
 
     fields = _read_object(folder / "preprocessor_config.json")
     known = set(DAViHDFeatureExtractor().to_dict()) | set(EXTRACTOR_MARKS)
@@ -99,13 +98,10 @@ def load_extractor(folder: Path) -> DAViHDFeatureExtractor:
             raise ValueError(f"its preprocessor_config.json has an {name} that is not three finite numbers")
     if fields.get("log_mel_rate", 1) == 0 or 0 in fields.get("image_std", ()):
         raise ValueError("its preprocessor_config.json divides by zero")
-    hop, rate = fields.get("hop_length", 256), fields.get("log_mel_rate", FULL_LOG_MEL_RATE)
-    if rate == FULL_LOG_MEL_RATE and hop != 256:
-        raise ValueError(
-            f"its preprocessor_config.json has the hop_length {hop}; {rate} frames a second need 256"
-        )
     try:  # not from_pretrained: a processor_config.json beside it would be read instead
         return DAViHDFeatureExtractor.from_dict(fields)
+    except ValueError as error:
+        raise ValueError(f"its preprocessor_config.json does not hold: {error}") from error
     except (TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"its preprocessor_config.json is not one of a DAViHD model ({error})") from error
 

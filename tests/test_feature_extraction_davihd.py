@@ -143,6 +143,8 @@ def test_wrong_settings_are_named():
         DAViHDFeatureExtractor(["sound"])
     with pytest.raises(ValueError, match="`log_mel_rate` is 50"):
         DAViHDFeatureExtractor(log_mel_rate=50)
+    with pytest.raises(ValueError, match="`hop_length` is 512; .* need 256"):
+        DAViHDFeatureExtractor(hop_length=512, log_mel_rate=1)
 
 
 def test_save_and_load_also_through_the_auto_class(tmp_path):
