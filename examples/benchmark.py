@@ -469,8 +469,10 @@ def run(options: argparse.Namespace):
     with tempfile.TemporaryDirectory() as films:
         bench = Bench(torch.zeros(0, device=options.device).device, Path(films))
         for name in tqdm(names, disable=None):
-            rows += apart(rows_of, name, bench)
-            tqdm.write(f"{name}: done", file=sys.stderr)
+            found = apart(rows_of, name, bench)
+            for row in found:  # a run that is interrupted leaves what it has measured
+                tqdm.write(" | ".join((row.name, *row.cells())), file=sys.stderr)
+            rows += found
     print(machine(bench.device) + "\n")
     print(markdown(COLUMNS, {row.name: row.cells() for row in rows}))
     if options.json:
