@@ -322,7 +322,7 @@ class HaloedStates:
         return mean.unflatten(2, (-1, channels))[:, 0].transpose(1, 2)
 
     def _read(self, start: int, end: int) -> int:
-        """Have the frames that a window on [start, end) is made of, from the one returned on."""
+        """Read what windows on [start, end) need, unless it is there; returns the first frame of it."""
         first, last = max(start - 2, 0), min(end + 1, self.shape[2])
         if self._span != (start, end):
             self._span, self._window, self._states = (start, end), None, None  # lets the memory go first
@@ -686,6 +686,7 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
     def _source(
         self, log_mel: torch.Tensor, background: torch.Tensor | None, second: torch.Tensor | None
     ) -> FrameSource:
+        """What the first block reads."""
         if background is None:
             return FrameSource.held(log_mel)
         return FrameSource(
