@@ -269,6 +269,18 @@ class FrameSource:
     def held(cls, states: torch.Tensor) -> "FrameSource":
         return cls(states.shape, lambda start, end: states[:, :, start:end])
 
+    @classmethod
+    def above(
+        cls, log_mel: torch.Tensor, background: torch.Tensor | None, second: torch.Tensor | None
+    ) -> "FrameSource":
+        """(B, 1, L, F) less the background (B, T, F), if there is one, of the second (L,) of each frame."""
+        if background is None:
+            return cls.held(log_mel)
+        return cls(
+            log_mel.shape,
+            lambda start, end: log_mel[:, :, start:end] - background[:, None, second[start:end]],
+        )
+
     def all(self) -> torch.Tensor:
         return self.frames(0, self.shape[2])
 
@@ -654,7 +666,7 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
         `lengths` (B,) real frames -> states (B, C, L', F') and, on demand, the maps of each
         `TemporalAttentionPooling`.
         """
-        source, recorded = self._source(log_mel, background, second), []
+        source, recorded = FrameSource.above(log_mel, background, second), []
         for block in self:
             if self.training:
                 states, maps = block(source.all(), lengths, output_attentions)
@@ -673,7 +685,7 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
         lengths: torch.Tensor | None,
     ) -> torch.Tensor:
         """Velocity attention (B, L, F) of the first frequency-dynamic block; later blocks do not run."""
-        source = self._source(log_mel, background, second)
+        source = FrameSource.above(log_mel, background, second)
         for block in self:
             if isinstance(block.conv, FrequencyDynamicConv2d):
                 return block.conv.kernel_weights(HaloedStates(source, lengths), output_attentions=True)[1][1]
@@ -681,17 +693,6 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
             lengths = None if lengths is None else lengths // block.pooling[0]
         raise ValueError(
             "The model has no frequency-dynamic block: every entry of `dynamics_basis_kernels` is 1."
-        )
-
-    def _source(
-        self, log_mel: torch.Tensor, background: torch.Tensor | None, second: torch.Tensor | None
-    ) -> FrameSource:
-        """What the first block reads."""
-        if background is None:
-            return FrameSource.held(log_mel)
-        return FrameSource(
-            log_mel.shape,
-            lambda start, end: log_mel[:, :, start:end] - background[:, None, second[start:end]],
         )
 
 

@@ -242,7 +242,10 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
     "absurd windows": (sound(n_fft=10**12), "n_fft 1000000000000"),
     "no hop": (sound(hop_length=0), "hop_length 0"),
     "a hop for each sample": (sound(hop_length=1, n_fft=16384, log_mel_rate=1), "hop_length 1"),
-    "a hop of another rate": (sound(hop_length=512), "`hop_length` is 512; 62.5 frames a second .* need 256"),
+    "a hop of another rate": (
+        sound(hop_length=512),
+        "62.5 frames a second of 16 kHz sound, which a rate of 1 averages, need 256",
+    ),
     "negative bins": (sound(num_mel_bins=-1), "num_mel_bins -1"),
     "other bins than the model's": (sound(num_mel_bins=64), "num_mel_bins"),
     "pictures of gigapixels": (sound(image_size=10**6), "image_size 1000000"),

@@ -143,7 +143,8 @@ def test_frequency_dynamic_convolution_is_the_weighted_sum_of_its_kernels(bins):
         gamma[:, k, None, None] * torch.nn.functional.conv2d(states, kernel, padding=1)
         for k, kernel in enumerate(conv.weight)
     )
-    found = conv(torch.nn.functional.pad(states, (1, 1, 1, 1)), gamma)
+    haloed = modeling_davihd.HaloedStates(modeling_davihd.FrameSource.held(states), None)
+    found = conv(haloed.window(0, 6), gamma)
     torch.testing.assert_close(found, expected)
     weighting, inputs = torch.randn_like(expected), (states, gamma, conv.weight)
     gradients = [torch.autograd.grad((output * weighting).sum(), inputs) for output in (found, expected)]
@@ -292,14 +293,15 @@ def test_offloaded_weights_give_the_same_scores(monkeypatch):
 
 def test_background_is_the_running_median_of_the_medians_of_each_second(monkeypatch):
     monkeypatch.setattr(modeling_davihd, "_MEDIAN_BLOCK", 4)
-    log_mel = torch.randn(1, 688, 3)  # 11 s
-    frames, segments = torch.tensor([688]), torch.tensor([11])
-    found = modeling_davihd.running_median(log_mel, frames, segments, 62.5, 5)
+    log_mel = torch.randn(1, 688, 128)  # 11 s
+    encoder = tiny_model(log_mel_baseline_seconds=5).dynamics_encoder
+    *prepared, _, _ = encoder._prepare(log_mel.transpose(1, 2), None, 11)
+    found = modeling_davihd.FrameSource.above(*prepared).all()[:, 0]
     owner = [int(frame / 62.5) for frame in range(688)]
     seconds = [log_mel[0, [second == o for o in owner]].median(0).values for second in range(11)]
-    for second in range(11):
+    for frame, second in enumerate(owner):
         window = torch.stack(seconds[max(0, second - 2) : second + 3])
-        assert torch.allclose(found[0, second], window.median(0).values, atol=1e-6)
+        assert torch.allclose(log_mel[0, frame] - found[0, frame], window.median(0).values, atol=1e-6)
 
 
 @pytest.mark.parametrize("lengths", [[6, 4], [5, 5]], ids=["padded", "equal"])
