@@ -32,7 +32,6 @@ FILMS = 12
 # goes in; the process id comes out, then its status.
 NURSERY = """
 import importlib, json, os, resource, signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs would ignore it
 MAINS = {
     "dataset": "datasets_scripts.synthetic",
     "features": "datasets_scripts.video_folder",
