@@ -373,13 +373,9 @@ class Track:
             yield None
 
     def _demuxed(self) -> Iterator[av.Packet]:
-        """The stream's packets; PyAV stumbles over those of streams that begin on the way."""
-        while True:
-            try:
-                yield from self._container.demux(self.stream)
-                return
-            except IndexError:
-                continue
+        """The stream's packets, in the end an empty one, after which PyAV may stumble over later streams."""
+        with suppress(IndexError):  # it flushes those that begin on the way without knowing them
+            yield from self._container.demux(self.stream)
 
     def _decoded(self, packet: av.Packet | None) -> list[av.VideoFrame | av.AudioFrame]:
         try:

@@ -225,15 +225,14 @@ def test_a_gif_of_many_large_pictures_is_refused(tmp_path):
 
 
 def test_a_stream_that_begins_on_the_way_is_left_out(tmp_path, bases):
-    """One flipped bit in the number of a stream, and PyAV failed at the packet."""
+    """One flipped bit in the number of a stream, and PyAV failed at the end of the film."""
     content = bases.bytes("film.ts")
     last = max(at for at in range(0, len(content), 188) if content[at + 1 : at + 3] == b"\x41\x01")
     content[last + 2] |= 0x80
     path = tmp_path / "film.ts"
     path.write_bytes(content)
-    with pytest.raises(IndexError), av.open(str(path)) as film:  # if not, `_demuxed` has had its day
-        list(film.demux())
-    with pytest.warns(MediaWarning, match="1 packet left out"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         chunks = list(stream_segments(path, frames=SMALL))
     assert chunks[-1].end == pytest.approx(3, abs=0.1)
 
