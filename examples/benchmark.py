@@ -116,8 +116,10 @@ def frequency_dynamic(bench: Bench) -> Iterator[Row]:
     )
 
 
-def our_blocks(encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor) -> torch.Tensor:
-    return encoder.blocks(log_mel.transpose(1, 2)[:, None])[0]
+def our_blocks(
+    encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor, lengths: torch.Tensor | None = None
+) -> torch.Tensor:
+    return encoder.blocks(log_mel.transpose(1, 2)[:, None], lengths=lengths)[0]
 
 
 def our_encoder(encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor, segments: int) -> torch.Tensor:
@@ -146,21 +148,25 @@ def dynamics_encoder(bench: Bench) -> Iterator[Row]:
 def growth(bench: Bench) -> Iterator[Row]:
     """How the cost of training the paper's dynamics blocks grows, with what it depends on, from 2 x 60 s."""
 
-    def step(seconds: int = 60, batch: int = 2, width: int = 1) -> Callable[[], object]:
+    def step(seconds: int = 60, batch: int = 2, width: int = 1, padding: int = 0) -> Callable[[], object]:
         config = preset("davihd-mrhisum")
         config.modalities = ["dynamics"]
         config.dynamics_channels = [width * channels for channels in config.dynamics_channels]
         encoder = DAViHDModel(config).to(bench.device).train().dynamics_encoder
-        log_mel = torch.rand(batch, config.num_mel_bins, config.log_mel_frames(seconds), device=bench.device)
-        return partial(_train, partial(our_blocks, encoder, log_mel))
+        frames = [config.log_mel_frames(seconds)] * batch
+        log_mel = torch.rand(batch, config.num_mel_bins, frames[0], device=bench.device)
+        frames[-1] = config.log_mel_frames(seconds - padding)
+        lengths = torch.tensor(frames, device=bench.device) if padding else None
+        return partial(_train, partial(our_blocks, encoder, log_mel, lengths))
 
     for name, change in {
-        "seconds": {"seconds": 120},
-        "videos": {"batch": 4},
-        "channels": {"width": 2},
+        "twice the seconds": {"seconds": 120},
+        "twice the videos": {"batch": 4},
+        "twice the channels": {"width": 2},
+        "a second of padding": {"padding": 1},
     }.items():
         more, once = bench.seconds(step(**change), step())
-        name = f"dynamics blocks, training, 2 x 60 s: with twice the {name}, and without"
+        name = f"dynamics blocks, training, 2 x 60 s: with {name}, and without"
         yield Row(name, in_seconds(more), in_seconds(once), more / once)
 
 
@@ -183,10 +189,7 @@ def ragged_dynamics(bench: Bench) -> Iterator[Row]:
         videos = [(one[None, :, :n], n) for one, n in zip(log_mel, lengths, strict=True)]
         return torch.cat([encode(one, n).flatten() for one, n in videos])
 
-    def our_stack() -> torch.Tensor:
-        frames = torch.tensor(lengths, device=bench.device)
-        return encoder.blocks(log_mel.transpose(1, 2)[:, None], lengths=frames)[0]
-
+    our_stack = partial(our_blocks, encoder, log_mel, torch.tensor(lengths, device=bench.device))
     textbook_stack = partial(loop, lambda one, n: textbook.dynamics_blocks(encoder, one))
     textbook_whole = partial(loop, partial(textbook.dynamics_encoder, encoder))
     with torch.no_grad():
@@ -444,7 +447,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "reel": benchmark_films.reel,
 }
 # Measured as training runs, with what a step frees kept for the next one.
-TRAINING = ("frequency-dynamic", "dynamics-encoder", "ragged-dynamics", "training-step", "profile")
+TRAINING = ("frequency-dynamic", "dynamics-encoder", "growth", "ragged-dynamics", "training-step", "profile")
 # Only when asked for by name: half an hour on two cores, and what needs a compiler.
 SLOW = ("two-hours-full", "compiled-forward")
 

@@ -249,20 +249,39 @@ def test_video_without_any_segment_gives_zeros_and_finite_gradients():
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
-def test_training_statistics_leave_padding_out():
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_training_statistics_leave_padding_out(layout):
     """Two videos in a padded batch teach a batch norm what they teach it joined without padding."""
     torch.manual_seed(0)
-    states = torch.randn(2, 3, 8, 5)
+    states, weighting = torch.randn(2, 2, 3, 8, 5, dtype=torch.float64) + 3
     mask = modeling_davihd.frame_mask(torch.tensor([8, 3]), 8)
-    joined = torch.cat((states[0], states[1, :, :3]), 1)[None]
-    norms = [modeling_davihd.DAViHDBatchNorm(3) for _ in range(2)]
+    padded = states.masked_fill(~mask, 7.0).contiguous(memory_format=layout).requires_grad_()
+    joined = torch.cat((states[0], states[1, :, :3]), 1)[None].requires_grad_()
+    norms = [modeling_davihd.DAViHDBatchNorm(3).double() for _ in range(2)]
     for norm in norms:
+        norm.load_state_dict({"weight": torch.arange(1, 4), "bias": torch.arange(3)}, strict=False)
         norm.update_expected = True
-    padded, whole = norms[0](states.masked_fill(~mask, 7.0), mask), norms[1](joined)
-    assert torch.allclose(padded[0], whole[0, :, :8], atol=1e-6)
-    assert torch.allclose(padded[1, :, :3], whole[0, :, 8:], atol=1e-6)
-    assert torch.allclose(norms[0].running_mean, norms[1].running_mean, atol=1e-6)
-    assert torch.allclose(norms[0].running_var, norms[1].running_var, atol=1e-6)
+    output, expected = norms[0](padded, mask), norms[1](joined)
+    assert output.is_contiguous(memory_format=layout)
+    output = torch.cat((output[0], output[1, :, :3]), 1)[None]
+    assert torch.allclose(output, expected)
+    for result in (output, expected):
+        (result * torch.cat((weighting[0], weighting[1, :, :3]), 1)).sum().backward()
+    assert torch.allclose(torch.cat((padded.grad[0], padded.grad[1, :, :3]), 1)[None], joined.grad)
+    assert (padded.grad[1, :, 3:] == 0).all()
+    for (name, one), (_, other) in zip(*(norm.named_parameters() for norm in norms), strict=True):
+        assert torch.allclose(one.grad, other.grad), name
+    for (name, one), (_, other) in zip(*(norm.named_buffers() for norm in norms), strict=True):
+        assert torch.allclose(one, other), name
+
+
+def test_padded_states_stay_channels_last():
+    """Convolutions and pooling would take up to six times as long."""
+    states = torch.randn(2, 4, 8, 6).contiguous(memory_format=torch.channels_last)
+    source = modeling_davihd.FrameSource.held(states)
+    haloed = modeling_davihd.HaloedStates(source, torch.tensor([8, 3]))
+    for window in (haloed.window(0, 8), haloed.velocity(0, 8)):
+        assert window.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("lengths", [[20, 20], [20, 7]], ids=["equal", "padded"])
