@@ -417,14 +417,14 @@ class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
         return F.batch_norm(states, *running, self.weight, self.bias, self.training, self.momentum, self.eps)
 
     def _masked(self, states: torch.Tensor, mask: torch.Tensor, update: bool) -> torch.Tensor:
-        states = states.to(torch.promote_types(states.dtype, torch.float32))
-        states, mean, variance = MaskedBatchNorm.apply(states, mask, self.weight, self.bias, self.eps)
+        exact = states.to(torch.promote_types(states.dtype, torch.float32))
+        normed, mean, variance = MaskedBatchNorm.apply(exact, mask, self.weight, self.bias, self.eps)
         if update:
             count = masked_count(states, mask)
             unbiased = variance * count / (count - 1).clamp(min=1)
             self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
             self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
-        return states
+        return normed.to(states.dtype)
 
 
 class DAViHDConvBranch(nn.Module):

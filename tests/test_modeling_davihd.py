@@ -346,6 +346,8 @@ def test_bfloat16_scores_are_close():
     half = model.bfloat16()(**inputs).scores
     assert half.dtype == torch.bfloat16
     assert (half.float() - exact).abs().max() < 0.05
+    model.train()(**inputs).loss.backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
 def test_autocast_trains():
