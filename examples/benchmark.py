@@ -95,15 +95,15 @@ def convolutions(side: Callable, device: torch.device) -> Callable[[], object]:
 
 def check_convolution(conv: FrequencyDynamicConv2d, states: torch.Tensor, gamma: torch.Tensor):
     """Ours in float32 against the textbook's in float64: its float32 is less exact on some processors."""
-    double = [copy.deepcopy(conv).double()]
-    double += [one.detach().double().requires_grad_() for one in (states, gamma)]
-    outputs = our_convolution(conv, states, gamma), textbook.frequency_dynamic_convolution(*double)
-    weighting = torch.randn_like(outputs[0])
-    gradients = [
-        torch.autograd.grad((output * weighting).sum(), [kernels.weight, *inputs])
-        for output, (kernels, *inputs) in zip(outputs, ((conv, states, gamma), double), strict=True)
-    ]
-    for ours, other in zip((outputs[0], *gradients[0]), (outputs[1], *gradients[1]), strict=True):
+    weighting = torch.randn(len(states), conv.out_channels, *states.shape[2:], device=states.device)
+
+    def results(side: Callable, conv: FrequencyDynamicConv2d, *inputs: torch.Tensor) -> list[torch.Tensor]:
+        output = side(conv, *inputs)
+        return [output, *torch.autograd.grad((output * weighting).sum(), [conv.weight, *inputs])]
+
+    doubles = [one.detach().double().requires_grad_() for one in (states, gamma)]
+    exact = results(textbook.frequency_dynamic_convolution, copy.deepcopy(conv).double(), *doubles)
+    for ours, other in zip(results(our_convolution, conv, states, gamma), exact, strict=True):
         check_equal(ours, other)
 
 

@@ -250,9 +250,9 @@ def time_windows(start: int, end: int, frame_elements: int, training: bool) -> I
     In training there is one, because batch norm needs the whole batch; otherwise they bound the memory that a
     convolution takes.
     """
-    count = 1 if training else max(1, round((end - start) * frame_elements / _WINDOW_ELEMENTS))
-    count = min(count, end - start)
-    return itertools.pairwise(start + (end - start) * i // count for i in range(count + 1))
+    span = end - start
+    count = 1 if training else max(1, min(span, round(span * frame_elements / _WINDOW_ELEMENTS)))
+    return itertools.pairwise(start + span * i // count for i in range(count + 1))
 
 
 @dataclass(frozen=True)
@@ -317,7 +317,7 @@ class HaloedStates:
         later, earlier = F.pad(self._states, (0, 0, -1, 0)), F.pad(self._states, (0, 0, 0, -1))
         velocity = (later - earlier).abs()
         if self.mask is not None:
-            velocity = velocity.masked_fill_(~self.mask[:, :, first + 1 : last], 0)
+            velocity.masked_fill_(~self.mask[:, :, first + 1 : last], 0)
         return F.pad(velocity, (1, 1, first + 2 - start, end + 1 - last))
 
     def mean(self, start: int, end: int) -> torch.Tensor:
@@ -339,15 +339,10 @@ class HaloedStates:
         if self._span != (start, end):
             self._span, self._window, self._states = (start, end), None, None  # lets the memory go first
             states = self.source.frames(first, last)
-            if self.mask is not None:  # not by masked_fill, which leaves channels last
+            if self.mask is not None:  # masked_fill would lose channels last
                 states = torch.where(self.mask[:, :, first:last], states, 0)
             self._states = states
         return first
-
-
-def masked_count(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """How many values a channel of `masked_sum` has, one at least."""
-    return (mask.sum() * states.shape[-1]).clamp(min=1)
 
 
 def masked_sum(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -362,32 +357,34 @@ def masked_sum(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 class MaskedBatchNorm(torch.autograd.Function):
     """Batch norm of (B, C, ..., F) by the mean and variance (C,), which it gives too, where `mask` is True.
 
-    Elsewhere the output means nothing, and its gradient is not read. With c = x - mean and d the deviation,
-    y = weight c / d + bias, whose gradient is dx = weight / d (dy - mean(dy) - c / d^2 mean(c dy)). Autograd
-    would pass over the states three times as often.
+    `count` is how many values of a channel that is. Elsewhere the output means nothing, and its gradient is
+    not read. With c = x - mean and d the deviation, y = weight c / d + bias, whose gradient is
+    dx = weight / d (dy - mean(dy) - c / d^2 mean(c dy)). Autograd would pass over the states three times as
+    often.
     """
 
     @staticmethod
-    def forward(ctx, states: torch.Tensor, mask: torch.Tensor, weight, bias, eps: float):
-        shape, count = (1, -1) + (1,) * (states.dim() - 2), masked_count(states, mask)
+    def forward(ctx, states: torch.Tensor, mask: torch.Tensor, count: torch.Tensor, weight, bias, eps: float):
+        shape = (1, -1) + (1,) * (states.dim() - 2)
         mean = masked_sum(states, mask) / count
         centred = states - mean.view(shape)
         variance = masked_sum(centred.square(), mask) / count
         scale = torch.rsqrt(variance + eps)
-        ctx.save_for_backward(centred, mask, weight, scale)
+        ctx.save_for_backward(centred, mask, count, weight, scale)
         ctx.mark_non_differentiable(mean, variance)
         return torch.addcmul(bias.view(shape), centred, (weight * scale).view(shape)), mean, variance
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: torch.Tensor, *_):
-        centred, mask, weight, scale = ctx.saved_tensors
-        shape, count = (1, -1) + (1,) * (grad.dim() - 2), masked_count(grad, mask)
+        centred, mask, count, weight, scale = ctx.saved_tensors
+        shape = (1, -1) + (1,) * (grad.dim() - 2)
         grad_bias, grad_weight = masked_sum(grad, mask), masked_sum(grad * centred, mask) * scale
         centre = (grad_bias / count).view(shape)
         slope = (grad_weight * scale / count).view(shape)
         grad_states = torch.addcmul(grad - centre, centred, slope, value=-1)
-        return grad_states.mul_((weight * scale).view(shape) * mask), None, grad_weight, grad_bias, None
+        grad_states.mul_((weight * scale).view(shape) * mask)
+        return grad_states, None, None, grad_weight, grad_bias, None
 
 
 class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -418,9 +415,9 @@ class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
 
     def _masked(self, states: torch.Tensor, mask: torch.Tensor, update: bool) -> torch.Tensor:
         exact = states.to(torch.promote_types(states.dtype, torch.float32))
-        normed, mean, variance = MaskedBatchNorm.apply(exact, mask, self.weight, self.bias, self.eps)
+        count = (mask.sum() * states.shape[-1]).clamp(min=1)
+        normed, mean, variance = MaskedBatchNorm.apply(exact, mask, count, self.weight, self.bias, self.eps)
         if update:
-            count = masked_count(states, mask)
             unbiased = variance * count / (count - 1).clamp(min=1)
             self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
             self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
