@@ -36,7 +36,7 @@ from tqdm import tqdm
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from datasets_scripts.builder import (
+from datasets_scripts.building.builder import (
     ROWS_PER_SHARD,
     DatasetError,
     Job,
@@ -50,9 +50,9 @@ from datasets_scripts.builder import (
     settings_from,
     spare_shards,
 )
-from datasets_scripts.manifest import blocks_of, hours_of, read_manifest, shards_of
-from datasets_scripts.ray_engine import Cluster, import_ray, reports_of
-from datasets_scripts.shards import whole
+from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
+from datasets_scripts.building.ray_engine import Cluster, import_ray, reports_of
+from datasets_scripts.building.shards import whole
 
 CARD = """---
 tags: [video-highlight-detection]

@@ -33,7 +33,7 @@ from tqdm import tqdm
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from datasets_scripts.builder import (
+from datasets_scripts.building.builder import (
     DatasetError,
     Given,
     Settings,

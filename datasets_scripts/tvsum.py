@@ -32,7 +32,7 @@ import numpy as np
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from datasets_scripts.builder import (
+from datasets_scripts.building.builder import (
     DatasetError,
     Settings,
     Video,

@@ -32,7 +32,7 @@ import numpy as np
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from datasets_scripts.builder import (
+from datasets_scripts.building.builder import (
     DatasetError,
     UsageError,
     Video,
@@ -41,7 +41,7 @@ from datasets_scripts.builder import (
     run_command,
     settings_from,
 )
-from datasets_scripts.rows import SPLITS
+from datasets_scripts.building.splits import SPLITS
 
 SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),

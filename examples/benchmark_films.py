@@ -14,7 +14,7 @@ import av
 import numpy as np
 import torch
 
-from datasets_scripts.synthetic import generate_soundtrack
+from datasets_scripts.synthesis.soundtrack import generate_soundtrack
 from examples import textbook
 from examples.measuring import CONFIGURATION, Bench, Row, check_equal, in_mib, in_seconds, memory, preset
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel, VideoHighlightDetectionPipeline

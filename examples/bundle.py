@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from datasets_scripts.extraction import Settings, check_weights, semantic_state, visual_state
+from datasets_scripts.building.extraction import Settings, check_weights, semantic_state, visual_state
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.conversion import StateDict
 from modeling_davihd.pipeline_davihd import feature_extractor_for

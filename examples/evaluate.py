@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, logging
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from datasets_scripts.synthetic import SPLITS
+from datasets_scripts.building.splits import SPLITS
 from examples import rules
 from examples.console import run_command, write_json
 from examples.highlight_data import HighlightDataset, SyntheticClips, read_dataset

@@ -24,7 +24,7 @@ import torch
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from datasets_scripts.shards import Note, row_features, write_shard
+from datasets_scripts.building.shards import Note, row_features, write_shard
 from examples.benchmark_films import film_of
 from examples.console import run_command
 from examples.measuring import machine

@@ -2,7 +2,7 @@
 
 import torch
 
-from datasets_scripts.batches import IN_FLIGHT, Batches
+from datasets_scripts.building.batches import IN_FLIGHT, Batches
 
 
 class Encoder:

@@ -22,8 +22,8 @@ import datasets
 import pyarrow.parquet as pq
 from films import film_with_sound, make_film, tone, truncate
 
-from datasets_scripts import builder, extraction
-from datasets_scripts.builder import (
+from datasets_scripts.building import builder, extraction
+from datasets_scripts.building.builder import (
     DatasetError,
     Given,
     Settings,
@@ -194,7 +194,7 @@ KILLED = """
 import os, signal, sys
 sys.path[:0] = sys.argv[1:3]
 from pathlib import Path
-from datasets_scripts import builder
+from datasets_scripts.building import builder
 from test_builder import build, seven
 make = builder.row_of
 def row_of(video, *rest):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from datasets_scripts.deaths import Deaths
-from datasets_scripts.extraction import UnusableVideo
+from datasets_scripts.building.crash_record import Deaths
+from datasets_scripts.building.extraction import UnusableVideo
 
 
 def die_over(shard, video_id, run="one"):

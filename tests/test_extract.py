@@ -21,7 +21,8 @@ from test_builder import contents
 from test_sources import Broken
 from tqdm import tqdm
 
-from datasets_scripts import builder, extract
+from datasets_scripts import extract
+from datasets_scripts.building import builder
 
 ROOT = Path(__file__).resolve().parent.parent
 FEATURES = ["--visual-backbone", "statistics", "--semantic-backbone", "statistics", "--rows-per-shard", "3"]
@@ -129,7 +130,8 @@ def test_a_video_that_can_be_read_the_second_time_is_a_row(films, tmp_path, monk
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv.pop(1))
-from datasets_scripts import builder, extract
+from datasets_scripts import extract
+from datasets_scripts.building import builder
 decode = builder.decoded
 def decoded(video, extractor):
     if video.video_id == "film3":

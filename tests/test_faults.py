@@ -41,7 +41,7 @@ MAINS = {
 }
 modules = {name: importlib.import_module(module) for name, module in MAINS.items()}
 import datasets, matplotlib.figure, scipy.signal
-import datasets_scripts.synthetic_dataset, datasets_scripts.synthetic_picture
+import datasets_scripts.synthesis.film
 import examples.bundle, examples.highlight_data, examples.model_card
 import modeling_davihd.registration, modeling_davihd.writers
 print("ready", flush=True)

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets_scripts import manifest
-from datasets_scripts.builder import plan_shards
-from datasets_scripts.extraction import DatasetError
-from datasets_scripts.manifest import blocks_of, hours_of, read_manifest, shards_of
+from datasets_scripts.building import manifest
+from datasets_scripts.building.builder import plan_shards
+from datasets_scripts.building.extraction import DatasetError
+from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
 
 COLUMNS = {
     "video_id": ["a", "007", "c"],

@@ -5,7 +5,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from datasets_scripts.sources import UNREACHABLE, file_print, local_copy, missing_package, place_of
+from datasets_scripts.building.sources import UNREACHABLE, file_print, local_copy, missing_package, place_of
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from datasets_scripts import stages
-from datasets_scripts.stages import Stages
+from datasets_scripts.building import stopwatch
+from datasets_scripts.building.stopwatch import Stages
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def clock(monkeypatch):
             return self.now
 
     clock = Clock()
-    monkeypatch.setattr(stages, "time", clock)
+    monkeypatch.setattr(stopwatch, "time", clock)
     return clock
 
 

@@ -12,8 +12,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import datasets
 
-from datasets_scripts.sound_tools import RATE, of_split
-from datasets_scripts.synthetic import BEDS, EVENTS, SPLITS, Event, generate_soundtrack, label_seconds, main
+from datasets_scripts.building.splits import SPLITS
+from datasets_scripts.synthesis.soundtrack import BEDS, EVENTS, Event, generate_soundtrack, label_seconds
+from datasets_scripts.synthesis.tools import RATE, of_split
+from datasets_scripts.synthetic import main
 
 SCRIPT = Path(__file__).resolve().parent.parent / "datasets_scripts" / "synthetic.py"
 

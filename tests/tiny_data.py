@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets_scripts.builder import Given, Settings, Video, build_dataset
+from datasets_scripts.building.builder import Given, Settings, Video, build_dataset
 
 CONFIG = {
     "model_type": "davihd",

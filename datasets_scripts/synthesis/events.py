@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets_scripts.sound_tools import (
+from datasets_scripts.synthesis.tools import (
     Kind,
     band,
     colour,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets_scripts.sound_tools import (
+from datasets_scripts.synthesis.tools import (
     HOP,
     RATE,
     Kind,

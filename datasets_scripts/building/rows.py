@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from datasets_scripts.extraction import (
+from datasets_scripts.building.extraction import (
     Arrays,
     DatasetError,
     Extractor,
@@ -20,9 +20,9 @@ from datasets_scripts.extraction import (
     UnusableVideo,
     seconds_of_frames,
 )
-from datasets_scripts.sources import Media, file_print, local_copy
+from datasets_scripts.building.sources import Media, file_print, local_copy
+from datasets_scripts.building.splits import SPLITS
 
-SPLITS = ("train", "validation", "test")
 EXTRA_DIMENSIONS = {"folds": 1, "user_scores": 2, "change_points": 2, "gt_summary": 1}
 PER_SECOND = ("user_scores", "gt_summary")
 

@@ -24,9 +24,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from datasets_scripts.card import dataset_card
-from datasets_scripts.deaths import BEGUN, Deaths
-from datasets_scripts.extraction import (
+from datasets_scripts.building.card import dataset_card
+from datasets_scripts.building.crash_record import BEGUN, Deaths
+from datasets_scripts.building.extraction import (
     NUM_MEL_BINS,
     DatasetError,
     Encoders,
@@ -38,9 +38,8 @@ from datasets_scripts.extraction import (
     check_weights,
     settings_from,
 )
-from datasets_scripts.options import add_extraction_arguments
-from datasets_scripts.rows import (
-    SPLITS,
+from datasets_scripts.building.options import add_extraction_arguments
+from datasets_scripts.building.rows import (
     Decoded,
     Mismatched,
     Video,
@@ -49,7 +48,7 @@ from datasets_scripts.rows import (
     row_of,
     video_identity,
 )
-from datasets_scripts.shards import (
+from datasets_scripts.building.shards import (
     PARTIAL,
     Note,
     Row,
@@ -62,7 +61,8 @@ from datasets_scripts.shards import (
     write_text,
     writing,
 )
-from datasets_scripts.sources import UNREACHABLE, file_print
+from datasets_scripts.building.sources import UNREACHABLE, file_print
+from datasets_scripts.building.splits import SPLITS
 from modeling_davihd import __version__
 from modeling_davihd.media import MediaError, MediaWarning
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets_scripts.sound_events import drum
-from datasets_scripts.sound_tools import (
+from datasets_scripts.synthesis.events import drum
+from datasets_scripts.synthesis.tools import (
     HOP,
     LOOP,
     RATE,
@@ -41,7 +41,7 @@ from datasets_scripts.sound_tools import (
     vowels,
     wavetable,
 )
-from datasets_scripts.sound_voices import crowd_noise
+from datasets_scripts.synthesis.voices import crowd_noise
 
 BEDS: dict[str, Kind] = {}
 SCALES = (

@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from datasets_scripts.builder import Shard
-from datasets_scripts.extraction import DatasetError
-from datasets_scripts.rows import SPLITS, Video, check_labels
-from datasets_scripts.sources import missing_package, place_of
+from datasets_scripts.building.builder import Shard
+from datasets_scripts.building.extraction import DatasetError
+from datasets_scripts.building.rows import Video, check_labels
+from datasets_scripts.building.sources import missing_package, place_of
+from datasets_scripts.building.splits import SPLITS
 
 COLUMNS = {
     "video_id": pa.string(),

@@ -31,10 +31,10 @@ import pyarrow as pa
 import torch
 
 import modeling_davihd
-from datasets_scripts.batches import Result
-from datasets_scripts.builder import Job, ShardBuilder, ShardReport
-from datasets_scripts.extraction import DatasetError, Encoders, Settings, UsageError
-from datasets_scripts.manifest import shards_of
+from datasets_scripts.building.batches import Result
+from datasets_scripts.building.builder import Job, ShardBuilder, ShardReport
+from datasets_scripts.building.extraction import DatasetError, Encoders, Settings, UsageError
+from datasets_scripts.building.manifest import shards_of
 from modeling_davihd.media import MediaWarning
 
 PATIENCE = 300  # times, a second apart, that a batch is sent again because its encoder is gone
@@ -88,7 +88,7 @@ def reports_of(blocks: Iterable[pa.Table], data: Path, job: Job, cluster: Cluste
 
 
 def _connect(ray: ModuleType, cluster: Cluster) -> None:
-    code = [Path(__file__).parent, Path(modeling_davihd.__file__).parent]
+    code = [Path(__file__).parent.parent, Path(modeling_davihd.__file__).parent]
     options = {"runtime_env": {"py_modules": [str(folder) for folder in code]}}
     if cluster.address is None:
         options |= {"num_cpus": cluster.workers or os.cpu_count(), "include_dashboard": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import lfilter
 
-from datasets_scripts.sound_tools import (
+from datasets_scripts.synthesis.tools import (
     HOP,
     RATE,
     band,

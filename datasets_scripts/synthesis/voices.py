@@ -1,11 +1,11 @@
-"""Highlights made by people and animals. Same conventions as `sound_events`."""
+"""Highlights made by people and animals. Same conventions as `events`."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from datasets_scripts.sound_events import strikes
-from datasets_scripts.sound_tools import (
+from datasets_scripts.synthesis.events import strikes
+from datasets_scripts.synthesis.tools import (
     Kind,
     band,
     colour,

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from types import TracebackType
 
-from datasets_scripts.extraction import UnusableVideo
-from datasets_scripts.shards import write_text
+from datasets_scripts.building.extraction import UnusableVideo
+from datasets_scripts.building.shards import write_text
 
 MOST = 3
 BEGUN = ".begun"

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from datasets_scripts.batches import SEGMENTS, Batches, Result
-from datasets_scripts.sources import file_print
-from datasets_scripts.stages import Stages
+from datasets_scripts.building.batches import SEGMENTS, Batches, Result
+from datasets_scripts.building.sources import file_print
+from datasets_scripts.building.stopwatch import Stages
 from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES, FrozenBackbone
 from modeling_davihd.configuration_davihd import FULL_LOG_MEL_RATE
 from modeling_davihd.conversion import (

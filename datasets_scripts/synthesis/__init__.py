@@ -1,0 +1,1 @@
+"""Generated sound and picture whose highlights are known."""
