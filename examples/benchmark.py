@@ -2,10 +2,10 @@
 
     python examples/benchmark.py [--only NAME ...] [--json OUT] [--device cuda]
 
-Each line is one measurement: ours, the textbook's (examples/textbook.py, first shown to give the same
-numbers), their ratio, and the target. Times are medians of runs that take turns; memory is what a fresh
-process needs at its peak, one for each side. Networks have random weights of the real shapes; the films are
-made here.
+Each line is one measurement: ours, the textbook's (examples/benchmarking/textbook.py, first shown to give
+the same numbers), their ratio, and the target. Times are medians of runs that take turns; memory is what a
+fresh process needs at its peak, one for each side. Networks have random weights of the real shapes; the films
+are made here.
 """
 
 from __future__ import annotations
@@ -28,10 +28,8 @@ from tqdm import tqdm
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from examples import benchmark_films, textbook
-from examples.console import run_command, write_json
-from examples.highlight_data import plan_batches
-from examples.measuring import (
+from examples.benchmarking import films, textbook
+from examples.benchmarking.measuring import (
     MIB,
     Bench,
     Row,
@@ -46,8 +44,10 @@ from examples.measuring import (
     preset,
     random_batch,
 )
-from examples.runs import keep_freed_memory
-from examples.tables import markdown
+from examples.training.console import run_command, write_json
+from examples.training.data import plan_batches
+from examples.training.runs import keep_freed_memory
+from examples.training.tables import markdown
 from modeling_davihd import DAViHDModel
 from modeling_davihd.metrics.highlight_detection.scores import highlight_scores
 from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d, SegmentRows
@@ -446,13 +446,13 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "long-forward": long_forward_rows,
     "compiled-forward": compiled_forward,
     "streaming-memory": streaming_memory,
-    "highlight-small": benchmark_films.highlight_small,
-    "highlight-full": benchmark_films.highlight_full,
-    "two-hours": benchmark_films.two_hours,
-    "two-hours-full": benchmark_films.two_hours_full,
-    "start-up": benchmark_films.start_up,
+    "highlight-small": films.highlight_small,
+    "highlight-full": films.highlight_full,
+    "two-hours": films.two_hours,
+    "two-hours-full": films.two_hours_full,
+    "start-up": films.start_up,
     "metrics": metrics,
-    "reel": benchmark_films.reel,
+    "reel": films.reel,
 }
 # Measured as training runs, with what a step frees kept for the next one.
 TRAINING = ("frequency-dynamic", "dynamics-encoder", "growth", "ragged-dynamics", "training-step", "profile")
@@ -477,8 +477,8 @@ def run(options: argparse.Namespace):
     """Measure, print and write; each measurement in a process of its own, to leave no trace in another."""
     names = options.only or [name for name in CASES if name not in SLOW]
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as films:
-        bench = Bench(torch.zeros(0, device=options.device).device, Path(films))
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(torch.zeros(0, device=options.device).device, Path(folder))
         for name in tqdm(names, disable=None):
             found = apart(rows_of, name, bench)
             for row in found:  # a run that is interrupted leaves what it has measured

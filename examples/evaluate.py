@@ -20,13 +20,13 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.building.splits import SPLITS
-from examples import rules
-from examples.console import run_command, write_json
-from examples.highlight_data import HighlightDataset, SyntheticClips, read_dataset
-from examples.recipe import SYNTHETIC
-from examples.runs import FIRST_SEEDS, TEST_CLIPS, Rows, log_mel_rate, on_cpu
-from examples.tables import headings, markdown, measured
 from examples.train import measure, predict
+from examples.training import rules
+from examples.training.console import run_command, write_json
+from examples.training.data import HighlightDataset, SyntheticClips, read_dataset
+from examples.training.recipe import SYNTHETIC
+from examples.training.runs import FIRST_SEEDS, TEST_CLIPS, Rows, log_mel_rate, on_cpu
+from examples.training.tables import headings, markdown, measured
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
 from modeling_davihd.loading import checkpoint_folder, load_model
 

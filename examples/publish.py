@@ -32,7 +32,7 @@ from huggingface_hub.utils import validate_repo_id
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from examples.console import sentence
+from examples.training.console import sentence
 
 ROOT = Path(__file__).resolve().parent.parent
 METRIC = ROOT / "modeling_davihd" / "metrics" / "highlight_detection"
@@ -73,7 +73,7 @@ def pack_model(options: argparse.Namespace, folder: Path) -> Parcel:
     detect = load(options.folder)
     record = read_record(options.folder)
     if options.with_backbones:
-        from examples.bundle import bundle, extractor_of
+        from examples.training.bundle import bundle, extractor_of
 
         names = encoders(options, detect.model.config, record)
         files = {name: getattr(options, name) for name in ENCODER_FILES}
@@ -145,7 +145,7 @@ def encoders(options: argparse.Namespace, config, record: dict | None) -> dict[s
 
 def write_card(options: argparse.Namespace, folder: Path, record: dict | None, model):
     """The card: made of the training record, unless someone has written or edited that of the checkpoint."""
-    from examples.model_card import MARK, write_model_card
+    from examples.training.model_card import MARK, write_model_card
 
     card = options.folder / "README.md"
     if card.is_file() and MARK not in card.read_text(encoding="utf-8", errors="replace"):
@@ -178,7 +178,7 @@ def front_matter(card: Path) -> dict:
 
 def pack_dataset(options: argparse.Namespace, folder: Path) -> Parcel:
     """The files of a dataset of datasets_scripts/, every row of which can be read; no videos."""
-    from examples.highlight_data import read_dataset
+    from examples.training.data import read_dataset
 
     dataset = read_dataset(options.folder)
     found = {name: len(split) for name, split in dataset.splits.items()}

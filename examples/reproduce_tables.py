@@ -28,13 +28,13 @@ from transformers import AutoConfig, logging
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from examples.console import run_command, write_json, write_text
 from examples.evaluate import rule_metrics
-from examples.highlight_data import read_dataset
-from examples.recipe import add_recipe_options
-from examples.runs import make_runs, on_cpu, read_ablation
-from examples.tables import COLUMNS, headings, markdown, measured
 from examples.train import train
+from examples.training.console import run_command, write_json, write_text
+from examples.training.data import read_dataset
+from examples.training.recipe import add_recipe_options
+from examples.training.runs import make_runs, on_cpu, read_ablation
+from examples.training.tables import COLUMNS, headings, markdown, measured
 from modeling_davihd import __version__
 
 ROOT = Path(__file__).resolve().parent.parent

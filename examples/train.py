@@ -35,11 +35,11 @@ from transformers import AutoModel, logging
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from examples.console import run_command, write_json
-from examples.highlight_data import Batch, SyntheticBatches, collate, plan_batches
-from examples.model_card import write_model_card
-from examples.recipe import SYNTHETIC, add_recipe_options
-from examples.runs import Rows, Run, add_run_options, keep_freed_memory, make_runs, on_cpu
+from examples.training.console import run_command, write_json
+from examples.training.data import Batch, SyntheticBatches, collate, plan_batches
+from examples.training.model_card import write_model_card
+from examples.training.recipe import SYNTHETIC, add_recipe_options
+from examples.training.runs import Rows, Run, add_run_options, keep_freed_memory, make_runs, on_cpu
 from modeling_davihd import __version__
 from modeling_davihd.metrics.highlight_detection import highlight_scores
 

@@ -12,8 +12,8 @@ from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, pipeline
 
-from examples import rules
-from examples.recipe import Recipe, read_recipe
+from examples.training import rules
+from examples.training.recipe import Recipe, read_recipe
 from modeling_davihd import (
     DAViHDConfig,
     DAViHDFeatureExtractor,

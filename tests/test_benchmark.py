@@ -7,7 +7,8 @@ import pytest
 import torch
 from test_modeling_davihd import random_inputs, tiny_model
 
-from examples import benchmark, textbook
+from examples import benchmark
+from examples.benchmarking import textbook
 from modeling_davihd.metrics.highlight_detection import highlight_scores
 
 

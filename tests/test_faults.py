@@ -42,7 +42,7 @@ MAINS = {
 modules = {name: importlib.import_module(module) for name, module in MAINS.items()}
 import datasets, matplotlib.figure, scipy.signal
 import datasets_scripts.synthesis.film
-import examples.bundle, examples.highlight_data, examples.model_card
+import examples.training.bundle, examples.training.data, examples.training.model_card
 import modeling_davihd.registration, modeling_davihd.writers
 print("ready", flush=True)
 for line in sys.stdin:

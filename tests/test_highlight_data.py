@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_data import write_dataset
 
-from examples.highlight_data import (
+from examples.training.data import (
     HighlightRows,
     SyntheticBatches,
     collate,

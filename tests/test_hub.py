@@ -19,7 +19,7 @@ from tiny_data import write_config, write_dataset
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, pipeline
 
 from examples import publish, train
-from examples.model_card import MARK
+from examples.training.model_card import MARK
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.backbones_davihd import InceptionV3Backbone, PANNsCNN14Backbone, panns_mel_filters
 from modeling_davihd.media import FrameSampling, stream_segments

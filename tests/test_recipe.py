@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.recipe import Recipe, add_recipe_options, read_recipe, recipe_of
+from examples.training.recipe import Recipe, add_recipe_options, read_recipe, recipe_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PRESETS = sorted(path.parent for path in (ROOT / "configuration").glob("*/training.yaml"))

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 
-from examples import rules
+from examples.training import rules
 
 
 def test_sound_rules_follow_the_sound():

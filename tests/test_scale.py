@@ -22,7 +22,7 @@ import yaml
 from films import film_with_sound, make_film, tone, truncate
 from test_builder import contents
 
-from examples.benchmark_films import film_of
+from examples.benchmarking.films import film_of
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, str(ROOT / "datasets_scripts" / "extract.py")]

@@ -115,7 +115,7 @@ def test_generated_sound_needs_no_dataset(tmp_path, monkeypatch):
         "validation_clips: 1\nnum_workers: 0\n"
     )
     config = write_config(tmp_path / "config", recipe, modalities=["dynamics"])
-    monkeypatch.setattr("examples.runs.TEST_CLIPS", 1)
+    monkeypatch.setattr("examples.training.runs.TEST_CLIPS", 1)
     assert main(["--config", str(config), "--output", str(tmp_path / "out")]) == 0
     assert json.loads((tmp_path / "out" / "training.json").read_text())["dataset"] == "synthetic"
 

@@ -1,6 +1,6 @@
 """What extraction costs: seconds of one processor core for each second of video, stage by stage.
 
-    python examples/extraction_costs.py [--film FILE]
+    python examples/benchmarking/extraction_costs.py [--film FILE]
 
 Networks have the real shapes and random weights. The film is made here, 720p at 25 frames a second, unless
 one of yours is named. Each figure is the processor time of one thread, the median of three runs; fetching is
@@ -22,13 +22,13 @@ import numpy as np
 import torch
 
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
 
 from datasets_scripts.building.shards import Note, row_features, write_shard
-from examples.benchmark_films import film_of
-from examples.console import run_command
-from examples.measuring import machine
-from examples.tables import markdown
+from examples.benchmarking.films import film_of
+from examples.benchmarking.measuring import machine
+from examples.training.console import run_command
+from examples.training.tables import markdown
 from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES
 from modeling_davihd.feature_extraction_davihd import LogMelStream
 from modeling_davihd.media import SAMPLING_RATE, DecodingLimits, FrameSampling, probe, stream_segments

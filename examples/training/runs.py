@@ -16,14 +16,14 @@ import torch
 from datasets import DatasetDict, concatenate_datasets
 from transformers import AutoConfig, PreTrainedConfig
 
-from examples.highlight_data import (
+from examples.training.data import (
     HighlightDataset,
     HighlightRows,
     SyntheticClips,
     read_dataset,
     split_folds,
 )
-from examples.recipe import SYNTHETIC, Recipe, recipe_of
+from examples.training.recipe import SYNTHETIC, Recipe, recipe_of
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor
 from modeling_davihd.configuration_davihd import FULL_LOG_MEL_RATE
 from modeling_davihd.pipeline_davihd import feature_extractor_for

@@ -15,8 +15,17 @@ import numpy as np
 import torch
 
 from datasets_scripts.synthesis.soundtrack import generate_soundtrack
-from examples import textbook
-from examples.measuring import CONFIGURATION, Bench, Row, check_equal, in_mib, in_seconds, memory, preset
+from examples.benchmarking import textbook
+from examples.benchmarking.measuring import (
+    CONFIGURATION,
+    Bench,
+    Row,
+    check_equal,
+    in_mib,
+    in_seconds,
+    memory,
+    preset,
+)
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel, VideoHighlightDetectionPipeline
 from modeling_davihd.media import cut_reel, probe, stream_segments, write_film
 from modeling_davihd.pipeline_davihd import feature_extractor_for

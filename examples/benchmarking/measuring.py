@@ -18,7 +18,7 @@ import torch
 
 from modeling_davihd import DAViHDConfig, DAViHDModel
 
-CONFIGURATION = Path(__file__).resolve().parent.parent / "configuration"
+CONFIGURATION = Path(__file__).resolve().parent.parent.parent / "configuration"
 MIB = 2**20
 Result = TypeVar("Result")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import AutoConfig, PreTrainedConfig
 
-from examples.console import write_text
+from examples.training.console import write_text
 from modeling_davihd import DAViHDConfig
 
 NAMES = {

@@ -12,7 +12,7 @@ from typing import get_args, get_type_hints
 
 import yaml
 
-from examples.tables import COLUMNS
+from examples.training.tables import COLUMNS
 
 SYNTHETIC = "synthetic"
 SCHEDULES = ("constant", "exponential", "cosine")
