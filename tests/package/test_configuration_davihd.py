@@ -1,15 +1,13 @@
-from pathlib import Path
-
 import pytest
 import torch
 from huggingface_hub.errors import StrictDataclassError
+from paths import CONFIGURATION
 
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES
 from modeling_davihd.configuration_davihd import SEMANTIC_BACKBONES as SEMANTIC_NAMES
 from modeling_davihd.configuration_davihd import VISUAL_BACKBONES as VISUAL_NAMES
 
-CONFIGURATION = Path(__file__).parent.parent / "configuration"
 PRESETS = sorted(path.parent.name for path in CONFIGURATION.glob("*/config.json"))
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from films import film_with_sound, tone
 from huggingface_hub.errors import StrictDataclassError
+from paths import CONFIGURATION
 from torch import nn
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, pipeline
 
@@ -43,7 +44,7 @@ from modeling_davihd.baselines.umt import UMTPositions
 from modeling_davihd.modeling_davihd import SegmentRows
 from modeling_davihd.pipeline_davihd import feature_extractor_for
 
-CONFIGURATION = Path(__file__).parent.parent / "configuration" / "baselines"
+BASELINES = CONFIGURATION / "baselines"
 TINY = {
     "pgl_sum": PGLSumConfig(visual_dim=32),
     "csta": CSTAConfig(visual_dim=24, hidden_dim=128),
@@ -244,7 +245,7 @@ def test_tuple_output():
 
 @pytest.mark.parametrize("name", [name for name in TINY if name not in ("position", "loudness")])
 def test_scores_of_a_new_network_are_neither_constant_nor_saturated(name):
-    config = AutoConfig.from_pretrained(CONFIGURATION / name.replace("_", "-"))
+    config = AutoConfig.from_pretrained(BASELINES / name.replace("_", "-"))
     torch.manual_seed(0)
     small = {"csta": {"hidden_dim": 256}, "joint_va": {"semantic_dim": 256}}.get(name, {})
     config = type(config)(**({"visual_dim": 256} | small))
@@ -399,14 +400,14 @@ PRESETS = {
 
 
 def test_all_presets_are_there():
-    assert {path.name for path in CONFIGURATION.iterdir()} == set(PRESETS)
-    types = {AutoConfig.from_pretrained(CONFIGURATION / name).model_type for name in PRESETS}
+    assert {path.name for path in BASELINES.iterdir()} == set(PRESETS)
+    types = {AutoConfig.from_pretrained(BASELINES / name).model_type for name in PRESETS}
     assert types == set(baselines.MODEL_TYPES)
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_preset_gives_a_model_an_extractor_and_a_recipe(name):
-    folder = CONFIGURATION / name
+    folder = BASELINES / name
     config = AutoConfig.from_pretrained(folder)
     assert config.to_diff_dict() == type(config)(architectures=[PRESETS[name].__name__]).to_diff_dict()
     with torch.device("meta"):

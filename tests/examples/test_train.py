@@ -10,15 +10,13 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from paths import GOLDEN, ROOT
 from safetensors.torch import load_file
 from tiny_data import write_config, write_dataset
 
 from examples.train import main, measure, predict, training_step
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.conversion import convert_reference_state_dict, reference_config
-
-GOLDEN = Path(__file__).parent / "golden"
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from examples import reproduce_tables
 from examples.reproduce_tables import baseline_rows, costs, main, paper_cells, table_rows
 from examples.training.tables import headings, markdown, measured
 
-ROOT = Path(__file__).resolve().parent.parent
 SMALL = {"dynamics_channels": [4, 4], "dynamics_basis_kernels": [1, 2], "dynamics_time_pooling": [8, 4]}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from films import film_with_sound, tone
+from paths import GOLDEN, ROOT
 from safetensors.torch import load_file, save_file
 
 from examples import evaluate, publish
@@ -28,7 +29,6 @@ from modeling_davihd.conversion import (
 )
 from modeling_davihd.loading import check_checkpoint, load_extractor, load_model
 
-ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS = "model.safetensors"
 Attack = Callable[[Path], object]
 
@@ -499,7 +499,7 @@ def test_conversion_refuses_weights_that_cannot_be(value, words):
 
 
 def test_a_reference_checkpoint_with_nan_is_refused():
-    golden = ROOT / "tests" / "golden"
+    golden = GOLDEN
     facts = json.loads((golden / "reference_model_small.json").read_text())
     tensors = load_file(golden / "reference_model_small.safetensors")
     state = {name.removeprefix("state."): one for name, one in tensors.items() if name.startswith("state.")}

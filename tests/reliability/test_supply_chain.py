@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from paths import ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     tomllib = pytest.importorskip("tomli")
 
-ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Imported under another name than they are installed by.
 NAMES = {

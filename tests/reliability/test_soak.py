@@ -1,6 +1,6 @@
 """Many films in one process, many visitors at once: nothing grows or leaks, nobody gets another's film.
 
-`pytest tests/test_soak.py -m soak -s` runs the long ones and prints their figures.
+`pytest tests/reliability/test_soak.py -m soak -s` runs the long ones and prints their figures.
 """
 
 import gc
@@ -24,10 +24,10 @@ from films import film_with_sound, make_film, tone, truncate
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
+from paths import ROOT
 
 from modeling_davihd import cli
 
-ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "spaces_demo"))  # a Space's files import each other as a program's do
 
 import app  # noqa: E402
@@ -139,7 +139,7 @@ def soak(films: Path, out: Path) -> dict:
 def test_three_hundred_films_in_one_process(films, tmp_path):
     code = "import sys, json, test_soak; from pathlib import Path; "
     code += "print(json.dumps(test_soak.soak(*map(Path, sys.argv[1:]))), file=sys.stderr)"
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
     done = subprocess.run(
         [sys.executable, "-c", code, str(films), str(tmp_path)],
         env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},

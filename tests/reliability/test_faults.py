@@ -1,6 +1,7 @@
 """Commands that are killed, interrupted or without a disk: what they leave is whole, and they can go on.
 
-`pytest tests/test_faults.py -m soak -s` kills each command at 30 random moments and prints what came of it.
+`pytest tests/reliability/test_faults.py -m soak -s` kills each command at 30 random moments and prints
+what came of it.
 """
 
 import hashlib
@@ -20,10 +21,10 @@ import numpy as np
 import pytest
 from films import film_with_sound, tone
 from hub_server import HubServer
+from paths import ROOT
 from safetensors import safe_open
 from tiny_data import write_config, write_dataset
 
-ROOT = Path(__file__).resolve().parent.parent
 KILLS = 30
 INTERRUPTS = 10
 FILMS = 12

@@ -1,13 +1,11 @@
 import json
-from pathlib import Path
 
 import pytest
 import torch
+from paths import GOLDEN
 from safetensors.torch import load_file
 
 from modeling_davihd.conversion import convert_reference_state_dict, reference_config
-
-GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from films import film_with_sound, tone
+from paths import ROOT
 from transformers import pipeline
 
 from modeling_davihd import (
@@ -158,9 +159,8 @@ def test_unreadable_files_raise_one_sentence(tmp_path):
 
 def test_embedded_default_finds_the_events_of_the_sample():
     import json
-    from pathlib import Path
 
-    examples = Path(__file__).parent.parent / "examples"
+    examples = ROOT / "examples"
     truth = json.loads((examples / "sample.json").read_text())
     detect = pipeline("video-highlight-detection", model=str(DEFAULT_CHECKPOINT), device="cpu")
     found = detect(str(examples / "sample.mp4"))["highlights"]

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from paths import ROOT
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import datasets
@@ -24,7 +26,6 @@ from tqdm import tqdm
 from datasets_scripts import extract
 from datasets_scripts.building import builder
 
-ROOT = Path(__file__).resolve().parent.parent
 FEATURES = ["--visual-backbone", "statistics", "--semantic-backbone", "statistics", "--rows-per-shard", "3"]
 REASONS = {
     "text": "text.mp4: not a film or sound file that can be read",

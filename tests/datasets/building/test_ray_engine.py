@@ -1,6 +1,6 @@
 """Extraction on a Ray cluster of two nodes, on this machine: what dies, what is broken, speed and memory.
 
-`pytest tests/test_scale.py -m soak -s` runs it and prints its figures.
+`pytest tests/datasets/building/test_ray_engine.py -m soak -s` runs it and prints its figures.
 """
 
 import os
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from paths import ROOT
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("RAY_worker_niceness", "0")  # or workers would starve beside anything else
 
@@ -24,7 +26,6 @@ from test_builder import contents
 
 from examples.benchmarking.films import film_of
 
-ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, str(ROOT / "datasets_scripts" / "extract.py")]
 FEATURES = ["--visual-backbone", "statistics", "--semantic-backbone", "statistics", "--rows-per-shard", "3"]
 VIDEOS, SECONDS = 60, 10

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -17,7 +18,7 @@ from datasets_scripts.synthesis.soundtrack import BEDS, EVENTS, Event, generate_
 from datasets_scripts.synthesis.tools import RATE, of_split
 from datasets_scripts.synthetic import main
 
-SCRIPT = Path(__file__).resolve().parent.parent / "datasets_scripts" / "synthetic.py"
+SCRIPT = ROOT / "datasets_scripts" / "synthetic.py"
 
 
 @pytest.mark.parametrize("split", SPLITS)

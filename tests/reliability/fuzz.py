@@ -1,7 +1,7 @@
 """Feeds hostile media to the pipeline and to `davihd highlight`, and tells what came of it.
 
-    python tests/fuzz.py --mutants 2000 --seed 7
-    python tests/fuzz.py --seed 7 --only sizes:31 --keep DIR     # one mutant, rebuilt and run alone
+    python tests/reliability/fuzz.py --mutants 2000 --seed 7
+    python tests/reliability/fuzz.py --seed 7 --only sizes:31 --keep DIR  # one mutant, rebuilt and run alone
 
 Each mutant goes through the pipeline in a child process, or through the command, and where that gives a
 result, a reel is cut. What may come out is a result or one sentence that names the file. A crash, 30 seconds
@@ -32,8 +32,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 import mutants as kinds  # noqa: E402
 import mutants_made  # noqa: E402, F401  (whose kinds it adds)
@@ -86,10 +86,11 @@ class Child:
         import torch
 
         torch.set_num_threads(1)
+        from tiny_data import CONFIG
+
         from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
         from modeling_davihd.cli import load_pipeline
         from modeling_davihd.pipeline_davihd import VideoHighlightDetectionPipeline
-        from tests.tiny_data import CONFIG
 
         torch.manual_seed(0)
         sizes = {name: value for name, value in CONFIG.items() if name != "model_type"}

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from films import click_times, clicks, damage, make_film, number_of, numbered_frame, tone, truncate
 
 from modeling_davihd.media import (
     DecodingLimits,
@@ -23,7 +24,6 @@ from modeling_davihd.media import (
     stream_segments,
     write_film,
 )
-from tests.films import click_times, clicks, damage, make_film, number_of, numbered_frame, tone, truncate
 
 pytestmark = pytest.mark.filterwarnings("error::modeling_davihd.media.MediaWarning")
 

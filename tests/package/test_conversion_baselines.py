@@ -3,11 +3,11 @@
 import json
 import math
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from paths import GOLDEN
 from safetensors.torch import load_file
 from torch import nn
 
@@ -18,7 +18,6 @@ from modeling_davihd.conversion import (
     convert_umt_state_dict,
 )
 
-GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = 2e-5
 
 

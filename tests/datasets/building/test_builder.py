@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from paths import ROOT
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -43,7 +44,6 @@ from modeling_davihd.backbones_davihd import (
 )
 from modeling_davihd.media import FrameSampling, MediaWarning, stream_segments
 
-ROOT = Path(__file__).resolve().parent.parent
 STATISTICS = Settings(visual_backbone="statistics", semantic_backbone="statistics")
 HEARING = Settings(semantic_backbone="statistics", log_mel_rate=1)
 CARD = "---\nlicense: cc-by-4.0\n---\n# Films\n\nCite their makers.\n"
@@ -209,7 +209,7 @@ build(Path(sys.argv[3]), seven())
 def test_a_killed_build_goes_on_to_the_same_bytes(tmp_path):
     build(tmp_path / "undisturbed", seven())
     out = tmp_path / "out"
-    command = [sys.executable, "-c", KILLED, str(ROOT), str(ROOT / "tests"), str(out)]
+    command = [sys.executable, "-c", KILLED, str(ROOT), str(ROOT / "tests" / "support"), str(out)]
     killed = subprocess.run(command, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     whole, partial = sorted(path.name for path in (out / "data").iterdir())

@@ -14,6 +14,7 @@ import torch
 from films import film_with_sound, tone
 from hub_server import HubServer
 from huggingface_hub import ModelCard, constants
+from paths import ROOT
 from safetensors.torch import load_file, save_file
 from tiny_data import write_config, write_dataset
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, pipeline
@@ -24,7 +25,6 @@ from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDConfig, DAViHDFeatureExtra
 from modeling_davihd.backbones_davihd import InceptionV3Backbone, PANNsCNN14Backbone, panns_mel_filters
 from modeling_davihd.media import FrameSampling, stream_segments
 
-ROOT = Path(__file__).resolve().parent.parent
 TASK = "video-highlight-detection"
 CODE = {
     *("backbones_davihd.py", "configuration_davihd.py", "feature_extraction_davihd.py", "highlights.py"),

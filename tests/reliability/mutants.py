@@ -1,4 +1,4 @@
-"""Hostile media for `tests/fuzz.py`: each kind of mutant is a function of a random generator and base files.
+"""Hostile media for `fuzz.py`: each kind of mutant is a function of a random generator and base files.
 
 Here: files that were good. `mutants_made` has those that are made from nothing.
 

@@ -1,4 +1,4 @@
-"""The limits of decoding; what `tests/fuzz.py` found, with the lines that build it; a slice of the fuzzer."""
+"""The limits of decoding; what `fuzz.py` found, with the lines that build it; a slice of the fuzzer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import struct
 import warnings
 
 import av
+import fuzz
 import mutants
 import mutants_made
 import numpy as np
@@ -25,7 +26,6 @@ from modeling_davihd.media import (
     probe,
     stream_segments,
 )
-from tests import fuzz
 
 SMALL = FrameSampling(1, 48, 64)
 THREE_SECONDS = [i / 10 for i in range(30)]

@@ -3,13 +3,13 @@
 import json
 import sys
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from films import film_with_sound, tone
 from huggingface_hub.errors import StrictDataclassError
+from paths import GOLDEN
 from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
@@ -28,8 +28,6 @@ from modeling_davihd.backbones_davihd import (
     panns_mel_filters,
 )
 from modeling_davihd.pipeline_davihd import feature_extractor_for
-
-GOLDEN = Path(__file__).parent / "golden"
 
 
 def golden_case(name):

@@ -1,11 +1,10 @@
 import argparse
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from examples.training.recipe import Recipe, add_recipe_options, read_recipe, recipe_of
 
-ROOT = Path(__file__).resolve().parent.parent
 PRESETS = sorted(path.parent for path in (ROOT / "configuration").glob("*/training.yaml"))
 
 

@@ -1,6 +1,6 @@
 """The Space, driven by a browser as a visitor would.
 
-`SPACE_SCREENSHOTS=docs pytest tests/test_space.py -k screenshots` keeps the pictures of it for the README.
+`SPACE_SCREENSHOTS=docs pytest tests/space/test_space.py -k screenshots` keeps the README's pictures of it.
 """
 
 import importlib.metadata
@@ -27,10 +27,10 @@ from films import film_with_sound, make_film, tone, truncate
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from hub_server import HubServer
+from paths import ROOT
 
 from modeling_davihd import DEFAULT_CHECKPOINT, media
 
-ROOT = Path(__file__).resolve().parent.parent
 SPACE = ROOT / "spaces_demo"
 sys.path.append(str(SPACE))  # a Space's files import each other as a program's do
 

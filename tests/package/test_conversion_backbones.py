@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from paths import GOLDEN
 from safetensors.torch import load_file, save_file
 from torchvision.models import inception_v3
 
@@ -20,7 +21,6 @@ from modeling_davihd.conversion import (
     strict_rename,
 )
 
-GOLDEN = Path(__file__).parent / "golden"
 WEIGHTS = {"conv.weight": torch.arange(6.0).view(2, 3), "conv.bias": torch.ones(2)}
 
 

@@ -1,16 +1,15 @@
 import itertools
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from accelerate import cpu_offload
+from paths import CONFIGURATION, GOLDEN
 from safetensors.torch import load_file
 
 from modeling_davihd import DAViHDConfig, DAViHDModel, modeling_davihd
 from modeling_davihd.conversion import convert_reference_state_dict, reference_config
 
-GOLDEN = Path(__file__).parent / "golden"
 MODALITIES = ("visual", "semantic", "dynamics")
 SUBSETS = [list(names) for n in (1, 2, 3) for names in itertools.combinations(MODALITIES, n)]
 TINY = {
@@ -475,9 +474,7 @@ def test_raw_waveform_passes_through_the_backbone():
 
 def test_full_size_network_has_the_parameters_of_the_reference():
     shapes = json.loads((GOLDEN / "reference_state_dict_keys.json").read_text())
-    config = DAViHDConfig.from_pretrained(
-        Path(__file__).parent.parent / "configuration/davihd-mrhisum-reference"
-    )
+    config = DAViHDConfig.from_pretrained(CONFIGURATION / "davihd-mrhisum-reference")
     with torch.device("meta"):
         model = DAViHDModel(config)
         state = {key: torch.empty(shape) for key, (shape, _) in shapes.items()}
