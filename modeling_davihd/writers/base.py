@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .highlights import Highlight, clip_highlights
+from ..highlights import Highlight, clip_highlights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .media import DecodingLimits
+    from ..media import DecodingLimits
 
 DEFAULT_FPS = 25.0  # of edit lists for films without a picture
 CHAPTER_SECONDS = 10
@@ -166,7 +166,7 @@ class ReelWriter(Writer):
     def write(self, result: HighlightResult, directory: Path) -> list[Path]:
         if not result.highlights:
             return []
-        from . import media
+        from .. import media
 
         target = directory / f"{result.source.stem}{self.suffix}"
         limits = result.limits or media.DEFAULT_LIMITS
@@ -182,7 +182,7 @@ class ClipsWriter(Writer):
     def write(self, result: HighlightResult, directory: Path) -> list[Path]:
         if not result.highlights:
             return []
-        from . import media
+        from .. import media
 
         numbers = range(1, len(result.highlights) + 1)
         targets = [directory / f"{result.source.stem}{self.suffix.format(number)}" for number in numbers]

@@ -15,20 +15,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from .backbones_davihd import (
+from ..backbones_davihd import (
     INCEPTION_FEATURES,
     InceptionV3Backbone,
     PANNsCNN14Backbone,
     ResNet3D34Backbone,
     panns_mel_filters,
 )
-from .baselines.configuration_baselines import CSTAConfig, PGLSumConfig, UMTConfig
-from .baselines.csta import CSTAModel
-from .baselines.pgl_sum import PGLSumModel
-from .baselines.umt import UMTModel
-from .configuration_davihd import DAViHDConfig
-from .loading import not_finite
-from .modeling_davihd import DAViHDModel
+from ..baselines.configuration_baselines import CSTAConfig, PGLSumConfig, UMTConfig
+from ..baselines.csta import CSTAModel
+from ..baselines.pgl_sum import PGLSumModel
+from ..baselines.umt import UMTModel
+from ..configuration_davihd import DAViHDConfig
+from ..loading import not_finite
+from ..modeling_davihd import DAViHDModel
 
 StateDict = dict[str, Tensor]
 LARGEST_PCA = 8 * 2 * INCEPTION_FEATURES**2  # bytes: twice those of all components

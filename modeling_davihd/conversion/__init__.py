@@ -1,0 +1,31 @@
+"""Foreign checkpoints to state dicts of our modules."""
+
+from .checkpoints import (
+    StateDict,
+    convert_csta_state_dict,
+    convert_inception_state_dict,
+    convert_panns_state_dict,
+    convert_pgl_sum_state_dict,
+    convert_reference_state_dict,
+    convert_resnet3d_state_dict,
+    convert_umt_state_dict,
+    load_foreign_checkpoint,
+    load_pca,
+    reference_config,
+    strict_rename,
+)
+
+__all__ = [
+    "StateDict",
+    "convert_csta_state_dict",
+    "convert_inception_state_dict",
+    "convert_panns_state_dict",
+    "convert_pgl_sum_state_dict",
+    "convert_reference_state_dict",
+    "convert_resnet3d_state_dict",
+    "convert_umt_state_dict",
+    "load_foreign_checkpoint",
+    "load_pca",
+    "reference_config",
+    "strict_rename",
+]
