@@ -38,11 +38,9 @@ if __package__ in (None, ""):
 
 from datasets_scripts.building.builder import (
     ROWS_PER_SHARD,
-    DatasetError,
     Job,
     ShardBuilder,
     ShardReport,
-    UsageError,
     add_extraction_arguments,
     finish,
     plan_shards,
@@ -50,6 +48,7 @@ from datasets_scripts.building.builder import (
     settings_from,
     spare_shards,
 )
+from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
 from datasets_scripts.building.ray_engine import Cluster, import_ray, reports_of
 from datasets_scripts.building.shards import whole

@@ -23,7 +23,8 @@ from tqdm import tqdm
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from datasets_scripts.building.builder import DatasetError, run_command
+from datasets_scripts.building.builder import run_command
+from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.shards import writing
 from modeling_davihd.backbones_davihd import INCEPTION_FEATURES, InceptionV3Backbone
 from modeling_davihd.conversion import convert_inception_state_dict, load_foreign_checkpoint

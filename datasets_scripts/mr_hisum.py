@@ -34,10 +34,8 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts.building.builder import (
-    DatasetError,
     Given,
     Settings,
-    UnusableVideo,
     Video,
     add_extraction_arguments,
     build_dataset,
@@ -45,6 +43,7 @@ from datasets_scripts.building.builder import (
     run_command,
     settings_from,
 )
+from datasets_scripts.building.errors import DatasetError, UnusableVideo
 from datasets_scripts.tvsum import find_media
 
 SPLITS = {"train_keys": "train", "val_keys": "validation", "test_keys": "test"}

@@ -18,7 +18,8 @@ from tqdm import tqdm
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from datasets_scripts.building.builder import UsageError, Video, build_dataset, run_command, settings_from
+from datasets_scripts.building.builder import Video, build_dataset, run_command, settings_from
+from datasets_scripts.building.errors import UsageError
 from datasets_scripts.building.options import add_extraction_arguments
 from datasets_scripts.building.shards import writing
 from datasets_scripts.building.splits import SPLITS

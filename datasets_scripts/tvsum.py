@@ -33,7 +33,6 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts.building.builder import (
-    DatasetError,
     Settings,
     Video,
     add_extraction_arguments,
@@ -41,6 +40,7 @@ from datasets_scripts.building.builder import (
     run_command,
     settings_from,
 )
+from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.video_folder import SUFFIXES
 
 SOUND_SUFFIXES = (".m4a", ".aac", ".mp3", ".opus", ".ogg", ".wav", ".flac")

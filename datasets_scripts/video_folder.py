@@ -33,14 +33,13 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts.building.builder import (
-    DatasetError,
-    UsageError,
     Video,
     add_extraction_arguments,
     build_dataset,
     run_command,
     settings_from,
 )
+from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.splits import SPLITS
 
 SUFFIXES = (

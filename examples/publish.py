@@ -92,7 +92,7 @@ def load(folder: Path):
     """The pipeline of a checkpoint. Raises ValueError, naming the folder, unless all of it fits."""
     import torch
 
-    from modeling_davihd.cli import load_pipeline
+    from modeling_davihd.loading import load_pipeline
 
     try:
         detect = load_pipeline(str(folder.absolute()), torch.device("cpu"))

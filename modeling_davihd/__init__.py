@@ -6,7 +6,7 @@ __version__ = "0.1.0"
 
 # Loaded when first named.
 _EXPORTS = {
-    "DEFAULT_CHECKPOINT": "registration",
+    "DEFAULT_CHECKPOINT": "loading",
     "DAViHDConfig": "configuration_davihd",
     "DAViHDModel": "modeling_davihd",
     "DAViHDOutput": "modeling_davihd",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .loading import checkpoint_folder, load_extractor, load_model
+from .loading import DEFAULT_MODEL, load_pipeline
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("json", "csv", "png", "mp4", "clips", "edl", "otio", "chapters")
 DEFAULT_FORMATS = "json,png,mp4"
-DEFAULT_MODEL = "davihd-small"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,23 +90,6 @@ def _without_collection() -> Iterator[None]:
         if gc.get_freeze_count() == 0:
             gc.freeze()
         gc.enable()
-
-
-def load_pipeline(model: str, device: torch.device) -> VideoHighlightDetectionPipeline:
-    """The pipeline of a checkpoint folder, a Hub id, or the model inside this package.
-
-    Raises ValueError unless all of it fits: see `loading`.
-    """
-    folder = None if model == DEFAULT_MODEL else checkpoint_folder(model)  # before what is slow to import
-    from transformers import logging
-
-    from . import DEFAULT_CHECKPOINT, VideoHighlightDetectionPipeline
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    folder = folder or DEFAULT_CHECKPOINT
-    extractor = load_extractor(folder)
-    return VideoHighlightDetectionPipeline(load_model(folder), feature_extractor=extractor, device=device)
 
 
 def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace) -> None:

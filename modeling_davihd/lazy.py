@@ -1,7 +1,8 @@
 """Names of a package that are imported when first asked for, since transformers takes seconds."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any
 
 
 def lazy_exports(
@@ -23,3 +24,33 @@ def lazy_exports(
         return sorted([*namespace, *exports])
 
     return get, names
+
+
+class LazyTable(MutableMapping[str, Any]):
+    """Classes by name, each given as "module.Class" of a package and imported when it is asked for.
+
+    Names can be listed without importing anything; a class itself may be put in as well.
+    """
+
+    def __init__(self, package: str, places: Mapping[str, str]):
+        self._package, self._entries = package, dict(places)
+
+    def __getitem__(self, name: str) -> Any:
+        entry = self._entries[name]
+        if isinstance(entry, str):
+            module, _, attribute = entry.rpartition(".")
+            entry = getattr(importlib.import_module(f".{module}", self._package), attribute)
+            self._entries[name] = entry
+        return entry
+
+    def __setitem__(self, name: str, entry: Any) -> None:
+        self._entries[name] = entry
+
+    def __delitem__(self, name: str) -> None:
+        del self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)

@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING
 from .baselines import MODEL_TYPES as BASELINE_TYPES
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedConfig, PreTrainedModel
 
     from .feature_extraction_davihd import DAViHDFeatureExtractor
+    from .pipeline_davihd import VideoHighlightDetectionPipeline
 
+DEFAULT_MODEL = "davihd-small"  # the name of the model inside this package
+DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / DEFAULT_MODEL
 MODEL_TYPES = ("davihd", *BASELINE_TYPES)
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl")
@@ -59,6 +63,23 @@ def checkpoint_folder(model: str) -> Path:
         path = _from_hub(model, ["*.json", "*.safetensors"])
     _read_kind(path)
     return path
+
+
+def load_pipeline(model: str, device: torch.device) -> VideoHighlightDetectionPipeline:
+    """The pipeline of a checkpoint folder, a Hub id, or the model inside this package.
+
+    Raises ValueError unless all of it fits: see `load_model` and `load_extractor`.
+    """
+    folder = None if model == DEFAULT_MODEL else checkpoint_folder(model)  # before what is slow to import
+    from transformers import logging
+
+    from . import VideoHighlightDetectionPipeline
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    folder = folder or DEFAULT_CHECKPOINT
+    extractor = load_extractor(folder)
+    return VideoHighlightDetectionPipeline(load_model(folder), feature_extractor=extractor, device=device)
 
 
 def load_model(folder: Path) -> PreTrainedModel:
@@ -303,9 +324,12 @@ def _from_hub(model: str, files: list[str]) -> Path:
 
 
 __all__ = [
+    "DEFAULT_CHECKPOINT",
+    "DEFAULT_MODEL",
     "check_checkpoint",
     "checkpoint_folder",
     "load_extractor",
     "load_model",
+    "load_pipeline",
     "not_finite",
 ]

@@ -1,7 +1,5 @@
 """Makes transformers' Auto classes and `pipeline(...)` know our models, without a trust flag."""
 
-from pathlib import Path
-
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
 from transformers.pipelines import PIPELINE_REGISTRY
 
@@ -15,8 +13,6 @@ from .configuration_davihd import DAViHDConfig
 from .feature_extraction_davihd import DAViHDFeatureExtractor
 from .modeling_davihd import DAViHDModel
 from .pipeline_davihd import VideoHighlightDetectionPipeline
-
-DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "davihd-small"
 
 # `save_pretrained` then writes the code too, for machines without this package.
 DAViHDConfig.register_for_auto_class()

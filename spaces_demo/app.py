@@ -13,7 +13,7 @@ from handlers import Space, nothing
 from limits import Limits
 from scoring import listen_for_damage
 
-from modeling_davihd.cli import DEFAULT_MODEL
+from modeling_davihd.loading import DEFAULT_MODEL
 
 HERE = Path(__file__).parent
 SAMPLE = HERE / "sample.mp4"

@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import validate_repo_id
 
 from modeling_davihd import VideoHighlightDetectionPipeline
-from modeling_davihd.cli import DEFAULT_MODEL, load_pipeline
+from modeling_davihd.loading import DEFAULT_MODEL, load_pipeline
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SUFFIXES = (".json", ".safetensors")  # of a model's files: nothing that could be executed

@@ -26,15 +26,13 @@ from tqdm import tqdm
 
 from datasets_scripts.building.card import dataset_card
 from datasets_scripts.building.crash_record import BEGUN, Deaths
+from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from datasets_scripts.building.extraction import (
     NUM_MEL_BINS,
-    DatasetError,
     Encoders,
     Extractor,
     Given,
     Settings,
-    UnusableVideo,
-    UsageError,
     check_weights,
     settings_from,
 )
@@ -409,12 +407,9 @@ def _say(message: str) -> None:
 
 
 __all__ = [
-    "DatasetError",
     "Given",
     "Report",
     "Settings",
-    "UnusableVideo",
-    "UsageError",
     "Video",
     "add_extraction_arguments",
     "build_dataset",

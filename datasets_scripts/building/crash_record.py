@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from types import TracebackType
 
-from datasets_scripts.building.extraction import UnusableVideo
+from datasets_scripts.building.errors import UnusableVideo
 from datasets_scripts.building.shards import write_text
 
 MOST = 3

@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from datasets_scripts.building.batches import SEGMENTS, Batches, Result
+from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from datasets_scripts.building.sources import file_print
 from datasets_scripts.building.stopwatch import Stages
 from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES, FrozenBackbone
@@ -43,18 +44,6 @@ CHUNK_SECONDS = 30
 STAGES = {"visual_features": "visual encoder", "semantic_features": "semantic encoder"}
 
 Arrays = dict[str, np.ndarray]
-
-
-class DatasetError(ValueError):
-    """The dataset cannot be built as asked; the message is one sentence naming the video or the file."""
-
-
-class UsageError(DatasetError):
-    """The command line asks for something impossible; the message is one sentence."""
-
-
-class UnusableVideo(ValueError):
-    """One video cannot be used; it goes to missing.json with this message as the reason."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from datasets_scripts.building.builder import Shard
-from datasets_scripts.building.extraction import DatasetError
+from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.rows import Video, check_labels
 from datasets_scripts.building.sources import missing_package, place_of
 from datasets_scripts.building.splits import SPLITS

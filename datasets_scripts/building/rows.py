@@ -11,15 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from datasets_scripts.building.extraction import (
-    Arrays,
-    DatasetError,
-    Extractor,
-    Film,
-    Settings,
-    UnusableVideo,
-    seconds_of_frames,
-)
+from datasets_scripts.building.errors import DatasetError, UnusableVideo
+from datasets_scripts.building.extraction import Arrays, Extractor, Film, Settings, seconds_of_frames
 from datasets_scripts.building.sources import Media, file_print, local_copy
 from datasets_scripts.building.splits import SPLITS
 

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_scripts.building.extraction import DatasetError
+from datasets_scripts.building.errors import DatasetError
 
 KEY = b"davihd"  # of the note in a shard's metadata
 NAME = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}\.parquet")

@@ -83,7 +83,7 @@ def _span(facts: list[tuple], which: int) -> int:
 
 
 def small_pipeline() -> VideoHighlightDetectionPipeline:
-    from modeling_davihd.cli import load_pipeline
+    from modeling_davihd.loading import load_pipeline
 
     return load_pipeline(str(DEFAULT_CHECKPOINT), torch.device("cpu"))
 

@@ -19,8 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from films import film_with_sound, tone, truncate
-from test_builder import contents
-from test_sources import Broken
+from stores import Broken, contents
 from tqdm import tqdm
 
 from datasets_scripts import extract

@@ -12,7 +12,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import datasets
 from films import film_with_sound, tone
 
-from datasets_scripts.building.builder import DatasetError, UsageError
+from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.video_folder import (
     deal_out,
     find_videos,

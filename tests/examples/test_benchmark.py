@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from test_modeling_davihd import random_inputs, tiny_model
+from tiny_models import random_inputs, tiny_model
 
 from examples import benchmark
 from examples.benchmarking import textbook

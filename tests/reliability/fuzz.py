@@ -89,7 +89,7 @@ class Child:
         from tiny_data import CONFIG
 
         from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
-        from modeling_davihd.cli import load_pipeline
+        from modeling_davihd.loading import load_pipeline
         from modeling_davihd.pipeline_davihd import VideoHighlightDetectionPipeline
 
         torch.manual_seed(0)

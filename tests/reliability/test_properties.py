@@ -15,7 +15,7 @@ import torch
 from films import film_with_sound, make_film, tone
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from test_modeling_davihd import TINY, one_video, random_inputs, tiny_model
+from tiny_models import TINY, one_video, random_inputs, tiny_model
 
 from modeling_davihd import DAViHDFeatureExtractor, modeling_davihd
 from modeling_davihd.feature_extraction_davihd import LogMelStream

@@ -27,6 +27,7 @@ from gradio_client.utils import QueueError
 from paths import ROOT
 
 from modeling_davihd import cli
+from modeling_davihd.loading import DEFAULT_MODEL, load_pipeline
 
 sys.path.append(str(ROOT / "spaces_demo"))  # a Space's files import each other as a program's do
 
@@ -70,7 +71,7 @@ FORMATS = ("json", "csv", "png", "mp4", "clips", "edl", "otio")
 
 def highlight_all(films: Path, out: Path, count: int, after_each=lambda: None, formats=FORMATS) -> int:
     """The command's work on that many films in this process; how many were refused."""
-    detect, refused = cli.load_pipeline(cli.DEFAULT_MODEL, cli._device("cpu")), 0
+    detect, refused = load_pipeline(DEFAULT_MODEL, cli._device("cpu")), 0
     options = SimpleNamespace(min_length=2, max_length=30, top_k=None, duration=None, model="davihd-small")
     options.output_dir, options.formats, options.limit = out, formats, []
     paths = sorted(films.iterdir())

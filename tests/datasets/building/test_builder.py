@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import hashlib
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ import pytest
 import torch
 import yaml
 from paths import ROOT
+from stores import contents
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -24,16 +24,8 @@ import pyarrow.parquet as pq
 from films import film_with_sound, make_film, tone, truncate
 
 from datasets_scripts.building import builder, extraction
-from datasets_scripts.building.builder import (
-    DatasetError,
-    Given,
-    Settings,
-    UnusableVideo,
-    UsageError,
-    Video,
-    build_dataset,
-    run_command,
-)
+from datasets_scripts.building.builder import Given, Settings, Video, build_dataset, run_command
+from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from modeling_davihd import DAViHDFeatureExtractor
 from modeling_davihd.backbones_davihd import (
     SEMANTIC_BACKBONES,
@@ -74,12 +66,6 @@ def build(out: Path, videos: list[Video], settings: Settings = HEARING, **change
 
 def load(out: Path, tmp_path: Path):
     return datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
-
-
-def contents(out: Path) -> dict[str, str]:
-    """SHA-256 of every file."""
-    files = sorted(path for path in out.rglob("*") if path.is_file())
-    return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def facts(out: Path, name: str = "extraction.json"):
@@ -192,7 +178,7 @@ def test_an_interrupted_build_goes_on_to_the_same_bytes(tmp_path, monkeypatch, f
 
 KILLED = """
 import os, signal, sys
-sys.path[:0] = sys.argv[1:3]
+sys.path[:0] = sys.argv[1:4]
 from pathlib import Path
 from datasets_scripts.building import builder
 from test_builder import build, seven
@@ -202,14 +188,15 @@ def row_of(video, *rest):
         os.kill(os.getpid(), signal.SIGKILL)
     return make(video, *rest)
 builder.row_of = row_of
-build(Path(sys.argv[3]), seven())
+build(Path(sys.argv[4]), seven())
 """
 
 
 def test_a_killed_build_goes_on_to_the_same_bytes(tmp_path):
     build(tmp_path / "undisturbed", seven())
     out = tmp_path / "out"
-    command = [sys.executable, "-c", KILLED, str(ROOT), str(ROOT / "tests" / "support"), str(out)]
+    folders = [str(ROOT), str(ROOT / "tests" / "support"), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", KILLED, *folders, str(out)]
     killed = subprocess.run(command, capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     whole, partial = sorted(path.name for path in (out / "data").iterdir())

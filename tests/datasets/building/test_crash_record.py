@@ -3,7 +3,7 @@
 import pytest
 
 from datasets_scripts.building.crash_record import Deaths
-from datasets_scripts.building.extraction import UnusableVideo
+from datasets_scripts.building.errors import UnusableVideo
 
 
 def die_over(shard, video_id, run="one"):

@@ -10,7 +10,7 @@ import pytest
 
 from datasets_scripts.building import manifest
 from datasets_scripts.building.builder import plan_shards
-from datasets_scripts.building.extraction import DatasetError
+from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
 
 COLUMNS = {

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from films import film_with_sound, make_film, tone, truncate
-from test_builder import contents
+from stores import contents
 
 from examples.benchmarking.films import film_of
 

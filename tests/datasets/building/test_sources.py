@@ -4,6 +4,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from stores import Broken
 
 from datasets_scripts.building.sources import UNREACHABLE, file_print, local_copy, missing_package, place_of
 
@@ -14,17 +15,6 @@ def memory():
     files.pipe("/films/a.mp4", bytes(range(256)) * 1000)
     yield files
     files.rm("/films", recursive=True)
-
-
-class Broken(fsspec.AbstractFileSystem):
-    """A store that does not answer."""
-
-    protocol = "broken"
-
-    def _open(self, path, **_):
-        raise RuntimeError("503 Slow down")
-
-    get_file = _open
 
 
 @pytest.fixture

@@ -1,0 +1,13 @@
+"""What can go wrong with a dataset; apart, since an exception must not cost the import of every encoder."""
+
+
+class DatasetError(ValueError):
+    """The dataset cannot be built as asked; the message is one sentence naming the video or the file."""
+
+
+class UsageError(DatasetError):
+    """The command line asks for something impossible; the message is one sentence."""
+
+
+class UnusableVideo(ValueError):
+    """One video cannot be used; it goes to missing.json with this message as the reason."""

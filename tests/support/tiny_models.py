@@ -1,0 +1,50 @@
+"""A small DAViHD network, and made-up inputs for it."""
+
+import torch
+
+from modeling_davihd import DAViHDConfig, DAViHDModel, modeling_davihd
+
+TINY = {
+    "visual_dim": 16,
+    "semantic_dim": 32,
+    "dynamics_dim": 32,
+    "dynamics_channels": [4, 8, 8, 8, 12, 8],
+    "score_hidden_dim": 8,
+}
+
+
+def tiny_model(**changes) -> DAViHDModel:
+    """A small network whose batch norms have seen something, so that padding would show."""
+    torch.manual_seed(0)
+    if changes.get("log_mel_rate") == 1:
+        changes = {"dynamics_time_pooling": [2, 2, 1, 1, 1, 1]} | changes
+    model = DAViHDModel(DAViHDConfig(**(TINY | changes))).eval()
+    for module in model.modules():
+        if isinstance(module, modeling_davihd.DAViHDBatchNorm):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return model
+
+
+def random_inputs(config: DAViHDConfig, lengths: list[int], padding: float = float("nan")) -> dict:
+    generator = torch.Generator().manual_seed(1)
+    batch, segments = len(lengths), max(lengths)
+    inputs = {
+        "visual_features": torch.randn(batch, segments, config.visual_dim, generator=generator),
+        "semantic_features": torch.randn(batch, segments, config.semantic_dim, generator=generator),
+        "log_mel": torch.randn(
+            batch, config.num_mel_bins, config.log_mel_frames(segments), generator=generator
+        ),
+        "attention_mask": (torch.arange(segments) < torch.tensor(lengths)[:, None]).long(),
+        "labels": torch.rand(batch, segments, generator=generator),
+    }
+    for row, length in enumerate(lengths):
+        for name in ("visual_features", "semantic_features", "labels"):
+            inputs[name][row, length:] = padding
+        inputs["log_mel"][row, :, config.log_mel_frames(length) :] = padding
+    return inputs
+
+
+def one_video(inputs: dict, config: DAViHDConfig, row: int, length: int) -> dict:
+    alone = {name: inputs[name][row : row + 1, :length] for name in ("visual_features", "semantic_features")}
+    return alone | {"log_mel": inputs["log_mel"][row : row + 1, :, : config.log_mel_frames(length)]}
