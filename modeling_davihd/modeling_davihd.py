@@ -9,6 +9,7 @@ scores alone. What acts on one segment at a time acts on rows: the N real segmen
 (B, T, D) where nothing is padded.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -26,8 +27,9 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from .backbones_davihd import FrozenBackbone, build_semantic_backbone, build_visual_backbone
+from .backbones_davihd import FrozenBackbone, build_backbone
 from .configuration_davihd import DAViHDConfig
+from .streams_davihd import STREAMS, Stream
 
 # Elements of one convolution window outside training: long videos pass through in pieces of about that.
 _WINDOW_ELEMENTS = 2**19
@@ -951,13 +953,14 @@ class DAViHDAudioFusion(nn.Module):
 
     def __init__(self, config: DAViHDConfig):
         super().__init__()
+        width, streams = config.audio_width, len(config.audio_streams)
         concat = config.fusion_operation == "concat"
-        self.projection = nn.Linear(2 * config.audio_width, config.audio_width) if concat else None
+        self.projection = nn.Linear(streams * width, width) if concat else None
 
-    def forward(self, semantic: torch.Tensor, dynamics: torch.Tensor) -> torch.Tensor:
+    def forward(self, *streams: torch.Tensor) -> torch.Tensor:
         if self.projection is None:
-            return semantic * dynamics
-        return self.projection(torch.cat((semantic, dynamics), -1))
+            return functools.reduce(torch.mul, streams)
+        return self.projection(torch.cat(streams, -1))
 
 
 class DAViHDCrossAttention(nn.Module):
@@ -1009,6 +1012,7 @@ class DAViHDPreTrainedModel(PreTrainedModel):
     main_input_name = "log_mel"
     input_modalities = ("video", "audio")
     supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False  # `forward` takes further streams by keyword, and nothing for the loss
     _no_split_modules = ["DAViHDSelfAttentionEncoder", "DAViHDDynamicsBlocks", "DAViHDDynamicsLayer"]
     _supports_sdpa = True
 
@@ -1032,55 +1036,63 @@ class DAViHDPreTrainedModel(PreTrainedModel):
 
     def _build_backbones(self):
         """The frozen encoders that the config names, of streams that the model reads."""
-        config = self.config
-        if "visual" in config.modalities and config.visual_backbone is not None:
-            self.visual_backbone = build_visual_backbone(config.visual_backbone, config.visual_dim)
-        if "semantic" in config.modalities and config.semantic_backbone is not None:
-            self.semantic_backbone = build_semantic_backbone(config.semantic_backbone)
+        for stream in self.config.feature_streams:
+            if (name := self.config.stream_backbone(stream)) is not None:
+                backbone = build_backbone(stream.name, name, self.config.stream_dim(stream))
+                setattr(self, stream.backbone_field, backbone)
 
     def get_visual_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Frozen visual backbone alone: pixel_values (B, T, P, 3, H, W) -> (B, T, D_v), P frames a segment.
 
         Raises ValueError if the config names no visual backbone or the shape does not fit it.
         """
-        return self._run_backbone("visual_backbone", "pixel_values", pixel_values)
+        return self.encode_raw(STREAMS["visual"], pixel_values)
 
     def get_semantic_features(self, waveform: torch.Tensor) -> torch.Tensor:
         """Frozen semantic backbone alone: 16 kHz waveform (B, T, 16000) -> (B, T, D_s).
 
         Raises ValueError if the config names no semantic backbone or the shape does not fit it.
         """
-        return self._run_backbone("semantic_backbone", "waveform", waveform)
+        return self.encode_raw(STREAMS["semantic"], waveform)
 
-    def _run_backbone(self, name: str, argument: str, values: torch.Tensor) -> torch.Tensor:
-        backbone = getattr(self, name, None)
+    def encode_raw(self, stream: Stream, values: torch.Tensor) -> torch.Tensor:
+        """A stream's frozen backbone alone: its raw input (B, T, ...) -> features (B, T, D).
+
+        Raises ValueError if the config names no backbone for it or the shape does not fit.
+        """
+        backbone = getattr(self, stream.backbone_field, None)
         if backbone is None:
-            raise ValueError(f"`{argument}` needs a frozen encoder, but this model's config has no `{name}`.")
-        check_shape(argument, values, (None, None, *backbone.input_shape))
+            raise ValueError(
+                f"`{stream.raw or stream.column}` needs a frozen encoder, but this model's config has no "
+                f"`{stream.backbone_field}`."
+            )
+        check_shape(stream.raw, values, (None, None, *backbone.input_shape))
         return backbone(values.flatten(0, 1)).unflatten(0, values.shape[:2])
 
-    def _stream_inputs(self, visual_features, semantic_features, log_mel, pixel_values, waveform):
-        """The inputs of the streams that the config names; raw ones pass through their backbone."""
-        inputs = {}
-        if "visual" in self.config.modalities:
-            inputs["visual"] = self._features(
-                "visual_features", visual_features, "pixel_values", pixel_values, self.get_visual_features
-            )
-        if "semantic" in self.config.modalities:
-            inputs["semantic"] = self._features(
-                "semantic_features", semantic_features, "waveform", waveform, self.get_semantic_features
-            )
-        if "dynamics" in self.config.modalities:
-            if log_mel is None:
-                raise ValueError(f"`log_mel` is missing; it needs shape (B, {self.config.num_mel_bins}, M).")
-            inputs["dynamics"] = log_mel
-        return inputs
+    def _stream_inputs(self, **given: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        """Of what `forward` was given, by argument: features (B, T, D) and log-Mel (B, F, M) by stream.
 
-    def _features(self, name, features, raw_name, raw, backbone) -> torch.Tensor:
+        Raw inputs pass through their backbone. Raises ValueError for an input that is missing or given twice,
+        and TypeError for one that no stream of the table has.
+        """
+        known = {name for stream in STREAMS.values() for name in (stream.column, stream.raw)}
+        if unknown := sorted(given.keys() - known):
+            raise TypeError(f"{type(self).__name__} got an unexpected input `{unknown[0]}`.")
+        return {stream.name: self._stream_input(stream, given) for stream in self.config.streams}
+
+    def _stream_input(self, stream: Stream, given: dict[str, torch.Tensor | None]) -> torch.Tensor:
+        features, raw = given.get(stream.column), given.get(stream.raw)
+        if stream.raw is None:
+            if features is None:
+                shape = f"(B, {self.config.num_mel_bins}, M)" if stream.spectrogram else "(B, T, D)"
+                raise ValueError(f"`{stream.column}` is missing; it needs shape {shape}.")
+            return features
         if (features is None) == (raw is None):
             found = "missing, and so is" if features is None else "given together with"
-            raise ValueError(f"`{name}` is {found} `{raw_name}`; the model needs exactly one of them.")
-        return backbone(raw) if features is None else features
+            raise ValueError(
+                f"`{stream.column}` is {found} `{stream.raw}`; the model needs exactly one of them."
+            )
+        return self.encode_raw(stream, raw) if features is None else features
 
 
 class DAViHDModel(DAViHDPreTrainedModel):
@@ -1092,35 +1104,31 @@ class DAViHDModel(DAViHDPreTrainedModel):
     def __init__(self, config: DAViHDConfig):
         super().__init__(config)
         self._build_backbones()
-        visual, audio = "visual" in config.modalities, set(config.modalities) - {"visual"}
-        if visual:
-            self._build_visual(config)
-        if "semantic" in audio:
-            self._build_semantic(config)
-        if "dynamics" in audio:
-            self.dynamics_encoder = DAViHDDynamicsEncoder(config)
-        if len(audio) == 2:
+        for stream in config.streams:
+            self._build_stream(config, stream)
+        hears = bool(config.audio_streams)
+        if len(config.audio_streams) > 1:
             self.audio_fusion = DAViHDAudioFusion(config)
-        if audio and config.fusion_placement == "late":
+        if hears and config.fusion_placement == "late":
             self.audio_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
-        width = config.visual_width * visual + config.audio_width * bool(audio)
-        if visual and audio:
+        width = config.visual_width * config.sees + config.audio_width * hears
+        if config.sees and hears:
             self.cross_visual_to_audio = DAViHDCrossAttention(config, config.visual_width, config.audio_width)
             self.cross_audio_to_visual = DAViHDCrossAttention(config, config.audio_width, config.visual_width)
             width *= 2
         self.score_head = DAViHDScoreHead(config, width)
         self.post_init()
 
-    def _build_visual(self, config: DAViHDConfig):
+    def _build_stream(self, config: DAViHDConfig, stream: Stream):
+        """`visual_projection` and `visual_encoder`, say; late fusion encodes the sound once it is fused."""
+        if stream.spectrogram:
+            self.dynamics_encoder = DAViHDDynamicsEncoder(config)
+            return
+        width = config.stream_width(stream)
         if config.projection_dim is not None:
-            self.visual_projection = nn.Linear(config.visual_dim, config.projection_dim)
-        self.visual_encoder = DAViHDSelfAttentionEncoder(config, config.visual_width)
-
-    def _build_semantic(self, config: DAViHDConfig):
-        if config.projection_dim is not None:
-            self.semantic_projection = nn.Linear(config.semantic_dim, config.projection_dim)
-        if config.fusion_placement == "early":
-            self.semantic_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
+            setattr(self, f"{stream.name}_projection", nn.Linear(config.stream_dim(stream), width))
+        if stream.sees or config.fusion_placement == "early":
+            setattr(self, f"{stream.name}_encoder", DAViHDSelfAttentionEncoder(config, width))
 
     @can_return_tuple
     def forward(
@@ -1134,6 +1142,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
         waveform: torch.Tensor | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
+        **others: torch.Tensor | None,
     ) -> DAViHDOutput:
         r"""
         visual_features (`torch.Tensor` of shape `(B, T, D_v)`, *optional*):
@@ -1148,27 +1157,33 @@ class DAViHDModel(DAViHDPreTrainedModel):
             1 at real segments, 0 at padding, which is at the end.
         labels (`torch.Tensor` of shape `(B, T)`, *optional*):
             Ground-truth scores in [0, 1]; read at real segments only.
+        others (`torch.Tensor`, *optional*):
+            Inputs of further streams of the table `STREAMS`, by their column.
 
         Raises ValueError, naming the argument, the shape it has and the shape it needs, if an input that the
         config's `modalities` call for is missing or misshapen.
         """
-        inputs = self._stream_inputs(visual_features, semantic_features, log_mel, pixel_values, waveform)
+        inputs = self._stream_inputs(
+            visual_features=visual_features,
+            semantic_features=semantic_features,
+            log_mel=log_mel,
+            pixel_values=pixel_values,
+            waveform=waveform,
+            **others,
+        )
         count = self._check_inputs(inputs, attention_mask, labels)
         segments = SegmentRows(segment_mask(attention_mask))
         output_attentions = bool(output_attentions)
-        visual, audio, attentions = None, None, {}
-        if "visual" in inputs:
-            visual, attentions["visual_attentions"] = self._encode_visual(
-                inputs["visual"], segments, output_attentions
-            )
-        if inputs.keys() - {"visual"}:
-            audio = self._encode_audio(inputs, segments, count, output_attentions, attentions)
+        attentions: dict[str, torch.Tensor | tuple[torch.Tensor, ...] | None] = {}
+        visual = self._encode_visual(inputs, segments, output_attentions, attentions)
+        audio = self._encode_audio(inputs, segments, count, output_attentions, attentions)
         joint = self._join(visual, audio, segments, output_attentions, attentions)
         scores = self.score_head(joint)[..., 0].sigmoid()
         # Mean squared error over the real segments of the batch (Eq. 5).
         loss = None if labels is None else mean_squared_error(scores, segments.gather(labels))
         scores = segments.scatter(scores)
-        return DAViHDOutput(loss=loss, scores=scores, **(attentions if output_attentions else {}))
+        kept = DAViHDOutput.__dataclass_fields__.keys() & attentions.keys() if output_attentions else ()
+        return DAViHDOutput(loss=loss, scores=scores, **{name: attentions[name] for name in kept})
 
     def get_velocity_attention(
         self, log_mel: torch.Tensor, attention_mask: torch.Tensor | None = None
@@ -1191,8 +1206,8 @@ class DAViHDModel(DAViHDPreTrainedModel):
     ) -> int:
         """Raise ValueError where shapes do not fit the config or each other; returns T."""
         config = self.config
-        dims = {"visual_features": config.visual_dim, "semantic_features": config.semantic_dim}
-        features = {f"{name}_features": inputs[name] for name in ("visual", "semantic") if name in inputs}
+        features = {stream.column: inputs[stream.name] for stream in config.feature_streams}
+        dims = {stream.column: config.stream_dim(stream) for stream in config.feature_streams}
         per_segment = {"attention_mask": attention_mask, "labels": labels}
         per_segment = {name: tensor for name, tensor in per_segment.items() if tensor is not None}
         for name, tensor in features.items():
@@ -1216,28 +1231,60 @@ class DAViHDModel(DAViHDPreTrainedModel):
             check_shape(name, tensor, (batch, segments))
         return segments
 
-    def _encode_visual(self, features, segments, output_attentions):
-        features = segments.gather(features)
-        if self.config.projection_dim is not None:
-            features = self.visual_projection(features)
-        return self.visual_encoder(features, segments, output_attentions)
+    def _encode_visual(
+        self,
+        inputs: dict[str, torch.Tensor],
+        segments: SegmentRows,
+        output_attentions: bool,
+        attentions: dict,
+    ) -> torch.Tensor | None:
+        """Visual encoder (Section 2.1): rows of D_v, or None without a picture. Records into `attentions`."""
+        for stream in self.config.feature_streams:
+            if stream.sees:
+                return self._encode_features(stream, inputs, segments, output_attentions, attentions)
+        return None
 
-    def _encode_audio(self, inputs, segments, count, output_attentions, attentions) -> torch.Tensor:
-        """Dual-pathway audio encoder and fusion (Section 2.2): rows of D_a. Records into `attentions`."""
+    def _encode_features(
+        self,
+        stream: Stream,
+        inputs: dict[str, torch.Tensor],
+        segments: SegmentRows,
+        output_attentions: bool,
+        attentions: dict,
+    ) -> torch.Tensor:
+        """Rows of a stream of features, projected and contextualised as far as the config says."""
+        rows = segments.gather(inputs[stream.name])
+        if self.config.projection_dim is not None:
+            rows = getattr(self, f"{stream.name}_projection")(rows)
+        if stream.sees or self.config.fusion_placement == "early":
+            encoder = getattr(self, f"{stream.name}_encoder")
+            rows, attentions[f"{stream.name}_attentions"] = encoder(rows, segments, output_attentions)
+        return rows
+
+    def _encode_audio(
+        self,
+        inputs: dict[str, torch.Tensor],
+        segments: SegmentRows,
+        count: int,
+        output_attentions: bool,
+        attentions: dict,
+    ) -> torch.Tensor | None:
+        """Dual-pathway audio encoder and fusion (Section 2.2): rows of D_a, or None where nothing is heard.
+
+        Records into `attentions`.
+        """
         streams = []
-        if "semantic" in inputs:
-            semantic = segments.gather(inputs["semantic"])
-            if self.config.projection_dim is not None:
-                semantic = self.semantic_projection(semantic)
-            if self.config.fusion_placement == "early":
-                semantic, weights = self.semantic_encoder(semantic, segments, output_attentions)
-                attentions["semantic_attentions"] = weights
-            streams.append(semantic)
-        if "dynamics" in inputs:
-            dynamics, recorded = self.dynamics_encoder(inputs["dynamics"], segments, count, output_attentions)
-            attentions.update(recorded)
-            streams.append(dynamics)
-        audio = self.audio_fusion(*streams) if len(streams) == 2 else streams[0]
+        for stream in self.config.audio_streams:
+            if stream.spectrogram:
+                log_mel = inputs[stream.name]
+                rows, recorded = self.dynamics_encoder(log_mel, segments, count, output_attentions)
+                attentions.update(recorded)
+            else:
+                rows = self._encode_features(stream, inputs, segments, output_attentions, attentions)
+            streams.append(rows)
+        if not streams:
+            return None
+        audio = self.audio_fusion(*streams) if len(streams) > 1 else streams[0]
         if self.config.fusion_placement == "late":
             audio, attentions["fused_attentions"] = self.audio_encoder(audio, segments, output_attentions)
         return audio

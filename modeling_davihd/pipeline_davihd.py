@@ -1,9 +1,10 @@
 """`pipeline("video-highlight-detection")`: a media file of any length in, scores and highlights out."""
 
+import functools
 import math
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
@@ -15,27 +16,22 @@ from tqdm import tqdm
 from transformers import Pipeline
 from transformers.dynamic_module_utils import custom_object_save
 
-from .backbones_davihd import visual_backbone_class
-from .feature_extraction_davihd import DAViHDFeatureExtractor, LogMelStream
+from .feature_stream_davihd import FeatureStream
 from .highlights import clip_highlights, find_highlights
 from .media import (
     DEFAULT_LIMITS,
     DecodingLimits,
-    FrameSampling,
-    MediaChunk,
     MediaError,
     MediaInfo,
     MediaWarning,
     probe,
     stream_segments,
 )
+from .streams_davihd import Stream
 
 # Sound whose largest sample stays below this (-80 dB of full scale) counts as silence.
 _SILENCE = 1e-4
-# A file may lie about its duration: memory for more seconds than that is not taken beforehand.
-_LONGEST_EXPECTED = 6 * 3600
 
-Encoder = Callable[[torch.Tensor], torch.Tensor]
 Item = TypeVar("Item")
 
 
@@ -148,7 +144,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
 
     def _stream(self, info: MediaInfo, limits: DecodingLimits) -> tuple[dict[str, torch.Tensor], float, bool]:
         """One pass over the file: features (a batch of one), duration, and whether there is audible sound."""
-        features = self._feature_stream(info)
+        features = self.feature_stream(info)
         end, audible = 0.0, False
         total = info.duration and round(info.duration)
         with tqdm(total=total, unit="s", disable=None, desc=info.path.name) as progress:
@@ -163,88 +159,22 @@ class VideoHighlightDetectionPipeline(Pipeline):
         batch["attention_mask"] = torch.ones(1, math.ceil(end), dtype=torch.long, device=self.model.device)
         return batch, end, bool(audible)
 
-    def _feature_stream(self, info: MediaInfo) -> "FeatureStream":
-        model, modalities = self.model, self.model.config.modalities
-        if not info.has_audio and "visual" not in modalities:  # hours of silence would be heard for nothing
-            modalities = ()
-        return FeatureStream(
-            self.feature_extractor,
-            visual=self._of_model(model.get_visual_features) if "visual" in modalities else None,
-            semantic=self._of_model(model.get_semantic_features) if "semantic" in modalities else None,
-            log_mel="dynamics" in modalities,
-            duration=info.duration,
-        )
+    def feature_stream(self, info: MediaInfo) -> FeatureStream:
+        """What turns that film's chunks into the model's inputs."""
+        config, encoders = self.model.config, {}
+        if not info.has_audio and not any(stream.sees for stream in config.streams):
+            return FeatureStream(self.feature_extractor)  # hours of silence would be heard for nothing
+        for stream in config.feature_streams:
+            encoders[stream.name] = functools.partial(self._encode, stream)
+        listens = any(stream.spectrogram for stream in config.streams)
+        return FeatureStream(self.feature_extractor, encoders, listens, info.duration)
 
-    def _of_model(self, encode: Encoder) -> Encoder:
-        """An encoder of batches that are on the model's device, as one of segments that may be elsewhere."""
-        return lambda segments: encode(self._to_model(segments)[None])[0]
+    def _encode(self, stream: Stream, segments: torch.Tensor) -> torch.Tensor:
+        """Raw segments (n, ...), wherever they are -> features (n, D) on the model's device."""
+        return self.model.encode_raw(stream, self._to_model(segments)[None])[0]
 
     def _to_model(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(self.model.device, self.model.dtype)
-
-
-class FeatureStream:
-    """The model's inputs of one film from its chunks; pixels and samples become features and are let go.
-
-    visual: normalised pixels (n, P, 3, H, W) -> (n, D_v). semantic: waveform (n, 16000) -> (n, D_s). What is
-    None, or False, is not computed. `duration` in seconds, if known, spares the log-Mel spectrogram from
-    being moved as it grows.
-    """
-
-    def __init__(
-        self,
-        extractor: DAViHDFeatureExtractor,
-        visual: Encoder | None = None,
-        semantic: Encoder | None = None,
-        log_mel: bool = False,
-        duration: float | None = None,
-    ):
-        self.listens = semantic is not None or log_mel
-        self.sampling = None
-        if visual is not None:
-            size = extractor.image_size
-            self.sampling = FrameSampling(extractor.frames_per_segment, size, size)
-        self._extractor, self._encode_frames, self._encode_sound = extractor, visual, semantic
-        self._pieces: dict[str, list[torch.Tensor]] = {}
-        self._log_mel_stream = LogMelStream(extractor) if log_mel else None
-        self._log_mel, self._frames = torch.empty(extractor.num_mel_bins, 0), 0
-        self._expected = math.ceil(extractor.log_mel_rate * min(math.ceil(duration or 60), _LONGEST_EXPECTED))
-
-    @property
-    def wanted(self) -> dict[str, object]:
-        """What `stream_segments` has to decode: if nothing else, sound, which tells the length."""
-        return {"audio": self.listens or self.sampling is None, "frames": self.sampling}
-
-    def add(self, chunk: MediaChunk):
-        """Take the next segments of the film."""
-        if self._encode_frames is not None:
-            pixels = self._extractor.normalise(chunk.frames)
-            self._keep("visual_features", self._encode_frames(pixels))
-        if self._encode_sound is not None:
-            self._keep("semantic_features", self._encode_sound(torch.from_numpy(chunk.waveform)))
-        if self._log_mel_stream is not None:
-            self._keep_log_mel(self._log_mel_stream.add(chunk.waveform))
-
-    def result(self) -> dict[str, torch.Tensor]:
-        """Of those asked for: `visual_features` (T, D_v), `semantic_features` (T, D_s), `log_mel` (F, M)."""
-        features = {name: torch.cat(pieces) for name, pieces in self._pieces.items()}
-        if self._log_mel_stream is not None:
-            self._keep_log_mel(self._log_mel_stream.finish())
-            features["log_mel"] = self._log_mel[:, : self._frames]
-        return features
-
-    def _keep(self, name: str, piece: torch.Tensor):
-        self._pieces.setdefault(name, []).append(piece)
-
-    def _keep_log_mel(self, log_mel: torch.Tensor):
-        """Put frames (F, m) into one block of memory: many small ones would leave gaps between them."""
-        end = self._frames + log_mel.shape[1]
-        if end > self._log_mel.shape[1]:
-            grown = torch.empty(len(log_mel), max(end, self._expected, 3 * self._frames // 2))
-            grown[:, : self._frames] = self._log_mel[:, : self._frames]
-            self._log_mel = grown
-        self._log_mel[:, self._frames : end] = log_mel
-        self._frames = end
 
 
 def one_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
@@ -260,23 +190,4 @@ def one_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
             yield item
 
 
-def feature_extractor_for(
-    visual_backbone: str | None,
-    model_input_names: Sequence[str] = ("pixel_values", "waveform", "log_mel", "attention_mask"),
-    **settings,
-) -> DAViHDFeatureExtractor:
-    """The feature extractor whose pictures fit that visual backbone; without one, it makes no pictures.
-
-    settings: further arguments of the extractor, such as `log_mel_rate`. Raises ValueError for an unknown
-    name.
-    """
-    if visual_backbone is None:
-        names = [name for name in model_input_names if name != "pixel_values"]
-        return DAViHDFeatureExtractor(names, **settings)
-    backbone = visual_backbone_class(visual_backbone)
-    fields = ("frames_per_segment", "image_size", "image_mean", "image_std")
-    pictures = {field: getattr(backbone, field) for field in fields}
-    return DAViHDFeatureExtractor(model_input_names, **pictures, **settings)
-
-
-__all__ = ["FeatureStream", "VideoHighlightDetectionPipeline", "feature_extractor_for"]
+__all__ = ["VideoHighlightDetectionPipeline"]

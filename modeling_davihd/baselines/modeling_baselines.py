@@ -86,6 +86,7 @@ class BaselineModel(DAViHDPreTrainedModel):
         waveform: torch.Tensor | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
+        **others: torch.Tensor | None,
     ) -> BaselineOutput:
         r"""
         The arguments are those of `DAViHDModel.forward`; what `config.modalities` does not name is ignored.
@@ -93,7 +94,14 @@ class BaselineModel(DAViHDPreTrainedModel):
         Raises ValueError, naming the argument, the shape it has and the shape it needs, if an input that they
         call for is missing or misshapen.
         """
-        inputs = self._stream_inputs(visual_features, semantic_features, log_mel, pixel_values, waveform)
+        inputs = self._stream_inputs(
+            visual_features=visual_features,
+            semantic_features=semantic_features,
+            log_mel=log_mel,
+            pixel_values=pixel_values,
+            waveform=waveform,
+            **others,
+        )
         batch, count = self._check_inputs(inputs, attention_mask, labels)
         mask = segment_mask(attention_mask)
         lengths = torch.full((batch,), count, device=self.device) if mask is None else mask.sum(1)
@@ -120,8 +128,8 @@ class BaselineModel(DAViHDPreTrainedModel):
         """B and T. Raises ValueError where shapes do not fit the config or each other."""
         batch, count = self._batch_shape(inputs, attention_mask)
         needed = {"attention_mask": (attention_mask, ()), "labels": (labels, ())}
-        for name in ("visual", "semantic"):
-            needed[f"{name}_features"] = (inputs.get(name), (getattr(self.config, f"{name}_dim", None),))
+        for stream in self.config.feature_streams:
+            needed[stream.column] = (inputs[stream.name], (self.config.stream_dim(stream),))
         for name, (tensor, width) in needed.items():
             if tensor is not None:
                 check_shape(name, tensor, (batch, count, *width))
@@ -134,11 +142,10 @@ class BaselineModel(DAViHDPreTrainedModel):
         self, inputs: dict[str, torch.Tensor], attention_mask: torch.Tensor | None
     ) -> tuple[int, int]:
         """B and T as the first input of those that have them says."""
-        for name in ("visual", "semantic"):
-            if name in inputs:
-                width = getattr(self.config, f"{name}_dim")
-                check_shape(f"{name}_features", inputs[name], (None, None, width))
-                return tuple(inputs[name].shape[:2])
+        for stream in self.config.feature_streams[:1]:
+            features = inputs[stream.name]
+            check_shape(stream.column, features, (None, None, self.config.stream_dim(stream)))
+            return tuple(features.shape[:2])
         if attention_mask is not None:
             check_shape("attention_mask", attention_mask, (None, None))
             return tuple(attention_mask.shape)
