@@ -37,14 +37,15 @@ from datasets_scripts.building.builder import (
     Given,
     Settings,
     Video,
-    add_extraction_arguments,
     build_dataset,
     file_print,
     run_command,
     settings_from,
 )
 from datasets_scripts.building.errors import DatasetError, UnusableVideo
+from datasets_scripts.building.options import add_extraction_arguments, name_encoders
 from datasets_scripts.tvsum import find_media
+from modeling_davihd.conversion import EncoderChoice
 
 SPLITS = {"train_keys": "train", "val_keys": "validation", "test_keys": "test"}
 RGB_WIDTH = 1024
@@ -402,15 +403,16 @@ def build(options: argparse.Namespace) -> int:
     """What the command line does."""
     metadata, splits = read_metadata(options.metadata), read_splits(options.splits)
     entries = read_entries(options.annotations)
-    settings = settings_from(options) if options.videos else Settings(log_mel_rate=None)
+    settings = settings_from(options) if options.videos else Settings(log_mel=None)
     youtube8m = stored = None
     if options.youtube8m:
         youtube8m = YouTube8M(options.youtube8m, {row["random_id"] for row in metadata.values()})
-    elif settings.visual_backbone is None:
+    elif "visual" not in settings.encoders:
         stored = any(entries[name].has_features for name in splits if name in entries)
     if youtube8m or stored:
         given = {"visual_features": Given(RGB_WIDTH, "YouTube-8M")}
-        settings = dataclasses.replace(settings, visual_backbone="inception_v3", given=given)
+        encoders = {"visual": EncoderChoice("inception_v3"), **settings.encoders}
+        settings = dataclasses.replace(settings, encoders=encoders, given=given)
     media = find_media(options.videos) if options.videos else None
     source = Source(options.annotations, bool(stored), youtube8m, media)
     videos, missing = plan(entries, splits, metadata, source)
@@ -438,7 +440,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--videos", type=Path, metavar="DIR", help="videos, named by YouTube id or video_id")
     add_extraction_arguments(parser)
     options = parser.parse_args(arguments)
-    if not options.videos and {options.visual_backbone, options.semantic_backbone} != {"none"}:
+    if not options.videos and name_encoders(options):
         parser.error("features are computed from videos, so a backbone needs --videos DIR")
     if options.youtube8m and options.visual_backbone != "none":
         parser.error("--youtube8m brings the visual features, so --visual-backbone has nothing to do")

@@ -55,7 +55,7 @@ def build(options: argparse.Namespace) -> int:
     """What `--out` does."""
     settings = settings_from(options)
     duration = SECONDS if options.duration is None else options.duration
-    if settings.visual_backbone and not options.render:
+    if settings.backbone("visual") and not options.render:
         raise UsageError("--visual-backbone needs --render: without films there is no picture.")
     if not 3 <= options.videos <= SEEDS:
         raise UsageError(f"--videos is {options.videos}; three splits need at least 3, and at most {SEEDS}.")

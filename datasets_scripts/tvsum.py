@@ -35,12 +35,12 @@ if __package__ in (None, ""):
 from datasets_scripts.building.builder import (
     Settings,
     Video,
-    add_extraction_arguments,
     build_dataset,
     run_command,
     settings_from,
 )
 from datasets_scripts.building.errors import DatasetError
+from datasets_scripts.building.options import add_extraction_arguments, name_encoders
 from datasets_scripts.video_folder import SUFFIXES
 
 SOUND_SUFFIXES = (".m4a", ".aac", ".mp3", ".opus", ".ogg", ".wav", ".flac")
@@ -326,7 +326,7 @@ def build(options: argparse.Namespace) -> int:
     if options.videos:
         settings, media = settings_from(options), find_media(options.videos)
     else:
-        settings, media = Settings(log_mel_rate=None), None
+        settings, media = Settings(log_mel=None), None
     videos, missing = plan(films, media)
     if not videos:
         raise DatasetError(
@@ -350,8 +350,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the dataset")
     add_extraction_arguments(parser)
     options = parser.parse_args(arguments)
-    backbones = (options.visual_backbone, options.semantic_backbone)
-    if not options.videos and set(backbones) != {"none"}:
+    if not options.videos and name_encoders(options):
         parser.error("features are computed from films, so a backbone needs --videos DIR")
     return run_command(lambda: build(options), parser.prog)
 

@@ -13,6 +13,7 @@ is to know of it, and a row there.
 import functools
 import itertools
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,11 @@ class FrozenBackbone(nn.Module):
 
     def encode(self, inputs: Tensor) -> Tensor:
         raise NotImplementedError
+
+    @classmethod
+    def dim_of(cls, state: Mapping[str, Tensor]) -> int:
+        """Width of the features that these weights, under the names of this class, give."""
+        return cls.dim
 
     def freeze(self) -> None:
         """Draw the weights, then keep transformers' `post_init` from drawing them again."""
@@ -124,6 +130,10 @@ class InceptionV3Backbone(FrozenBackbone):
         self.register_buffer("projection", torch.empty(dim, INCEPTION_FEATURES))
         self.register_buffer("scale", torch.empty(dim))
         self.freeze()
+
+    @classmethod
+    def dim_of(cls, state: Mapping[str, Tensor]) -> int:
+        return len(state["projection"])
 
     def reset_parameters(self) -> None:
         super().reset_parameters()

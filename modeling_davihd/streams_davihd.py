@@ -18,6 +18,15 @@ N_FFT = 2048  # samples of a window
 
 
 @dataclass(frozen=True)
+class LogMel:
+    """What can be chosen of the log-Mel spectrogram: frames a second, bins, and samples of a window."""
+
+    rate: float = FULL_LOG_MEL_RATE
+    num_mel_bins: int = NUM_MEL_BINS
+    n_fft: int = N_FFT
+
+
+@dataclass(frozen=True)
 class Stream:
     """One of the streams that a model reads; `modalities` of a configuration names them.
 
@@ -69,4 +78,4 @@ def feature_streams(modalities: Iterable[str] | None = None) -> list[Stream]:
     return [stream for stream in streams_of(chosen) if not stream.spectrogram]
 
 
-__all__ = ["STREAMS", "Stream", "feature_streams", "streams_of"]
+__all__ = ["STREAMS", "LogMel", "Stream", "feature_streams", "streams_of"]

@@ -116,9 +116,11 @@ def _everywhere(ray: ModuleType, settings: Settings, cluster: Cluster) -> Settin
     gpus = ray.cluster_resources().get("GPU", 0)
     if cluster.device == "cuda" and not gpus:
         raise UsageError("--device is cuda, but the cluster has no GPU.")
-    files = ("visual_weights", "semantic_weights", "visual_pca")
-    paths = {name: path.resolve() for name in files if (path := getattr(settings, name))}
-    return replace(settings, device=cluster.device or ("cuda" if gpus else "cpu"), **paths)
+    encoders = {
+        name: replace(one, weights=one.weights and one.weights.resolve(), pca=one.pca and one.pca.resolve())
+        for name, one in settings.encoders.items()
+    }
+    return replace(settings, device=cluster.device or ("cuda" if gpus else "cpu"), encoders=encoders)
 
 
 def _dataset(
@@ -189,7 +191,7 @@ class EncoderActor:
         self._settings, self._loaded = settings, None
 
     def widths(self) -> dict[str, int]:
-        """Of the columns it makes. Loads the weights; raises DatasetError for wrong ones."""
+        """Of the streams it encodes. Loads the weights; raises DatasetError for wrong ones."""
         self._loaded = self._loaded or Encoders(self._settings)
         return self._loaded.widths
 
@@ -228,7 +230,7 @@ def _encoders(ray: ModuleType, settings: Settings, count: int | None) -> RemoteE
     """The encoder actors, each with its share of a GPU; None where backbones run in the workers."""
     gpus = int(ray.cluster_resources().get("GPU", 0)) if settings.device == "cuda" else 0
     count = count or gpus
-    if count == 0 or not {"visual_features", "semantic_features"} & set(settings.computed):
+    if count == 0 or not settings.encoded:
         return None
     share = 1 / math.ceil(count / gpus) if gpus else 0
     kind = ray.remote(num_cpus=0, num_gpus=share, max_restarts=-1)(EncoderActor)

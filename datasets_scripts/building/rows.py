@@ -12,9 +12,10 @@ from typing import Literal
 import numpy as np
 
 from datasets_scripts.building.errors import DatasetError, UnusableVideo
-from datasets_scripts.building.extraction import Arrays, Extractor, Film, Settings, seconds_of_frames
+from datasets_scripts.building.extraction import Arrays, Extractor, Film, Settings
 from datasets_scripts.building.sources import Media, file_print, local_copy
 from datasets_scripts.building.splits import SPLITS
+from modeling_davihd.streams_davihd import STREAMS
 
 EXTRA_DIMENSIONS = {"folds": 1, "user_scores": 2, "change_points": 2, "gt_summary": 1}
 PER_SECOND = ("user_scores", "gt_summary")
@@ -31,7 +32,7 @@ class Video:
     duration: seconds, where known without the media.
     media: film or sound file, or its URL, to compute features of. sound: makes (n,) 16 kHz mono samples
         instead.
-    given: brings the arrays of `Settings.given`, (T, width) each ((M, 128) for log_mel); called once, when
+    given: brings the arrays of `Settings.given`, (T, width) each ((M, F) for log_mel); called once, when
         the video's shard is built. May raise UnusableVideo.
     identity: what functions among these depend on besides the video's id (a file's hash, a seed); part of the
         fingerprint, as a function has none.
@@ -71,7 +72,8 @@ def _check_sources(video: Video, settings: Settings) -> None:
         raise DatasetError(f"{video.video_id}: its split is {video.split!r}; {', '.join(SPLITS)} are known.")
     if settings.given and video.given is None:
         raise DatasetError(f"{video.video_id}: nothing brings its {', '.join(settings.given)}.")
-    source = video.media or (None if "visual_features" in settings.computed else video.sound)
+    seeing = any(STREAMS[name].sees for name in settings.encoded)
+    source = video.media or (None if seeing else video.sound)
     if settings.computed and source is None:
         raise DatasetError(f"{video.video_id}: there is no file to compute {settings.computed[0]} of.")
 
@@ -137,7 +139,8 @@ def decoded(video: Video, extractor: Extractor) -> Decoded:
 
 def row_of(video: Video, parts: Decoded, extractor: Extractor, mismatched: Mismatched) -> dict[str, object]:
     """The columns of one video, all of T seconds. Raises UnusableVideo, or DatasetError naming the video."""
-    film, labels, rate = parts.film, parts.labels, extractor.settings.log_mel_rate
+    film, labels, log_mel = parts.film, parts.labels, extractor.settings.log_mel
+    rate = {"log_mel": log_mel.rate} if log_mel else {}  # rows a second; of features, one
     arrays = extractor.features(film) | _given(video, extractor.settings)
     for name, array in arrays.items():
         _check_array(video.video_id, name, array, extractor.widths[name])
@@ -146,10 +149,10 @@ def row_of(video: Video, parts: Decoded, extractor: Extractor, mismatched: Misma
         check_labels(video.video_id, labels)
         lengths = {"labels": len(labels)} | lengths
     for name, array in arrays.items():
-        lengths[name] = seconds_of_frames(len(array), rate) if name == "log_mel" else len(array)
+        lengths[name] = math.floor(len(array) / rate.get(name, 1))
     seconds = _common_seconds(video.video_id, lengths, film.damage, mismatched)
     for name, array in arrays.items():
-        arrays[name] = array[: math.ceil(rate * seconds) if name == "log_mel" else seconds]
+        arrays[name] = array[: math.ceil(rate.get(name, 1) * seconds)]
     extras = {name: _cut_extra(name, value, seconds) for name, value in video.extras.items()}
     facts = {"video_id": video.video_id, "duration": min(film.duration, seconds)}
     if labels is not None:
@@ -167,7 +170,7 @@ def _film(video: Video, extractor: Extractor) -> Film:
             return extractor.film(path)
     if video.sound and extractor.settings.computed:
         return extractor.sound(video.sound())
-    return Film({}, {}, float(len(video.labels)) if video.duration is None else video.duration)
+    return Film(None, {}, float(len(video.labels)) if video.duration is None else video.duration)
 
 
 def _given(video: Video, settings: Settings) -> Arrays:

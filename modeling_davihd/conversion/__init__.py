@@ -14,8 +14,10 @@ from .checkpoints import (
     reference_config,
     strict_rename,
 )
+from .encoders import EncoderChoice, encoder_state, load_encoder
 
 __all__ = [
+    "EncoderChoice",
     "StateDict",
     "convert_csta_state_dict",
     "convert_inception_state_dict",
@@ -24,6 +26,8 @@ __all__ = [
     "convert_reference_state_dict",
     "convert_resnet3d_state_dict",
     "convert_umt_state_dict",
+    "encoder_state",
+    "load_encoder",
     "load_foreign_checkpoint",
     "load_pca",
     "reference_config",
