@@ -58,7 +58,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
     def __init__(self, *arguments, **kwargs):
         """Raises ValueError if the feature extractor does not make what the model reads."""
         super().__init__(*arguments, **kwargs)
-        if "dynamics" in self.model.config.modalities:
+        if any(stream.spectrogram for stream in self.model.config.streams):
             for name in ("log_mel_rate", "num_mel_bins"):
                 made, needed = getattr(self.feature_extractor, name), getattr(self.model.config, name)
                 if made != needed:
@@ -114,8 +114,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
         path = model_inputs["path"]
         info = probe(path, limits)
         features, duration, audible = self._stream(info, limits)
-        modalities = self.model.config.modalities
-        if modalities and "visual" not in modalities and not audible:
+        streams = self.model.config.streams
+        if streams and not audible and not any(stream.sees for stream in streams):
             if info.has_audio:  # a missing sound track has been warned of while decoding
                 warnings.warn(f"{path}: the sound is silent, nothing stands out.", MediaWarning, stacklevel=2)
             scores = torch.zeros(int(np.ceil(duration)))

@@ -195,9 +195,9 @@ class EncoderActor:
         self._loaded = self._loaded or Encoders(self._settings)
         return self._loaded.widths
 
-    def encode(self, name: str, segments: np.ndarray) -> np.ndarray:
+    def encode(self, stream: str, segments: np.ndarray) -> np.ndarray:
         self.widths()
-        return self._loaded.encode(name, torch.tensor(segments)).numpy()
+        return self._loaded.encode(stream, torch.tensor(segments)).numpy()
 
 
 class RemoteEncoders:
@@ -206,21 +206,21 @@ class RemoteEncoders:
     def __init__(self, actors: list, widths: dict[str, int]):
         self._actors, self.widths = itertools.cycle(actors), widths
 
-    def submit(self, name: str, segments: torch.Tensor) -> Result:
+    def submit(self, stream: str, segments: torch.Tensor) -> Result:
         batch = segments.numpy()
-        return functools.partial(self._wait, self._send(name, batch), name, batch)
+        return functools.partial(self._wait, self._send(stream, batch), stream, batch)
 
-    def _send(self, name: str, batch: np.ndarray):
-        return next(self._actors).encode.remote(name, batch)
+    def _send(self, stream: str, batch: np.ndarray):
+        return next(self._actors).encode.remote(stream, batch)
 
-    def _wait(self, call, name: str, batch: np.ndarray) -> torch.Tensor:
+    def _wait(self, call, stream: str, batch: np.ndarray) -> torch.Tensor:
         ray = import_ray()
         for _ in range(PATIENCE):
             try:
                 return torch.tensor(ray.get(call))
             except ray.exceptions.RayActorError:
                 time.sleep(1)
-                call = self._send(name, batch)
+                call = self._send(stream, batch)
             except DatasetError as error:
                 raise _plain(error) from error
         raise DatasetError(f"No encoder has answered for {PATIENCE} s; the same command goes on from here.")

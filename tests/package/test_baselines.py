@@ -41,8 +41,8 @@ from modeling_davihd.baselines.joint_va import SentinelAttention
 from modeling_davihd.baselines.modeling_baselines import Segments
 from modeling_davihd.baselines.pgl_sum import relative_positions
 from modeling_davihd.baselines.umt import UMTPositions
+from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 from modeling_davihd.modeling_davihd import SegmentRows
-from modeling_davihd.pipeline_davihd import feature_extractor_for
 
 BASELINES = CONFIGURATION / "baselines"
 TINY = {
@@ -402,7 +402,7 @@ PRESETS = {
 def test_all_presets_are_there():
     assert {path.name for path in BASELINES.iterdir()} == set(PRESETS)
     types = {AutoConfig.from_pretrained(BASELINES / name).model_type for name in PRESETS}
-    assert types == set(baselines.MODEL_TYPES)
+    assert types == set(baselines.BASELINES)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -180,7 +180,7 @@ def test_embedded_default_finds_the_events_of_the_sample():
 def test_a_film_without_sound_is_not_listened_to(tmp_path, monkeypatch):
     """Hours of silence took minutes; of such a film only the length matters to a model that hears."""
     film = film_with_sound(tmp_path / "mute.mp4", None, 3)
-    monkeypatch.setattr("modeling_davihd.pipeline_davihd.LogMelStream", None)
+    monkeypatch.setattr("modeling_davihd.feature_stream_davihd.LogMelStream", None)
     with pytest.warns(MediaWarning, match="no sound"):
         found = detector(modalities=["dynamics"])(str(film), return_features=True)
     assert list(found["scores"]) == [0, 0, 0] and found["log_mel"] is None
