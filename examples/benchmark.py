@@ -50,7 +50,8 @@ from examples.training.runs import keep_freed_memory
 from examples.training.tables import markdown
 from modeling_davihd import DAViHDModel
 from modeling_davihd.metrics.highlight_detection.scores import highlight_scores
-from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d, SegmentRows
+from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d
+from modeling_davihd.streaming_davihd import SegmentRows
 
 COLUMNS = ("measurement", "ours", "textbook", "ratio", "target", "met")
 

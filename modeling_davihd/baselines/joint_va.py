@@ -16,8 +16,8 @@ from ..modeling_davihd import (
     DAViHDCrossAttention,
     DAViHDScoreHead,
     DAViHDSelfAttentionEncoder,
-    SegmentRows,
 )
+from ..streaming_davihd import SegmentRows
 from .configuration_baselines import JointVAConfig
 from .modeling_baselines import BaselineModel, BaselineOutput, Segments
 

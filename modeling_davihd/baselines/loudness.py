@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from transformers import initialization as init
 
-from ..modeling_davihd import align_by_time
+from ..streaming_davihd import align_by_time
 from .configuration_rules import LoudnessConfig
 from .modeling_baselines import BaselineModel, Segments
 

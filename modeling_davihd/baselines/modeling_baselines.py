@@ -6,13 +6,8 @@ import torch
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from ..modeling_davihd import (
-    DAViHDPreTrainedModel,
-    check_shape,
-    frame_mask,
-    segment_mask,
-    zero_padding,
-)
+from ..modeling_davihd import DAViHDPreTrainedModel
+from ..streaming_davihd import check_shape, frame_mask, segment_mask, zero_padding
 from .configuration_baselines import BaselineConfig
 
 

@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import initialization as init
 
-from ..modeling_davihd import attention_function, frame_mask, zero_padding
+from ..modeling_davihd import attention_function
+from ..streaming_davihd import frame_mask, zero_padding
 from .configuration_baselines import PGLSumConfig
 from .modeling_baselines import BaselineModel, Segments
 

@@ -42,7 +42,7 @@ from modeling_davihd.baselines.modeling_baselines import Segments
 from modeling_davihd.baselines.pgl_sum import relative_positions
 from modeling_davihd.baselines.umt import UMTPositions
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
-from modeling_davihd.modeling_davihd import SegmentRows
+from modeling_davihd.streaming_davihd import SegmentRows
 
 BASELINES = CONFIGURATION / "baselines"
 TINY = {
