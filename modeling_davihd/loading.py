@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .baselines import MODEL_TYPES as BASELINE_TYPES
+from .wording import short, some
 
 if TYPE_CHECKING:
     import torch
@@ -94,9 +95,9 @@ def load_model(folder: Path) -> PreTrainedModel:
     model = AutoModel.from_pretrained(folder, config=config, use_safetensors=True, trust_remote_code=False)
     state = model.state_dict()
     if wrong := not_finite(state):
-        raise ValueError(f"its weights are NaN or infinite, as in {_some(wrong)}")
+        raise ValueError(f"its weights are NaN or infinite, as in {some(wrong)}")
     if wrong := [name for name, one in state.items() if name.endswith("running_var") and one.min() < 0]:
-        raise ValueError(f"its weights hold variances below zero, as in {_some(wrong)}")
+        raise ValueError(f"its weights hold variances below zero, as in {some(wrong)}")
     return model.eval()
 
 
@@ -111,7 +112,7 @@ def load_extractor(folder: Path) -> DAViHDFeatureExtractor:
         value = fields.get(name, low)
         if type(value) is not int or not low <= value <= high:
             raise ValueError(
-                f"its preprocessor_config.json has the {name} {_short(value)}; a whole number from {low} to "
+                f"its preprocessor_config.json has the {name} {short(value)}; a whole number from {low} to "
                 f"{high} is needed"
             )
     for name in ("image_mean", "image_std"):
@@ -161,7 +162,7 @@ def _read_kind(folder: Path) -> str:
         raise ValueError(f"the folder has no readable config.json: {error}") from error
     if kind not in MODEL_TYPES:
         raise ValueError(
-            f"its config.json is that of a {_short(kind)} model; one of {', '.join(MODEL_TYPES)} is needed"
+            f"its config.json is that of a {short(kind)} model; one of {', '.join(MODEL_TYPES)} is needed"
         )
     return kind
 
@@ -194,9 +195,9 @@ def _read_config(folder: Path) -> PreTrainedConfig:
     _read_kind(folder)
     fields = _read_object(folder / "config.json")
     if (dtype := fields.get("dtype", fields.get("torch_dtype"))) not in DTYPES:
-        raise ValueError(f"its config.json has the dtype {_short(dtype)}; one of {DTYPES[1:]} is needed")
+        raise ValueError(f"its config.json has the dtype {short(dtype)}; one of {DTYPES[1:]} is needed")
     if unfit := sorted(fields.keys() & CALLERS_CHOICE):
-        raise ValueError(f"its config.json has {_some(unfit)}, which is not for a file to choose")
+        raise ValueError(f"its config.json has {some(unfit)}, which is not for a file to choose")
     try:
         return AutoConfig.for_model(**fields)
     except StrictDataclassError as error:
@@ -210,7 +211,7 @@ def _check_known(fields: Iterable[str], known: Collection[str], file: str) -> No
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"its {file} has the field {_short(name)}, which nothing here reads{hint}")
+            raise ValueError(f"its {file} has the field {short(name)}, which nothing here reads{hint}")
 
 
 def _is_colour(values: object) -> bool:
@@ -238,7 +239,7 @@ def _read_shapes(folder: Path) -> Shapes:
     shapes: Shapes = {}
     for file in sorted(set(map(str, weight_map.values()))):
         if Path(file).name != file or not file.endswith(".safetensors"):
-            raise ValueError(f"its {INDEX} names {_short(file)}, which is no .safetensors file of the folder")
+            raise ValueError(f"its {INDEX} names {short(file)}, which is no .safetensors file of the folder")
         if not (folder / file).is_file():
             raise ValueError(f"it lacks {file}, which its {INDEX} names")
         shapes |= _read_header(folder / file)
@@ -279,9 +280,9 @@ def _expected_shapes(config: PreTrainedConfig) -> Mapping[str, object]:
 
 def _compare(expected: Mapping[str, object], found: Shapes) -> None:
     if missing := expected.keys() - found.keys():
-        raise ValueError(f"its weights do not fit its config: {_some(missing)} missing")
+        raise ValueError(f"its weights do not fit its config: {some(missing)} missing")
     if extra := found.keys() - expected.keys():
-        raise ValueError(f"its weights do not fit its config: {_some(extra)} left over")
+        raise ValueError(f"its weights do not fit its config: {some(extra)} left over")
     for name, tensor in expected.items():
         (shape, kind), needed = found[name], tuple(tensor.shape)
         if shape != needed:
@@ -290,20 +291,6 @@ def _compare(expected: Mapping[str, object], found: Shapes) -> None:
             )
         if kind not in STORED[tensor.is_floating_point()]:
             raise ValueError(f"its weights are stored as {kind} in {name}, which is not read")
-
-
-def _some(names: Iterable[str], limit: int = 5) -> str:
-    names = sorted(map(_plain, names))
-    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + rest
-
-
-def _plain(name: str) -> str:
-    return name if len(name) < 80 else f"{name[:77]}..."
-
-
-def _short(value: object) -> str:
-    return _plain(repr(value))
 
 
 def _from_hub(model: str, files: list[str]) -> Path:
