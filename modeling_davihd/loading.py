@@ -7,11 +7,12 @@ so that nothing in it can be executed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .baselines import BASELINES
+from .wording import short, some
 
 if TYPE_CHECKING:
     import torch
@@ -81,9 +82,9 @@ def load_model(folder: Path) -> PreTrainedModel:
     model = AutoModel.from_pretrained(folder, config=config, use_safetensors=True, trust_remote_code=False)
     state = model.state_dict()
     if wrong := not_finite(state):
-        raise ValueError(f"its weights are NaN or infinite, as in {_some(wrong)}")
+        raise ValueError(f"its weights are NaN or infinite, as in {some(wrong)}")
     if wrong := [name for name, one in state.items() if name.endswith("running_var") and one.min() < 0]:
-        raise ValueError(f"its weights hold variances below zero, as in {_some(wrong)}")
+        raise ValueError(f"its weights hold variances below zero, as in {some(wrong)}")
     return model.eval()
 
 
@@ -135,7 +136,7 @@ def _read_kind(folder: Path) -> str:
     known = ("davihd", *BASELINES)
     if kind not in known:
         raise ValueError(
-            f"its config.json is that of a {_short(kind)} model; one of {', '.join(known)} is needed"
+            f"its config.json is that of a {short(kind)} model; one of {', '.join(known)} is needed"
         )
     return kind
 
@@ -168,9 +169,9 @@ def _read_config(folder: Path) -> PreTrainedConfig:
     _read_kind(folder)
     fields = _read_object(folder / "config.json")
     if (dtype := fields.get("dtype", fields.get("torch_dtype"))) not in DTYPES:
-        raise ValueError(f"its config.json has the dtype {_short(dtype)}; one of {DTYPES[1:]} is needed")
+        raise ValueError(f"its config.json has the dtype {short(dtype)}; one of {DTYPES[1:]} is needed")
     if unfit := sorted(fields.keys() & CALLERS_CHOICE):
-        raise ValueError(f"its config.json has {_some(unfit)}, which is not for a file to choose")
+        raise ValueError(f"its config.json has {some(unfit)}, which is not for a file to choose")
     try:
         return AutoConfig.for_model(**fields)
     except StrictDataclassError as error:
@@ -196,7 +197,7 @@ def _read_shapes(folder: Path) -> Shapes:
     shapes: Shapes = {}
     for file in sorted(set(map(str, weight_map.values()))):
         if Path(file).name != file or not file.endswith(".safetensors"):
-            raise ValueError(f"its {INDEX} names {_short(file)}, which is no .safetensors file of the folder")
+            raise ValueError(f"its {INDEX} names {short(file)}, which is no .safetensors file of the folder")
         if not (folder / file).is_file():
             raise ValueError(f"it lacks {file}, which its {INDEX} names")
         shapes |= _read_header(folder / file)
@@ -237,9 +238,9 @@ def _expected_shapes(config: PreTrainedConfig) -> Mapping[str, object]:
 
 def _compare(expected: Mapping[str, object], found: Shapes) -> None:
     if missing := expected.keys() - found.keys():
-        raise ValueError(f"its weights do not fit its config: {_some(missing)} missing")
+        raise ValueError(f"its weights do not fit its config: {some(missing)} missing")
     if extra := found.keys() - expected.keys():
-        raise ValueError(f"its weights do not fit its config: {_some(extra)} left over")
+        raise ValueError(f"its weights do not fit its config: {some(extra)} left over")
     for name, tensor in expected.items():
         (shape, kind), needed = found[name], tuple(tensor.shape)
         if shape != needed:
@@ -248,20 +249,6 @@ def _compare(expected: Mapping[str, object], found: Shapes) -> None:
             )
         if kind not in STORED[tensor.is_floating_point()]:
             raise ValueError(f"its weights are stored as {kind} in {name}, which is not read")
-
-
-def _some(names: Iterable[str], limit: int = 5) -> str:
-    names = sorted(map(_plain, names))
-    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + rest
-
-
-def _plain(name: str) -> str:
-    return name if len(name) < 80 else f"{name[:77]}..."
-
-
-def _short(value: object) -> str:
-    return _plain(repr(value))
 
 
 def _from_hub(model: str, files: list[str]) -> Path:

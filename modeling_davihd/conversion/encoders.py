@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from ..backbones_davihd import FrozenBackbone, backbone_class
-from .checkpoints import StateDict, load_foreign_checkpoint, load_pca
+from .backbones import load_pca
+from .checkpoints import StateDict, load_foreign_checkpoint
 
 
 @dataclass(frozen=True)
