@@ -42,8 +42,8 @@ from datasets_scripts.building.builder import (
     settings_from,
 )
 from datasets_scripts.building.errors import DatasetError, UnusableVideo
+from datasets_scripts.building.media_folders import find_media
 from datasets_scripts.building.youtube8m import RGB_WIDTH, YouTube8M
-from datasets_scripts.tvsum import find_media
 
 SPLITS = {"train_keys": "train", "val_keys": "validation", "test_keys": "test"}
 METADATA_COLUMNS = ("video_id", "youtube_id", "random_id", "duration")
