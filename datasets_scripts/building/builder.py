@@ -37,15 +37,8 @@ from datasets_scripts.building.extraction import (
     settings_from,
 )
 from datasets_scripts.building.options import add_extraction_arguments
-from datasets_scripts.building.rows import (
-    Decoded,
-    Mismatched,
-    Video,
-    check_videos,
-    decoded,
-    row_of,
-    video_identity,
-)
+from datasets_scripts.building.planning import ROWS_PER_SHARD, Shard, plan_shards
+from datasets_scripts.building.rows import Decoded, Mismatched, decoded, row_of
 from datasets_scripts.building.shards import (
     PARTIAL,
     Note,
@@ -60,11 +53,10 @@ from datasets_scripts.building.shards import (
     writing,
 )
 from datasets_scripts.building.sources import UNREACHABLE, file_print
-from datasets_scripts.building.splits import SPLITS
+from datasets_scripts.building.videos import Video, check_videos, video_identity
 from modeling_davihd import __version__
 from modeling_davihd.media import MediaError, MediaWarning
 
-ROWS_PER_SHARD = 16
 ATTEMPTS = 3  # at decoding a video: twice more than once
 UNFINISHED = "unfinished"  # in place of the fingerprint of a shard that another run shall build again
 
@@ -87,15 +79,6 @@ class Report:
         hours = sum(self.seconds.values()) / 3600
         missing = f", {len(self.missing)} missing (see missing.json)" if self.missing else ""
         return f"{splits} videos, {hours:.2f} h{missing}; shards: {self.built} built, {self.kept} kept"
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A planned file and the videos it is to hold."""
-
-    path: Path
-    split: str
-    videos: Sequence[Video]
 
 
 @dataclass(frozen=True)
@@ -160,19 +143,6 @@ def build_dataset(
         for shard in shards:
             reports.append(build(shard, progress.update))
     return finish(Path(out), reports, job, card, missing)
-
-
-def plan_shards(
-    splits: Sequence[str], rows_per_shard: int = ROWS_PER_SHARD
-) -> list[tuple[str, str, list[int]]]:
-    """The (file name, split, numbers of the videos) of each shard, for the split of each video."""
-    plan = []
-    for split in SPLITS:
-        chosen = [number for number, one in enumerate(splits) if one == split]
-        parts = [chosen[i : i + rows_per_shard] for i in range(0, len(chosen), rows_per_shard)]
-        for number, part in enumerate(parts):
-            plan.append((f"{split}-{number:05d}-of-{len(parts):05d}.parquet", split, part))
-    return plan
 
 
 def spare_shards(data: Path, planned: Iterable[str]) -> dict[str, Path]:
