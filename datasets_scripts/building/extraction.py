@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from datasets_scripts.building.batches import SEGMENTS, Batches, Result
 from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from datasets_scripts.building.sources import file_print
-from datasets_scripts.building.stopwatch import Stages
+from datasets_scripts.building.stopwatch import Stopwatch
 from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES, FrozenBackbone
 from modeling_davihd.configuration_davihd import FULL_LOG_MEL_RATE
 from modeling_davihd.conversion import (
@@ -154,7 +154,7 @@ class Extractor:
     """
 
     def __init__(self, settings: Settings, encoders: Encoders | None = None):
-        self.settings, self.stages = settings, Stages()
+        self.settings, self.stages = settings, Stopwatch()
         self._encoders = encoders or Encoders(settings)
         self._batches = {
             name: Batches(functools.partial(self._submit, name)) for name in self._encoders.widths

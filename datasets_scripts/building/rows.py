@@ -18,23 +18,25 @@ Mismatched = Literal["refuse", "leave out"]
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """A video of which all that takes decoding is done or under way; labels (T,) or None."""
+class DecodedVideo:
+    """A video whose decoding is over, though its features may still be at an encoder; labels (T,) or None."""
 
     film: Film
     labels: np.ndarray | None
 
 
-def decoded(video: Video, extractor: Extractor) -> Decoded:
-    """Decode a video. Raises UnusableVideo, or OSError where its file cannot be fetched."""
+def decode_video(video: Video, extractor: Extractor) -> DecodedVideo:
+    """Decode a video. Raises UnusableVideo, or OSError if its file cannot be fetched."""
     film = _film(video, extractor)
     labels = video.labels(film.duration) if callable(video.labels) else video.labels
-    return Decoded(film, None if labels is None else np.asarray(labels))
+    return DecodedVideo(film, None if labels is None else np.asarray(labels))
 
 
-def row_of(video: Video, parts: Decoded, extractor: Extractor, mismatched: Mismatched) -> dict[str, object]:
+def row_of(
+    video: Video, decoded: DecodedVideo, extractor: Extractor, mismatched: Mismatched
+) -> dict[str, object]:
     """The columns of one video, all of T seconds. Raises UnusableVideo, or DatasetError naming the video."""
-    film, labels, rate = parts.film, parts.labels, extractor.settings.log_mel_rate
+    film, labels, rate = decoded.film, decoded.labels, extractor.settings.log_mel_rate
     arrays = extractor.features(film) | _given(video, extractor.settings)
     for name, array in arrays.items():
         _check_array(video.video_id, name, array, extractor.widths[name])
