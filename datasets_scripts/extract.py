@@ -37,19 +37,18 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts.building.builder import (
-    ROWS_PER_SHARD,
     Job,
     ShardBuilder,
     ShardReport,
     add_extraction_arguments,
     finish,
-    plan_shards,
     run_command,
     settings_from,
     spare_shards,
 )
 from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
+from datasets_scripts.building.planning import ROWS_PER_SHARD, plan_shards
 from datasets_scripts.building.ray_engine import Cluster, import_ray, reports_of
 from datasets_scripts.building.shards import whole
 

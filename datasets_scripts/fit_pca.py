@@ -25,6 +25,7 @@ if __package__ in (None, ""):
 
 from datasets_scripts.building.builder import run_command
 from datasets_scripts.building.errors import DatasetError
+from datasets_scripts.building.media_folders import list_files
 from datasets_scripts.building.shards import writing
 from modeling_davihd.backbones_davihd import INCEPTION_FEATURES, InceptionV3Backbone
 from modeling_davihd.conversion import convert_inception_state_dict, load_foreign_checkpoint
@@ -92,25 +93,9 @@ def _inception(weights: Path) -> InceptionV3Backbone:
     return backbone.float()
 
 
-def list_videos(source: Path) -> list[Path]:
-    """The files of a folder, or those that a text file names, one a line, seen from where that file lies."""
-    if source.is_dir():
-        paths = sorted(path for path in source.iterdir() if path.is_file())
-    elif source.is_file():
-        lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
-        paths = [source.parent / line.strip() for line in lines if line.strip()]
-    else:
-        raise DatasetError(f"--videos is {source}, but there is no such folder or list.")
-    if not paths:
-        raise DatasetError(f"{source} holds no video.")
-    if absent := [path for path in paths if not path.is_file()]:
-        raise DatasetError(f"{source} names {absent[0]}, but there is no such file.")
-    return paths
-
-
 def build(options: argparse.Namespace) -> int:
     """What the command line does."""
-    features = pooled_features(list_videos(options.videos), options.weights)
+    features = pooled_features(list_files(options.videos), options.weights)
     pca = fit_pca(features, options.components)
     save_pca(options.out, pca, options.whiten)
     share, frames = pca.explained_variance_ratio_.sum(), int(pca.n_samples_seen_)

@@ -20,10 +20,8 @@ import dataclasses
 import functools
 import json
 import math
-import mmap
-import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -43,14 +41,13 @@ from datasets_scripts.building.builder import (
     settings_from,
 )
 from datasets_scripts.building.errors import DatasetError, UnusableVideo
+from datasets_scripts.building.media_folders import find_media
 from datasets_scripts.building.options import add_extraction_arguments, name_encoders
-from datasets_scripts.tvsum import find_media
+from datasets_scripts.building.youtube8m import RGB_WIDTH, YouTube8M
 from modeling_davihd.conversion import EncoderChoice
 
 SPLITS = {"train_keys": "train", "val_keys": "validation", "test_keys": "test"}
-RGB_WIDTH = 1024
 METADATA_COLUMNS = ("video_id", "youtube_id", "random_id", "duration")
-CRC_MASK = 0xA282EAD8
 
 CARD = """---
 license: cc-by-4.0
@@ -155,166 +152,6 @@ def read_entry(group: h5py.Group, path: Path) -> Entry:
     if len(chosen) != len(labels) or not np.isin(chosen, (0, 1)).all():
         raise DatasetError(f"{where}: {summary} is not one 0 or 1 for each of the {len(labels)} gtscores.")
     return Entry(labels, shots.astype(np.int32), chosen.astype(np.int8), "features" in group)
-
-
-class YouTube8M:
-    """The rgb features of some videos in a folder of YouTube-8M's frame-level TFRecord files.
-
-    A file is indexed when the first of its videos is asked for, by reading the head of each record; only the
-    places of the `wanted` ids are kept.
-    """
-
-    def __init__(self, folder: Path, wanted: set[str]):
-        if not folder.is_dir():
-            raise DatasetError(f"There is no folder of YouTube-8M {folder}.")
-        self._files = {path.stem: path for path in sorted(folder.rglob("*.tfrecord"))}
-        if not self._files:
-            raise DatasetError(
-                f"{folder} holds no .tfrecord file; YouTube-8M's frame-level files are needed."
-            )
-        self._folder, self._wanted = folder, wanted
-        self._places: dict[str, tuple[Path, int, int]] = {}
-        self._indexed: set[Path] = set()
-
-    def rgb(self, random_id: str, file: str | None) -> np.ndarray:
-        """(T, 1024) float32 of the video with that id, in the file of that name, or in any if it is None.
-
-        Raises UnusableVideo if it is in none, DatasetError naming the file if that is damaged.
-        """
-        names = list(self._files) if file is None else [file]
-        for name in names:
-            if random_id in self._places:
-                break
-            if name not in self._files:
-                raise UnusableVideo(f"{self._folder} has no file {name}.tfrecord.")
-            self._index(self._files[name])
-        if random_id not in self._places:
-            raise UnusableVideo(f"No video {random_id} in {file or 'any'}.tfrecord of YouTube-8M.")
-        return _dequantised(*self._places[random_id])
-
-    def _index(self, path: Path) -> None:
-        if path in self._indexed:
-            return
-        content = _mapped(path)
-        for start, end in records(content, path):
-            identity = _decoded(read_id, content[start:end], path)
-            if identity in self._wanted:
-                self._places[identity] = (path, start, end)
-        self._indexed.add(path)
-
-
-def _mapped(path: Path) -> memoryview:
-    """The bytes of a file, of which only those looked at are read."""
-    with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            return memoryview(b"")
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-
-
-def records(content: memoryview, path: Path) -> Iterator[tuple[int, int]]:
-    """Where the records of a TFRecord file begin and end.
-
-    A record is its length (8 bytes, little endian), a checksum of that (4), the data, a checksum of them (4).
-    Raises DatasetError naming the file and the byte where it is cut off or damaged.
-    """
-    place = 0
-    while place < len(content):
-        head = bytes(content[place : place + 12])
-        if len(head) == 12:
-            length, checksum = struct.unpack("<QI", head)
-            if checksum != masked_crc(head[:8]):
-                raise DatasetError(f"{path} is damaged at byte {place}, or is not a TFRecord file.")
-        if len(head) < 12 or place + 16 + length > len(content):
-            raise DatasetError(
-                f"{path} is cut off in the record at byte {place}; it needs to be fetched again."
-            )
-        yield place + 12, place + 12 + length
-        place += 16 + length
-
-
-def masked_crc(data: bytes) -> int:
-    """CRC-32C of some bytes, rotated and shifted as TFRecord files store it."""
-    table, crc = _crc_table(), 0xFFFFFFFF
-    for byte in data:
-        crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
-    return (((crc >> 15) | (crc << 17)) + CRC_MASK) & 0xFFFFFFFF
-
-
-@functools.cache
-def _crc_table() -> list[int]:
-    table = list(range(256))
-    for _ in range(8):
-        table = [(value >> 1) ^ (0x82F63B78 if value & 1 else 0) for value in table]
-    return table
-
-
-def _dequantised(path: Path, start: int, end: int) -> np.ndarray:
-    content = _mapped(path)
-    record = bytes(content[start:end])
-    if struct.unpack("<I", content[end : end + 4])[0] != masked_crc(record):
-        raise DatasetError(f"{path} is damaged between the bytes {start} and {end}.")
-    frames = _decoded(read_rgb, memoryview(record), path)
-    if not frames or {len(frame) for frame in frames} != {RGB_WIDTH}:
-        raise DatasetError(
-            f"{path}: the record at byte {start} has no rgb features of {RGB_WIDTH} bytes a frame."
-        )
-    quantised = np.frombuffer(b"".join(frames), np.uint8).reshape(-1, RGB_WIDTH)
-    return quantised.astype(np.float32) * (4 / 255) - 2
-
-
-def _decoded(read, record: memoryview, path: Path):
-    try:
-        return read(record)
-    except (IndexError, KeyError, struct.error, UnicodeDecodeError, ValueError) as error:
-        raise DatasetError(f"{path} holds records that are not YouTube-8M's frame-level features.") from error
-
-
-def read_id(record: memoryview) -> str:
-    """The id in the context of a tf.SequenceExample; nothing after it is read."""
-    return str(_bytes_of(_map(dict(fields(record))[1])[b"id"])[0], "utf-8")
-
-
-def read_rgb(record: memoryview) -> list[bytes]:
-    """The list `rgb` of a tf.SequenceExample, one item for each frame."""
-    frames = _map(dict(fields(record))[2])[b"rgb"]
-    return [_bytes_of(frame)[0] for _, frame in fields(frames)]
-
-
-def _bytes_of(feature: memoryview) -> list[bytes]:
-    """A tf.Feature whose field 1, a BytesList, holds byte strings in its field 1."""
-    return [bytes(value) for number, values in fields(feature) if number == 1 for _, value in fields(values)]
-
-
-def _map(message: memoryview) -> dict[bytes, memoryview]:
-    """A protobuf map from names to messages: entries of a name (field 1) and a message (field 2)."""
-    entries = [dict(fields(entry)) for _, entry in fields(message)]
-    return {bytes(entry[1]): entry[2] for entry in entries}
-
-
-def fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """(number, content) of the protobuf fields that have a length; YouTube-8M has others only in its labels.
-
-    Raises ValueError or IndexError where the bytes are no such message.
-    """
-    place = 0
-    while place < len(message):
-        tag, place = _varint(message, place)
-        length, place = _varint(message, place)
-        if tag & 7 != 2 or place + length > len(message):
-            raise ValueError("not a message of fields with lengths")
-        yield tag >> 3, message[place : place + length]
-        place += length
-
-
-def _varint(message: memoryview, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[place]
-        value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 0x80:
-            return value, place
 
 
 @dataclasses.dataclass(frozen=True)

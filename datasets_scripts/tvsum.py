@@ -40,10 +40,9 @@ from datasets_scripts.building.builder import (
     settings_from,
 )
 from datasets_scripts.building.errors import DatasetError
+from datasets_scripts.building.media_folders import find_media
 from datasets_scripts.building.options import add_extraction_arguments, name_encoders
-from datasets_scripts.video_folder import SUFFIXES
 
-SOUND_SUFFIXES = (".m4a", ".aac", ".mp3", ".opus", ".ogg", ".wav", ".flac")
 SEEDS = (42, 123, 456, 777, 999)
 FOLDS = 5
 SHOT_SECONDS = 2
@@ -301,23 +300,6 @@ def plan(films: Sequence[Annotation], media: Mapping[str, Path] | None) -> tuple
             )
         )
     return videos, missing
-
-
-def find_media(folder: Path) -> dict[str, Path]:
-    """Films and sounds in a folder, and in folders in it, by their names without suffix.
-
-    Raises DatasetError if there is no such folder, or a name occurs twice.
-    """
-    if not folder.is_dir():
-        raise DatasetError(f"There is no folder of videos {folder}.")
-    media: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in (*SUFFIXES, *SOUND_SUFFIXES) or path.name.startswith("."):
-            continue
-        if other := media.get(path.stem):
-            raise DatasetError(f"{folder} has two files for {path.stem}: {other.name} and {path.name}.")
-        media[path.stem] = path
-    return media
 
 
 def build(options: argparse.Namespace) -> int:

@@ -40,12 +40,9 @@ from datasets_scripts.building.builder import (
     settings_from,
 )
 from datasets_scripts.building.errors import DatasetError, UsageError
+from datasets_scripts.building.media_folders import find_videos
 from datasets_scripts.building.splits import SPLITS
 
-SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
-    *(".flv", ".wmv", ".ogv", ".3gp", ".mxf"),
-)
 PER_SECOND, INTERVALS = {"video", "second", "score"}, {"video", "start", "end"}
 COLUMNS = "video,second,score or video,start,end[,score], and split if you like"
 SHARE = 0.15
@@ -250,14 +247,6 @@ def deal_out(videos: list[str], validation: float, test: float, seed: int) -> di
     splits = ["test"] * counts["test"] + ["validation"] * counts["validation"]
     splits += ["train"] * (len(videos) - len(splits))
     return dict(zip(shuffled, splits, strict=True))
-
-
-def find_videos(folder: Path) -> list[str]:
-    """Paths in the folder, and in folders in it, of files with the suffix of a video."""
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: there is no such folder of videos.")
-    files = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return sorted(path.as_posix() for path in files if not path.name.startswith("."))
 
 
 def plan(options: argparse.Namespace, labels: LabelFile) -> Iterator[Video]:

@@ -25,8 +25,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from datasets_scripts.building.card import dataset_card
-from datasets_scripts.building.crash_record import BEGUN, Deaths
-from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
+from datasets_scripts.building.crash_record import BEGUN, CrashRecord
+from datasets_scripts.building.errors import DatasetError, UnreachableVideo, UnusableVideo, UsageError
 from datasets_scripts.building.extraction import (
     Encoders,
     Extractor,
@@ -36,35 +36,27 @@ from datasets_scripts.building.extraction import (
     settings_from,
 )
 from datasets_scripts.building.options import add_extraction_arguments
-from datasets_scripts.building.rows import (
-    Decoded,
-    Mismatched,
-    Video,
-    check_videos,
-    decoded,
-    row_of,
-    video_identity,
-)
+from datasets_scripts.building.planning import ROWS_PER_SHARD, Shard, plan_shards
+from datasets_scripts.building.rows import DecodedVideo, Mismatched, decode_video, row_of
 from datasets_scripts.building.shards import (
     PARTIAL,
+    DatasetRow,
     Note,
-    Row,
     count,
     is_whole,
+    new_shard,
     read_note,
     row_features,
     shards_in,
-    write_shard,
     write_text,
     writing,
 )
 from datasets_scripts.building.sources import UNREACHABLE, file_print
-from datasets_scripts.building.splits import SPLITS
+from datasets_scripts.building.videos import Video, check_videos, video_identity
 from modeling_davihd import __version__
 from modeling_davihd.media import MediaError, MediaWarning
 from modeling_davihd.streams_davihd import feature_streams
 
-ROWS_PER_SHARD = 16
 ATTEMPTS = 3  # at decoding a video: twice more than once
 UNFINISHED = "unfinished"  # in place of the fingerprint of a shard that another run shall build again
 
@@ -87,15 +79,6 @@ class Report:
         hours = sum(self.seconds.values()) / 3600
         missing = f", {len(self.missing)} missing (see missing.json)" if self.missing else ""
         return f"{splits} videos, {hours:.2f} h{missing}; shards: {self.built} built, {self.kept} kept"
-
-
-@dataclass(frozen=True)
-class Shard:
-    """A planned file and the videos it is to hold."""
-
-    path: Path
-    split: str
-    videos: Sequence[Video]
 
 
 @dataclass(frozen=True)
@@ -162,19 +145,6 @@ def build_dataset(
     return finish(Path(out), reports, job, card, missing)
 
 
-def plan_shards(
-    splits: Sequence[str], rows_per_shard: int = ROWS_PER_SHARD
-) -> list[tuple[str, str, list[int]]]:
-    """The (file name, split, numbers of the videos) of each shard, for the split of each video."""
-    plan = []
-    for split in SPLITS:
-        chosen = [number for number, one in enumerate(splits) if one == split]
-        parts = [chosen[i : i + rows_per_shard] for i in range(0, len(chosen), rows_per_shard)]
-        for number, part in enumerate(parts):
-            plan.append((f"{split}-{number:05d}-of-{len(parts):05d}.parquet", split, part))
-    return plan
-
-
 def spare_shards(data: Path, planned: Iterable[str]) -> dict[str, Path]:
     """By fingerprint, the shards in `data` whose names are not planned. Makes the folder."""
     with writing(data):
@@ -202,29 +172,38 @@ class Job:
     run: str | None = None
 
 
+@dataclass(frozen=True)
+class MissingVideo:
+    """A video without a row, and why; `unreachable` if its file could not be fetched."""
+
+    video_id: str
+    reason: str
+    unreachable: bool
+
+
 class ShardBuilder:
-    """Builds a shard, or keeps it where it is there already: what every engine runs for each shard."""
+    """Builds a shard, or keeps the one that is there: what every engine runs for each shard."""
 
     def __init__(self, job: Job, encoders: Encoders | None = None):
         self._job, self._extractor = job, Extractor(job.settings, encoders)
         self._features = row_features(self._extractor.widths, job.extras, job.labelled)
 
     def __call__(self, shard: Shard, progress: Callable[[], object] = lambda: None) -> ShardReport:
-        """Calls `progress` for each video. Raises DatasetError, in one sentence naming the video or file."""
+        """Call `progress` after each video. Raises DatasetError, in one sentence naming the video or file."""
         stages = self._extractor.stages
         stages.seconds.clear()
         with stages("fetching"):
-            videos = [video_identity(video) for video in shard.videos]
-        fingerprint = _digest([[__version__, self._job.identity], videos])
-        kept = _keep(shard.path, fingerprint, self._job.spare)
-        if kept:
+            identities = [video_identity(video) for video in shard.videos]
+        fingerprint = _digest([[__version__, self._job.identity], identities])
+        note = _keep(shard.path, fingerprint, self._job.spare)
+        if kept := note is not None:
             for _ in shard.videos:
                 progress()
         else:
-            lost = [number for number, (*_, media) in enumerate(videos) if media == UNREACHABLE]
+            lost = [number for number, (*_, media) in enumerate(identities) if media == UNREACHABLE]
             if lost:
                 _check_replaceable(shard.path, shard.videos[lost[0]])
-            self._write(shard, Note(UNFINISHED if lost else fingerprint, []), progress)
+            note = self._build(shard, UNFINISHED if lost else fingerprint, progress)
         rows, seconds = count(shard.path)
         return ShardReport(
             name=shard.path.name,
@@ -232,82 +211,96 @@ class ShardBuilder:
             fingerprint=fingerprint,
             rows=rows,
             seconds=seconds,
-            missing=read_note(shard.path).missing,
+            missing=note.missing,
             widths=dict(self._extractor.widths),
             kept=kept,
             worker=f"{platform.node()}:{os.getpid()}",
             spent=dict(stages.seconds),
         )
 
-    def _write(self, shard: Shard, note: Note, progress: Callable[[], object]) -> None:
+    def _build(self, shard: Shard, fingerprint: str, progress: Callable[[], object]) -> Note:
+        """Write the shard. Returns its note, which says UNFINISHED if a file could not be fetched."""
         for name in ("extraction.json", "README.md", "failures.parquet"):  # half-built is not whole
             (shard.path.parent.parent / name).unlink(missing_ok=True)
-        stages = self._extractor.stages
-        with Deaths(shard.path, self._job.run) as deaths, stages("writing"):
-            rows = stages.each("checking", self._rows(shard, note, deaths, progress))
-            write_shard(shard.path, self._features, rows, note)
+        stages, missing = self._extractor.stages, {}
+        with CrashRecord(shard.path, self._job.run) as record, stages("writing"):
+            with new_shard(shard.path, self._features) as writer:
+                for outcome in stages.each("checking", self._outcomes(shard, record, progress)):
+                    if isinstance(outcome, MissingVideo):
+                        missing[outcome.video_id] = outcome
+                    else:
+                        writer.add_row(outcome)
+                note = _note(shard, fingerprint, missing)
+                writer.add_note(note)
+        return note
 
-    def _rows(
-        self, shard: Shard, note: Note, deaths: Deaths, progress: Callable[[], object]
-    ) -> Iterator[Row]:
-        """The rows in order, each as soon as the batches it is in are full; unusable videos are noted."""
-        reasons: dict[str, str] = {}
-        waiting: deque[tuple[Video, Decoded]] = deque()
+    def _outcomes(
+        self, shard: Shard, record: CrashRecord, progress: Callable[[], object]
+    ) -> Iterator[DatasetRow | MissingVideo]:
+        """What became of each video. The rows come in order, each once the batches it is in are full."""
+        waiting: deque[tuple[Video, DecodedVideo]] = deque()
         for video in shard.videos:
             try:
-                deaths.begin(video.video_id)
-                waiting.append((video, _decoded(video, self._extractor, note)))
+                record.begin(video.video_id)
+                waiting.append((video, _decode(video, self._extractor)))
             except UnusableVideo as error:
-                reasons[video.video_id] = str(error)
+                yield _missing(video, error)
             while waiting and self._extractor.is_ready(waiting[0][1].film):
-                yield from self._row(*waiting.popleft(), reasons)
+                yield self._outcome(*waiting.popleft())
             progress()
         self._extractor.flush()
-        for video, parts in waiting:
-            yield from self._row(video, parts, reasons)
-        note.missing += [
-            [one.video_id, reasons[one.video_id]] for one in shard.videos if one.video_id in reasons
-        ]
+        for video, decoded in waiting:
+            yield self._outcome(video, decoded)
 
-    def _row(self, video: Video, parts: Decoded, reasons: dict[str, str]) -> Iterator[Row]:
+    def _outcome(self, video: Video, decoded: DecodedVideo) -> DatasetRow | MissingVideo:
         try:
-            yield row_of(video, parts, self._extractor, self._job.mismatched)
+            return row_of(video, decoded, self._extractor, self._job.mismatched)
         except UnusableVideo as error:
-            reasons[video.video_id] = str(error)
+            return _missing(video, error)
         except OSError as error:
             raise DatasetError(f"{video.video_id}: cannot be read ({error.strerror or error}).") from error
 
 
-def _decoded(video: Video, extractor: Extractor, note: Note) -> Decoded:
-    """Decode a video, in ATTEMPTS. A file that cannot be fetched leaves the shard to be tried again."""
+def _decode(video: Video, extractor: Extractor) -> DecodedVideo:
+    """Decode a video, in ATTEMPTS. Raises UnusableVideo, or UnreachableVideo if it cannot be fetched."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return decoded(video, extractor)
+            return decode_video(video, extractor)
         except UnusableVideo:
             if attempt == ATTEMPTS:
                 raise
         except OSError as error:
             if attempt == ATTEMPTS:
-                note.fingerprint = UNFINISHED
-                said = f"{video.media}: cannot be fetched ({error.strerror or error})."
-                raise UnusableVideo(said) from error
+                reason = f"{video.media}: cannot be fetched ({error.strerror or error})."
+                raise UnreachableVideo(reason) from error
+
+
+def _missing(video: Video, error: UnusableVideo) -> MissingVideo:
+    return MissingVideo(video.video_id, str(error), isinstance(error, UnreachableVideo))
+
+
+def _note(shard: Shard, fingerprint: str, missing: Mapping[str, MissingVideo]) -> Note:
+    """The note of a shard that has been built; its missing videos are in the shard's order."""
+    if any(video.unreachable for video in missing.values()):
+        fingerprint = UNFINISHED
+    ordered = [missing[video.video_id] for video in shard.videos if video.video_id in missing]
+    return Note(fingerprint, [[video.video_id, video.reason] for video in ordered])
 
 
 def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _keep(path: Path, fingerprint: str, spare: Mapping[str, Path]) -> bool:
-    """Whether the planned shard is there, after moving that of another plan, if it fits, into its place."""
-    source = path
-    if (note := read_note(path)) is None or note.fingerprint != fingerprint:
-        source = spare.get(fingerprint)
-    if source is None or not is_whole(source):
-        return False
-    if source != path:
-        with writing(path):
-            os.replace(source, path)
-    return True
+def _keep(path: Path, fingerprint: str, spare: Mapping[str, Path]) -> Note | None:
+    """The note of the planned shard, if there is one, or one of another plan to move into its place."""
+    for source in (path, spare.get(fingerprint)):
+        note = source and read_note(source)
+        if note and note.fingerprint == fingerprint and is_whole(source):
+            if source != path:
+                with writing(path):
+                    os.replace(source, path)
+            return note
+    return None
 
 
 def _check_replaceable(path: Path, lost: Video) -> None:

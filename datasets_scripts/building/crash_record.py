@@ -1,4 +1,4 @@
-"""Videos over which the process that decodes them dies: a record that outlives it."""
+"""Videos that kill the process decoding them: a record of crashes that outlives the process."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from types import TracebackType
 from datasets_scripts.building.errors import UnusableVideo
 from datasets_scripts.building.shards import write_text
 
-MOST = 3
+MOST_CRASHES = 3
 BEGUN = ".begun"
 
 
-class Deaths:
-    """Beside a shard that is being built, says which video is being decoded and how many processes died so.
+class CrashRecord:
+    """A file beside a shard that is being built: the video being decoded, and the crashes over each so far.
 
-    run: only deaths in the same run count: a run that is stopped and started again is no video's fault. None
-    keeps no record. As a context, it removes the record when the shard is built, or fails in good order.
+    run: names the run; crashes of another one do not count, since a run that is stopped and started again is
+        no fault of a video. If it is None, no record is kept.
+
+    As a context, it removes the record once the shard is built or has failed with an ordinary error.
     """
 
     def __init__(self, shard: Path, run: str | None):
@@ -25,15 +27,16 @@ class Deaths:
         self._counts = self._read() if run else {}
 
     def begin(self, video_id: str) -> None:
-        """To be called before a video is decoded. Raises UnusableVideo after MOST deaths over it."""
+        """To be called before a video is decoded. Raises UnusableVideo after MOST_CRASHES over it."""
         if self._run is None:
             return
-        if self._counts.get(video_id, 0) >= MOST:
-            raise UnusableVideo(f"{MOST} processes died while decoding it.")
+        if self._counts.get(video_id, 0) >= MOST_CRASHES:
+            raise UnusableVideo(f"{MOST_CRASHES} processes died while decoding it.")
         facts = {"run": self._run, "counts": self._counts, "current": video_id}
         write_text(self._path, json.dumps(facts))
 
     def _read(self) -> dict[str, int]:
+        """The crashes over each video, the one that ended the process before this one included."""
         try:
             facts = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -42,7 +45,7 @@ class Deaths:
             return {}
         return facts["counts"] | {facts["current"]: facts["counts"].get(facts["current"], 0) + 1}
 
-    def __enter__(self) -> Deaths:
+    def __enter__(self) -> CrashRecord:
         return self
 
     def __exit__(

@@ -11,3 +11,7 @@ class UsageError(DatasetError):
 
 class UnusableVideo(ValueError):
     """One video cannot be used; it goes to missing.json with this message as the reason."""
+
+
+class UnreachableVideo(UnusableVideo):
+    """The video's file cannot be fetched just now; the next run tries again."""

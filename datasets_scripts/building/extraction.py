@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from datasets_scripts.building.batches import SEGMENTS, Batches, Result
 from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from datasets_scripts.building.sources import file_print
-from datasets_scripts.building.stopwatch import Stages
+from datasets_scripts.building.stopwatch import Stopwatch
 from modeling_davihd.backbones_davihd import BACKBONES, FrozenBackbone
 from modeling_davihd.conversion import EncoderChoice, load_encoder
 from modeling_davihd.feature_extraction_davihd import DAViHDFeatureExtractor, feature_extractor_for
@@ -150,7 +150,7 @@ class Extractor:
     """
 
     def __init__(self, settings: Settings, encoders: Encoders | None = None):
-        self.settings, self.stages = settings, Stages()
+        self.settings, self.stages = settings, Stopwatch()
         encoders = encoders or Encoders(settings)
         self._batches = {name: Batches(functools.partial(encoders.submit, name)) for name in encoders.widths}
         self._feature_extractor = settings.extractor()

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from datasets_scripts.building.builder import Shard
 from datasets_scripts.building.errors import DatasetError
-from datasets_scripts.building.rows import Video, check_labels
+from datasets_scripts.building.planning import PlannedShard, Shard
 from datasets_scripts.building.sources import missing_package, place_of
 from datasets_scripts.building.splits import SPLITS
+from datasets_scripts.building.videos import Video, check_labels
 
 COLUMNS = {
     "video_id": pa.string(),
@@ -29,8 +29,6 @@ COLUMNS = {
 }
 NEEDED = ("video_id", "path")
 BLOCKS = 10_000  # at most, that the manifest is cut into to be dealt out
-
-Planned = tuple[str, str, list[int]]
 
 
 def read_manifest(path: Path) -> tuple[pa.Table, list[str]]:
@@ -157,13 +155,13 @@ def hours_of(table: pa.Table) -> float | None:
     return float(table["duration"].to_numpy().sum()) / 3600
 
 
-def blocks_of(table: pa.Table, plan: Sequence[Planned]) -> Iterator[pa.Table]:
+def blocks_of(table: pa.Table, plan: Sequence[PlannedShard]) -> Iterator[pa.Table]:
     """The rows of the planned shards, with a column "shard", in tables of one or several whole shards."""
     size = -(-len(plan) // BLOCKS)
     for first in range(0, len(plan), size):
         part = plan[first : first + size]
-        names = [name for name, _, rows in part for _ in rows]
-        block = table.take(pa.array([row for _, _, rows in part for row in rows], pa.int64()))
+        names = [shard.name for shard in part for _ in shard.videos]
+        block = table.take(pa.array([row for shard in part for row in shard.videos], pa.int64()))
         yield block.append_column("shard", pa.array(names, pa.string()))
 
 

@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +25,18 @@ KEY = b"davihd"  # of the note in a shard's metadata
 NAME = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}\.parquet")
 PARTIAL = ".partial"
 
-Row = Mapping[str, object]
+DatasetRow = Mapping[str, object]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Note:
-    """What a shard says of itself: its plan's fingerprint, and the (video_id, reason) of rows it lacks."""
+    """What a shard says of itself: the fingerprint of its plan, and [video_id, reason] of videos it lacks."""
 
     fingerprint: str
     missing: list[list[str]]
 
 
-def row_features(widths: Mapping[str, int], extras: Row, labelled: bool = True) -> datasets.Features:
+def row_features(widths: Mapping[str, int], extras: DatasetRow, labelled: bool = True) -> datasets.Features:
     """The columns of a dataset with those feature columns, in widths, and extras like those of an example."""
     value, sequence = datasets.Value, datasets.Sequence
     columns = {"video_id": value("string"), "duration": value("float32")}
@@ -68,29 +68,39 @@ def _interrupts_wait() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def write_shard(path: Path, features: datasets.Features, rows: Iterable[Row], note: Note) -> None:
-    """Write rows as they come, each a row group of its own; the note last, so that rows may still change it.
+@contextmanager
+def new_shard(path: Path, features: datasets.Features) -> Iterator[ShardWriter]:
+    """A shard to be written, which appears under its own name once the context ends without an error.
 
-    Raises DatasetError where the file cannot be written, and then leaves nothing behind.
+    Raises DatasetError if the file cannot be written; then nothing is left behind.
     """
     schema, partial = features.arrow_schema, partial_of(path)
     options = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
     try:
         with writing(path), pq.ParquetWriter(partial, schema, **options) as writer:
-            for row in rows:
-                _append(writer, row)
-            facts = {"fingerprint": note.fingerprint, "missing": note.missing}
-            writer.add_key_value_metadata({KEY.decode(): json.dumps(facts, sort_keys=True)})
+            yield ShardWriter(writer)
         with writing(path):
             os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-@_interrupts_wait()  # pyarrow asks Python for the types of columns, and takes what is raised there for damage
-def _append(writer: pq.ParquetWriter, row: Row) -> None:
-    columns = [_column(row[field.name], field.type) for field in writer.schema]
-    writer.write_table(pa.Table.from_arrays(columns, schema=writer.schema))
+class ShardWriter:
+    """Takes the rows of a shard one after the other, each as a row group of its own, and then its note."""
+
+    def __init__(self, writer: pq.ParquetWriter):
+        self._writer = writer
+
+    # pyarrow asks Python for the types of columns, and takes an exception raised there for damage.
+    @_interrupts_wait()
+    def add_row(self, row: DatasetRow) -> None:
+        schema = self._writer.schema
+        columns = [_column(row[field.name], field.type) for field in schema]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+
+    def add_note(self, note: Note) -> None:
+        facts = {"fingerprint": note.fingerprint, "missing": note.missing}
+        self._writer.add_key_value_metadata({KEY.decode(): json.dumps(facts, sort_keys=True)})
 
 
 def _column(value: object, kind: pa.DataType) -> pa.Array:

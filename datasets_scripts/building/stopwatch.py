@@ -11,8 +11,8 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-class Stages:
-    """Seconds spent in each stage; what a stage inside another one takes counts for the inner one alone."""
+class Stopwatch:
+    """Seconds spent in each stage; the time of a stage within another counts for the inner one alone."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
@@ -30,7 +30,7 @@ class Stages:
             self._inside = outside + spent
 
     def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
-        """The items; the time that each takes to come counts for the stage."""
+        """The items; the time it takes to get each of them counts for the stage."""
         iterator, end = iter(items), object()
         while True:
             with self(name):

@@ -24,7 +24,7 @@ import torch
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
 
-from datasets_scripts.building.shards import Note, row_features, write_shard
+from datasets_scripts.building.shards import Note, new_shard, row_features
 from examples.benchmarking.films import film_of
 from examples.benchmarking.measuring import machine
 from examples.training.console import run_command
@@ -97,7 +97,13 @@ def writing(folder: Path) -> tuple[float, float]:
     row = {name: array.astype(np.float16) for name, array in row.items()}
     row |= {"video_id": "v", "duration": float(SECONDS)}
     features, path = row_features(widths, {}, labelled=False), folder / "train-00000-of-00001.parquet"
-    seconds = _seconds(lambda: write_shard(path, features, [row], Note("", [])))
+
+    def write() -> None:
+        with new_shard(path, features) as shard:
+            shard.add_row(row)
+            shard.add_note(Note("", []))
+
+    seconds = _seconds(write)
     return seconds / SECONDS, path.stat().st_size / SECONDS
 
 

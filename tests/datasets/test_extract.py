@@ -95,13 +95,13 @@ def test_every_video_is_a_row_or_a_failure(films, tmp_path, capsys, recwarn):
 
 
 def test_a_poison_video_is_tried_three_times(films, tmp_path, monkeypatch):
-    tried, decode = [], builder.decoded
+    tried, decode = [], builder.decode_video
 
-    def decoded(video, extractor):
+    def decode_video(video, extractor):
         tried.append(video.video_id)
         return decode(video, extractor)
 
-    monkeypatch.setattr(builder, "decoded", decoded)
+    monkeypatch.setattr(builder, "decode_video", decode_video)
     assert run(films / "videos.csv", tmp_path / "out") == 0
     assert {name: tried.count(name) for name in ("film0", "text", "silent", "gone")} == {
         "film0": 1,
@@ -112,9 +112,9 @@ def test_a_poison_video_is_tried_three_times(films, tmp_path, monkeypatch):
 
 
 def test_a_video_that_can_be_read_the_second_time_is_a_row(films, tmp_path, monkeypatch):
-    decode, refused = builder.decoded, []
+    decode, refused = builder.decode_video, []
 
-    def decoded(video, extractor):
+    def decode_video(video, extractor):
         if video.video_id == "film1" and not refused:
             refused.append(video)
             raise builder.UnusableVideo("once")
@@ -122,7 +122,7 @@ def test_a_video_that_can_be_read_the_second_time_is_a_row(films, tmp_path, monk
 
     manifest = some(films, "01")
     assert run(manifest, tmp_path / "calm") == 0
-    monkeypatch.setattr(builder, "decoded", decoded)
+    monkeypatch.setattr(builder, "decode_video", decode_video)
     assert run(manifest, tmp_path / "out") == 0
     assert refused and contents(tmp_path / "out") == contents(tmp_path / "calm")
 
@@ -132,12 +132,12 @@ import os, signal, sys
 sys.path.insert(0, sys.argv.pop(1))
 from datasets_scripts import extract
 from datasets_scripts.building import builder
-decode = builder.decoded
-def decoded(video, extractor):
+decode = builder.decode_video
+def decode_video(video, extractor):
     if video.video_id == "film3":
         os.kill(os.getpid(), signal.SIGKILL)
     return decode(video, extractor)
-builder.decoded = decoded
+builder.decode_video = decode_video
 extract.main(sys.argv[1:])
 """
 
@@ -149,7 +149,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(films, tmp_path, undisturbed, mo
     assert killed.returncode == -signal.SIGKILL and not (out / "extraction.json").exists()
     assert run(manifest, out) == 0
     assert "2 built, 2 kept" in capsys.readouterr().out and contents(out) == undisturbed
-    monkeypatch.setattr(builder, "decoded", None)  # a third run has nothing to decode
+    monkeypatch.setattr(builder, "decode_video", None)  # a third run has nothing to decode
     assert run(manifest, out) == 0 and contents(out) == undisturbed
 
 

@@ -1,52 +1,16 @@
 import json
-import struct
 
 import h5py
 import numpy as np
 import pytest
 from datasets import load_dataset
 from films import make_film, tone
+from tfrecords import message, sequence_example, write_tfrecord
 
-from datasets_scripts.mr_hisum import YouTube8M, main, masked_crc, read_entries, read_metadata, read_splits
+from datasets_scripts.mr_hisum import main, read_entries, read_metadata, read_splits
 
 KEYS = {"train": "train_keys", "validation": "val_keys", "test": "test_keys"}
 SECONDS = {"video_1": 12, "video_2": 9, "video_3": 10, "video_4": 11}
-
-
-def varint(value):
-    low, rest = value & 0x7F, value >> 7
-    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
-
-
-def message(*fields):
-    """A protobuf message of (number, content) fields."""
-    return b"".join(varint(number << 3 | 2) + varint(len(content)) + content for number, content in fields)
-
-
-def byte_list(*values):
-    return message((1, message(*((1, value) for value in values))))
-
-
-def sequence_example(identity, rgb):
-    """As YouTube-8M has them: a context with labels and id, then lists of audio and rgb, one byte a value."""
-    labels = message((3, message((1, bytes([8, 100])))))
-    context = [(b"labels", labels), (b"id", byte_list(identity.encode()))]
-    audio = [byte_list(bytes(128)) for _ in rgb]
-    lists = [(b"audio", audio), (b"rgb", [byte_list(row.tobytes()) for row in rgb])]
-    pairs = [(1, message((1, name), (2, value))) for name, value in context]
-    series = [(1, message((1, name), (2, message(*((1, one) for one in many))))) for name, many in lists]
-    return message((1, message(*pairs)), (2, message(*series)))
-
-
-def write_tfrecord(path, records):
-    content = b""
-    for record in records:
-        length = struct.pack("<Q", len(record))
-        content += length + struct.pack("<I", masked_crc(length)) + record
-        content += struct.pack("<I", masked_crc(record))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
 
 
 def quantised(name):
@@ -99,12 +63,6 @@ def missing_of(folder):
     return {one["video_id"]: one["reason"] for one in json.loads((folder / "out/missing.json").read_text())}
 
 
-def test_crc_is_castagnoli():
-    """The published check value of CRC-32C, 0xE3069283, masked as TFRecord does."""
-    crc = 0xE3069283
-    assert masked_crc(b"123456789") == (((crc >> 15) | (crc << 17)) + 0xA282EAD8) % 2**32
-
-
 def test_features_of_youtube8m(original):
     assert run(original, *youtube8m(original)) == 0
     rows = rows_of(original)
@@ -124,15 +82,6 @@ def test_features_of_youtube8m(original):
     facts = json.loads((original / "out/extraction.json").read_text())
     assert (facts["visual_backbone"], facts["visual_dim"]) == ("inception_v3", 1024)
     assert facts["source"] == {"visual_features": "YouTube-8M"} and missing_of(original) == {}
-
-
-def test_dequantisation(original):
-    """175, 84 and 82 are what a published row of the dataset shows as 0.7451, -0.6824 and -0.7137."""
-    row = np.zeros((1, 1024), np.uint8)
-    row[0, :3] = 175, 84, 82
-    write_tfrecord(original / "a" / "b.tfrecord", [sequence_example("Id1", row)])
-    features = YouTube8M(original / "a", {"Id1"}).rgb("Id1", None)
-    np.testing.assert_allclose(features[0, :4], [0.7451, -0.6824, -0.7137, -2], atol=5e-5)
 
 
 def test_shards_are_found_without_their_names(original):

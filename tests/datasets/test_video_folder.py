@@ -15,7 +15,6 @@ from films import film_with_sound, tone
 from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.video_folder import (
     deal_out,
-    find_videos,
     labels_of_intervals,
     main,
     read_labels,
@@ -278,7 +277,3 @@ def test_splits_of_the_file_rule_out_shares(folder, tmp_path, capsys):
     table = written(tmp_path / "l.csv", csv_of("video,start,end,split", *(f"{n},0,1,train" for n in NAMES)))
     assert command(folder, table, tmp_path / "out", "--test", "0.5") == 2
     assert "has a column split, so --validation and --test have no meaning" in capsys.readouterr().err
-
-
-def test_only_videos_are_found(folder):
-    assert find_videos(folder) == list(NAMES)

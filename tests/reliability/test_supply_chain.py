@@ -18,6 +18,7 @@ else:
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Imported under another name than they are installed by.
 NAMES = {
+    "google-crc32c": "google_crc32c",
     "huggingface-hub": "huggingface_hub",
     "pillow": "PIL",
     "pyyaml": "yaml",

@@ -2,26 +2,26 @@
 
 import pytest
 
-from datasets_scripts.building.crash_record import Deaths
+from datasets_scripts.building.crash_record import CrashRecord
 from datasets_scripts.building.errors import UnusableVideo
 
 
 def die_over(shard, video_id, run="one"):
     """What a process leaves that begins with the videos of a shard, and dies over that one."""
-    deaths = Deaths(shard, run)
-    deaths.begin("before")
-    deaths.begin(video_id)
+    record = CrashRecord(shard, run)
+    record.begin("before")
+    record.begin(video_id)
 
 
 def test_the_third_death_over_a_video_is_the_last(tmp_path):
     shard = tmp_path / "shard.parquet"
     for _ in range(3):
         die_over(shard, "poison")
-    with Deaths(shard, "one") as deaths:
-        deaths.begin("before")
+    with CrashRecord(shard, "one") as record:
+        record.begin("before")
         with pytest.raises(UnusableVideo, match="3 processes died while decoding it"):
-            deaths.begin("poison")
-        deaths.begin("after")
+            record.begin("poison")
+        record.begin("after")
     assert not list(tmp_path.iterdir())
 
 
@@ -29,18 +29,18 @@ def test_deaths_over_different_videos_add_up_for_each(tmp_path):
     shard = tmp_path / "shard.parquet"
     for name in ("a", "b", "a", "b"):
         die_over(shard, name)
-    Deaths(shard, "one").begin("a")
-    Deaths(shard, "one").begin("b")  # the process before this one died over a
+    CrashRecord(shard, "one").begin("a")
+    CrashRecord(shard, "one").begin("b")  # the process before this one died over a
     with pytest.raises(UnusableVideo):
-        Deaths(shard, "one").begin("a")
+        CrashRecord(shard, "one").begin("a")
 
 
 def test_another_run_begins_anew(tmp_path):
     for _ in range(3):
         die_over(tmp_path / "shard.parquet", "video", run="one")
-    Deaths(tmp_path / "shard.parquet", "two").begin("video")
+    CrashRecord(tmp_path / "shard.parquet", "two").begin("video")
 
 
 def test_one_process_alone_keeps_no_record(tmp_path):
-    Deaths(tmp_path / "shard.parquet", None).begin("video")
+    CrashRecord(tmp_path / "shard.parquet", None).begin("video")
     assert not list(tmp_path.iterdir())

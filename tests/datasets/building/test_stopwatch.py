@@ -3,7 +3,7 @@
 import pytest
 
 from datasets_scripts.building import stopwatch
-from datasets_scripts.building.stopwatch import Stages
+from datasets_scripts.building.stopwatch import Stopwatch
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def clock(monkeypatch):
 
 
 def test_time_inside_another_stage_counts_once(clock):
-    spent = Stages()
+    spent = Stopwatch()
     with spent("writing"):
         clock.now += 1
         with spent("encoding"):
@@ -37,7 +37,7 @@ def test_time_inside_another_stage_counts_once(clock):
 
 
 def test_items_count_the_time_that_they_take_to_come(clock):
-    spent = Stages()
+    spent = Stopwatch()
 
     def items():
         for number in range(3):
