@@ -19,8 +19,8 @@ from av.video.reformatter import VideoReformatter
 
 from .media_limits import DEFAULT_LIMITS, JITTER, DecodingLimits, MediaError, MediaWarning
 from .media_tracks import AnyPath, Decoded, MediaInfo, Track, probe
+from .streams_davihd import SAMPLING_RATE
 
-SAMPLING_RATE = 16000  # Hz; a row of the waveform holds one second
 LOUDEST = 1e3  # times full scale; float samples beyond this are damage
 PREROLL = 0.5  # seconds of sound that are decoded and dropped before a piece, for the decoder to settle
 

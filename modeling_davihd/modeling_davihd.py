@@ -835,8 +835,9 @@ class DAViHDModel(DAViHDPreTrainedModel):
     ) -> int:
         """Raise ValueError where shapes do not fit the config or each other; returns T."""
         config = self.config
-        features = {stream.column: inputs[stream.name] for stream in config.feature_streams}
-        dims = {stream.column: config.stream_dim(stream) for stream in config.feature_streams}
+        read = [stream for stream in config.feature_streams if stream.name in inputs]
+        features = {stream.column: inputs[stream.name] for stream in read}
+        dims = {stream.column: config.stream_dim(stream) for stream in read}
         per_segment = {"attention_mask": attention_mask, "labels": labels}
         per_segment = {name: tensor for name, tensor in per_segment.items() if tensor is not None}
         for name, tensor in features.items():
