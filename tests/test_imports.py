@@ -104,7 +104,10 @@ def loaded_after(code: str) -> set[str]:
 @pytest.mark.parametrize(
     ("code", "absent"),
     [
-        ("from modeling_davihd.cli import _parser; _parser().format_help()", ("numpy", "torch", "matplotlib", "scipy")),
+        (
+            "from modeling_davihd.cli import _parser; _parser().format_help()",
+            ("numpy", "torch", "matplotlib", "scipy"),
+        ),
         ("from datasets_scripts.building import errors, planning, videos", ("torch", "av")),
         (
             "from examples import train",
