@@ -1,12 +1,18 @@
 """DAViHD: dual-pathway audio encoders for audio-visual video highlight detection (arXiv 2602.03891).
 
-Top to bottom this file is Figure 2 of the paper: self-attention encoder (2.1, 2.2.1), audio dynamics encoder
-(2.2.2), audio fusion (2.2.3), cross-attention and score prediction (2.3).
+Top to bottom this file is Figure 2 of the paper:
 
-B is the batch, T the number of one-second segments, L the log-Mel frames that a block sees, C its channels
-and F its frequency bins. Padding is at the end of the time axis; a video's scores in a padded batch equal its
-scores alone. What acts on one segment at a time acts on rows: the N real segments of the batch as (N, D), or
-(B, T, D) where nothing is padded.
+    self-attention encoder, one for each stream       Sections 2.1 and 2.2.3
+    audio dynamics encoder E_a^d, Figure 2b           Section 2.2.2, Eq. 1 and 2
+    audio feature fusion F_a                          Section 2.2.3, Eq. 3
+    cross-attention and score prediction              Section 2.3, Eq. 4
+    the whole network, Figure 2a, and its loss        Section 2, Eq. 5
+
+B is the batch, T the number of one-second segments (the paper's T_f), L the log-Mel frames that a block sees,
+C its channels and F its frequency bins. Padding is at the end of the time axis; a video's scores in a padded
+batch equal its scores alone. Layers that act on one segment at a time act on rows, by way of `SegmentRows`:
+the N real segments of the batch as (N, D), or (B, T, D) where nothing is padded. The frozen backbones E_v and
+E_a^s (Sections 2.1 and 2.2.1) are in backbones_davihd.py.
 """
 
 import functools
@@ -14,6 +20,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -34,22 +41,23 @@ from .streaming_davihd import (
     HaloedStates,
     RunningSoftmaxSum,
     SegmentRows,
+    Spectrogram,
     align_adaptively,
     align_by_time,
     check_shape,
-    frame_mask,
-    repeat_last_frame,
-    running_median,
-    segment_mask,
     time_windows,
-    zero_padding,
 )
 from .streams_davihd import STREAMS, Stream
 
-# Elements of a block's output for one video, outside training: more are not kept but computed when read.
+# Elements of the largest output of a dynamics block for one video that is kept outside training. A larger one
+# is computed piece by piece whenever it is read.
 _HELD_ELEMENTS = 2**24
-# Rows of a feed-forward block outside training: its hidden states would be the largest of a long video.
+# Rows that pass through a feed-forward network at once outside training: the hidden states of all rows would
+# be the largest tensor of a long video.
 _ROWS_AT_ONCE = 1024
+
+# Attention weights by their names in `DAViHDOutput`.
+Attentions = dict[str, torch.Tensor | tuple[torch.Tensor, ...] | None]
 
 
 @dataclass
@@ -87,7 +95,7 @@ class DAViHDOutput(ModelOutput):
     velocity_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-# ---------------------------------------------------------------------------------- attention (2.1, 2.2.1)
+# -------------------------------------------------------------------- self-attention encoder (2.1 and 2.2.3)
 
 
 def eager_attention_forward(
@@ -100,7 +108,11 @@ def eager_attention_forward(
     dropout: float = 0.0,
     **kwargs,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention that keeps its weights. `attention_mask` is boolean, True where a key may be attended."""
+    """Attention that returns its weights, as SDPA does not.
+
+    query (B, heads, T, d), key and value (B, heads, S, d), boolean `attention_mask` (B, 1, 1, S), True at the
+    keys that may be attended to -> (B, T, heads, d) and weights (B, heads, T, S).
+    """
     weights = query @ key.transpose(2, 3) * scaling
     if attention_mask is not None:
         weights = weights.masked_fill(~attention_mask, torch.finfo(weights.dtype).min)
@@ -112,14 +124,17 @@ def eager_attention_forward(
 def attention_function(
     config: PreTrainedConfig, output_attentions: bool, eager: Callable = eager_attention_forward
 ) -> Callable:
-    """What the config names, SDPA by default; `eager` where weights are asked for, which it alone gives."""
+    """The implementation that the config names, SDPA by default; `eager` if attention weights are wanted."""
     if output_attentions:
         return eager
     return ALL_ATTENTION_FUNCTIONS.get_interface(config._attn_implementation, eager)
 
 
 class DAViHDAttention(nn.Module):
-    """Multi-head attention with biases from rows of queries to rows of keys and values."""
+    """Multi-head attention with biases of every segment to all segments of its video.
+
+    Rows of D as queries, keys and values -> rows of D, and the weights (B, heads, T, T) or None.
+    """
 
     def __init__(self, config: DAViHDConfig, width: int, num_heads: int, dropout: float = 0.0):
         super().__init__()
@@ -158,9 +173,10 @@ class DAViHDAttention(nn.Module):
         mask: torch.Tensor | None,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Attention of projected (B, T, D) to projected (B, S, D), where the mask (B, S) is True."""
+        """Projected queries (B, T, D), keys and values (B, S, D), mask (B, S), True at real keys -> states
+        (B, T, D), and the weights (B, heads, T, S) or None."""
         if mask is not None:
-            # A video without any real segment attends everywhere instead of nowhere: no NaN.
+            # In a video without real segments all keys are attended to: a softmax over none would be NaN.
             mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
         attend = attention_function(self.config, output_attentions)
         output, weights = attend(
@@ -175,11 +191,12 @@ class DAViHDAttention(nn.Module):
         return output.flatten(2), weights if output_attentions else None
 
     def _heads(self, states: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) -> (B, heads, T, D / heads)."""
         return states.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
 
 
 class DAViHDFeedForward(nn.Sequential):
-    """Linear D -> ratio D, ReLU, dropout, Linear back."""
+    """Rows of D -> rows of D: linear to a multiple of D, ReLU, dropout, linear back."""
 
     def __init__(self, config: DAViHDConfig, width: int):
         hidden = config.intermediate_ratio * width
@@ -194,15 +211,15 @@ class DAViHDFeedForward(nn.Sequential):
         if self.training or rows.shape[-2] <= _ROWS_AT_ONCE:
             return super().forward(rows)
         return torch.cat(
-            [super(DAViHDFeedForward, self).forward(few) for few in rows.split(_ROWS_AT_ONCE, -2)], -2
+            [super(DAViHDFeedForward, self).forward(part) for part in rows.split(_ROWS_AT_ONCE, -2)], -2
         )
 
 
 class DAViHDSelfAttentionEncoder(GradientCheckpointingLayer):
-    """Post-norm self-attention block of Sections 2.1 and 2.2.3: y = LN(x + MHA(x)), z = LN(y + FFN(y)); no
-    positions.
+    """Attn_self of Sections 2.1 and 2.2.3, post-norm: y = LN(x + MHA(x)), z = LN(y + FFN(y)).
 
-    Rows of D -> rows of D, and the attention weights (B, heads, T, T) or None.
+    Rows of D -> rows of D, and the attention weights (B, heads, T, T) or None. It knows no positions. The
+    visual and the semantic stream have one each and, with late fusion, the fused audio.
     """
 
     def __init__(self, config: DAViHDConfig, width: int):
@@ -226,7 +243,7 @@ class DAViHDSelfAttentionEncoder(GradientCheckpointingLayer):
 class DAViHDConvBranch(nn.Module):
     """The paper's 2D Conv block: Conv2d C -> h 3x3, batch norm, ReLU, Conv2d h -> C 1x1; h = max(4, C // 4).
 
-    Takes (B, C, L + 2, F + 2), a window of `HaloedStates`, gives (B, C, L, F).
+    A window of `HaloedStates`, (B, C, L + 2, F + 2), and its mask (B, 1, L, 1) -> (B, C, L, F).
     """
 
     def __init__(self, channels: int):
@@ -236,12 +253,22 @@ class DAViHDConvBranch(nn.Module):
         self.norm = DAViHDBatchNorm(hidden)
         self.conv_out = nn.Conv2d(hidden, channels, 1)
 
-    def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        return self.conv_out(self.norm(self.conv_in(states).contiguous(), mask).relu_())
+    def forward(self, window: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        # Channels first from here on: batch norm of so few channels is much slower with channels last, and so
+        # are the sums over time that follow.
+        hidden = self.conv_in(window).contiguous()
+        return self.conv_out(self.norm(hidden, mask).relu_())
+
+
+class AttentionMaps(NamedTuple):
+    """alpha and beta of Eq. 1, averaged over channels: (B, L, F) each, which sum to 1 over time."""
+
+    time: torch.Tensor
+    velocity: torch.Tensor
 
 
 class TemporalAttentionPooling(nn.Module):
-    """Pools (B, C, L, F) over time into (B, C, F): f_TA + f_VA + mean_t S (Eq. 1).
+    """Pools (B, C, L, F) over time into f_combined (B, C, F) = f_TA + f_VA + mean_t S (Eq. 1).
 
     alpha = softmax_t(branch(S)), beta = softmax_t(branch(|S_t - S_{t-1}|)), x_s = sigmoid(branch(S));
     f_TA = sum_t alpha x_s, f_VA = sum_t beta x_s.
@@ -255,26 +282,28 @@ class TemporalAttentionPooling(nn.Module):
 
     def forward(
         self, haloed: HaloedStates, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
-        """Also gives channel means of alpha and beta, (B, L, F), on demand."""
+    ) -> tuple[torch.Tensor, AttentionMaps | None]:
+        """States (B, C, L, F) -> f_combined (B, C, F), and the maps on demand."""
         pools, mean = (RunningSoftmaxSum(), RunningSoftmaxSum()), 0
         for start, end, logits in self._windows(haloed):
             saliency = self.saliency_gate(haloed.window(start, end), haloed.mask_of(start, end)).sigmoid()
             for pool, values in zip(pools, logits, strict=True):
                 pool.add(values, saliency)
-            mean = mean + haloed.mean(start, end)
+            mean = mean + haloed.share_of_mean(start, end)
         pooled = pools[0].result() + pools[1].result() + mean
-        if not output_attentions:
-            return pooled, None
-        # Computed again, since the logits of all windows would take many times the memory of one.
-        maps = [
+        return pooled, self._maps(haloed, pools) if output_attentions else None
+
+    def _maps(self, haloed: HaloedStates, pools: tuple[RunningSoftmaxSum, ...]) -> AttentionMaps:
+        # A softmax is known once all its logits have been seen. To keep them until then would take C times
+        # the memory of the maps; so the few who want maps pay for computing the logits again.
+        windows = [
             [pool.channel_mean(values) for pool, values in zip(pools, logits, strict=True)]
             for _, _, logits in self._windows(haloed)
         ]
-        return pooled, tuple(torch.cat(windows, 1) for windows in zip(*maps, strict=True))
+        return AttentionMaps(*(torch.cat(maps, 1) for maps in zip(*windows, strict=True)))
 
     def _windows(self, haloed: HaloedStates) -> Iterator[tuple[int, int, list[torch.Tensor]]]:
-        """Windows of the states, and their logits of time and velocity attention."""
+        """Spans [start, end) of frames, and their logits of time and velocity attention (B, C, L, F)."""
         batch, channels, frames, bins = haloed.shape
         for start, end in time_windows(0, frames, batch * channels * bins, self.training):
             mask = haloed.mask_of(start, end)
@@ -290,7 +319,7 @@ class TemporalAttentionPooling(nn.Module):
 class FrequencyDynamicConv2d(nn.Module):
     """3x3 convolution whose kernel varies with frequency: sum_k gamma_k(f) (W_k * S) (Eq. 2).
 
-    gamma(f) = softmax_k(conv block(pooled S) / temperature), from the temporally pooled input (B, C, F).
+    gamma(f) = softmax_k(1D Conv block(f_combined) / temperature), where f_combined is that of Eq. 1.
     """
 
     def __init__(self, in_channels: int, out_channels: int, basis_kernels: int, temperature: float):
@@ -309,17 +338,17 @@ class FrequencyDynamicConv2d(nn.Module):
 
     def kernel_weights(
         self, haloed: HaloedStates, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
-        """gamma (B, K, F) of (B, C, L, F) states, and the maps of `TemporalAttentionPooling`."""
+    ) -> tuple[torch.Tensor, AttentionMaps | None]:
+        """States (B, C, L, F) -> gamma (B, K, F), and the maps of Eq. 1 on demand."""
         pooled, maps = self.pooling(haloed, output_attentions)
         not_empty = None if haloed.lengths is None else (haloed.lengths > 0)[:, None, None]
         hidden = self.kernel_norm(self.kernel_in(pooled), not_empty).relu_()
         return (self.kernel_out(hidden) / self.temperature).softmax(1), maps
 
     def forward(self, window: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
-        """(B, C, L + 2, F + 2), gamma (B, K, F) -> (B, out, L, F).
+        """A window (B, C, L + 2, F + 2), gamma (B, K, F) -> (B, out, L, F).
 
-        Since gamma_k(f) weights output row f, the sum over k folds into one kernel for each row.
+        Since gamma_k(f) weights output bin f, the sum over k folds into one kernel for each bin.
         """
         weight = self.weight.permute(0, 3, 4, 2, 1).flatten(1)
         kernels = gamma.transpose(1, 2).to(weight.dtype) @ weight
@@ -328,20 +357,23 @@ class FrequencyDynamicConv2d(nn.Module):
 
 
 class StaticConv2d(nn.Conv2d):
-    """Ordinary 3x3 convolution with bias over (B, C, L + 2, F + 2); it has no kernels to weigh."""
+    """Ordinary 3x3 convolution with bias: a window (B, C, L + 2, F + 2) -> (B, out, L, F)."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__(in_channels, out_channels, 3)
 
-    def kernel_weights(self, haloed: HaloedStates, output_attentions: bool = False):
-        return None, None
-
-    def forward(self, window: torch.Tensor, gamma: None) -> torch.Tensor:
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        # A copy, because the one channel of a spectrogram is channels last in any layout: `contiguous` would
+        # leave it alone, and the convolution would lay out its output with channels first.
         return super().forward(window.clone(memory_format=torch.channels_last))
 
 
 class DAViHDDynamicsBlock(GradientCheckpointingLayer):
-    """(Frequency-dynamic) convolution -> batch norm -> ReLU -> average pool, on (B, C, L, F)."""
+    """(Frequency-dynamic) convolution -> batch norm -> ReLU -> average pool, on (B, C, L, F).
+
+    Eq. 1 pools over the whole video, so its result is needed before the first frame can be convolved: a block
+    reads its input twice.
+    """
 
     def __init__(self, config: DAViHDConfig, index: int):
         super().__init__()
@@ -359,68 +391,69 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
 
     def forward(
         self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
-        """Pooled states (B, out, L // pool, F // pool), of videos of `lengths // pool` frames; on demand also
-        the maps of `TemporalAttentionPooling`."""
+    ) -> tuple[torch.Tensor, AttentionMaps | None]:
+        """States (B, C, L, F) with `lengths` (B,) real frames -> (B, out, L // pool, F // pool) with
+        `lengths // pool`, and the maps of Eq. 1 on demand, None from an ordinary convolution."""
         source, maps = self.stream(FrameSource.held(states), lengths, output_attentions)
         return source.all(), maps
 
     def stream(
         self, source: FrameSource, lengths: torch.Tensor | None, output_attentions: bool = False
-    ) -> tuple[FrameSource, tuple[torch.Tensor, torch.Tensor] | None]:
-        """The same, of which neither what is taken nor what is given need lie in memory as a whole."""
+    ) -> tuple[FrameSource, AttentionMaps | None]:
+        """The same for states that need not lie in memory as a whole, and nor do those returned."""
         haloed = HaloedStates(source, lengths)
-        gamma, maps = self.conv.kernel_weights(haloed, output_attentions)
+        convolve, maps = self.conv, None
+        if isinstance(self.conv, FrequencyDynamicConv2d):
+            gamma, maps = self.conv.kernel_weights(haloed, output_attentions)
+            convolve = partial(self.conv, gamma=gamma)
         batch, _, frames, bins = source.shape
         shape = (batch, self.conv.out_channels, frames // self.pooling[0], bins // self.pooling[1])
-        pooled = FrameSource(torch.Size(shape), partial(self._pooled, haloed, gamma))
-        short = pooled.shape[1:].numel() <= _HELD_ELEMENTS
-        return FrameSource.held(pooled.all()) if short else pooled, maps
+        pooled = FrameSource(torch.Size(shape), partial(self._pooled, haloed, convolve))
+        fits = pooled.shape[1:].numel() <= _HELD_ELEMENTS
+        return FrameSource.held(pooled.all()) if fits else pooled, maps
 
-    def _pooled(self, haloed: HaloedStates, gamma: torch.Tensor | None, start: int, end: int) -> torch.Tensor:
+    def _pooled(self, haloed: HaloedStates, convolve: Callable, start: int, end: int) -> torch.Tensor:
         """Frames [start, end) of the output."""
         batch, _, frames, bins = haloed.shape
         pool, channels = self.pooling[0], self.conv.out_channels
-        if self.training:  # with the frames that fill no pool, which batch norm counts
-            return self._convolve(haloed, gamma, 0, frames)
-        states = None  # filled in place: many small results would leave gaps between them in memory
-        for first, last in time_windows(start, end, batch * channels * bins * pool, training=False):
-            piece = self._convolve(haloed, gamma, first * pool, last * pool)
-            if states is None:
-                states = piece.new_empty(batch, end - start, bins // self.pooling[1], channels)
-                states = states.permute(0, 3, 1, 2)
-            states[:, :, first - start : last - start] = piece
-        return states
+        if self.training:  # all at once, with the last frames that fill no pool: batch norm counts them
+            return self._convolve(haloed, convolve, 0, frames)
+        output = None  # filled piece by piece: many small results would leave gaps between them in memory
+        frame_elements = pool * batch * channels * bins
+        for piece_start, piece_end in time_windows(start, end, frame_elements, training=False):
+            piece = self._convolve(haloed, convolve, piece_start * pool, piece_end * pool)
+            if output is None:
+                output = piece.new_empty(batch, end - start, bins // self.pooling[1], channels)
+                output = output.permute(0, 3, 1, 2)
+            output[:, :, piece_start - start : piece_end - start] = piece
+        return output
 
     def _convolve(
-        self, haloed: HaloedStates, gamma: torch.Tensor | None, start: int, end: int
+        self, haloed: HaloedStates, convolve: Callable, input_start: int, input_end: int
     ) -> torch.Tensor:
-        """Convolution, batch norm, ReLU and pooling of the input's frames [start, end)."""
-        window = self.conv(haloed.window(start, end), gamma)
-        return F.avg_pool2d(self.norm(window, haloed.mask_of(start, end)).relu_(), self.pooling)
+        """Convolution, batch norm, ReLU and pooling of the frames [input_start, input_end) of the input."""
+        states = convolve(haloed.window(input_start, input_end))
+        return F.avg_pool2d(self.norm(states, haloed.mask_of(input_start, input_end)).relu_(), self.pooling)
 
 
 class DAViHDDynamicsBlocks(nn.ModuleList):
-    """Blocks, one after the other.
+    """The blocks, one after the other.
 
-    Outside training what the first ones give of a long video is computed whenever a later one reads it, so
-    that memory does not grow with the largest states.
+    Outside training, the large outputs of the first blocks for a long video are computed whenever a later
+    block reads them, so that memory does not grow with the largest states.
     """
 
     def forward(
         self,
         log_mel: torch.Tensor,
         background: torch.Tensor | None = None,
-        second: torch.Tensor | None = None,
+        second_of_frame: torch.Tensor | None = None,
         lengths: torch.Tensor | None = None,
         output_attentions: bool = False,
-    ) -> tuple[torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]:
-        """
-        log_mel (B, 1, L, F), less the background (B, T, F) of the second (L,) that a frame belongs to, of
-        `lengths` (B,) real frames -> states (B, C, L', F') and, on demand, the maps of each
-        `TemporalAttentionPooling`.
-        """
-        source, recorded = FrameSource.above(log_mel, background, second), []
+    ) -> tuple[torch.Tensor, list[AttentionMaps]]:
+        """The fields of a `Spectrogram`, log_mel (B, 1, L, F) with `lengths` (B,) real frames, None if all
+        are -> states (B, C, L', F'), and the maps of each frequency-dynamic block on demand."""
+        source, recorded = FrameSource.above_background(log_mel, background, second_of_frame), []
         for block in self:
             if self.training:
                 states, maps = block(source.all(), lengths, output_attentions)
@@ -431,18 +464,13 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
             recorded += [] if maps is None else [maps]
         return source.all(), recorded
 
-    def velocity_attention(
-        self,
-        log_mel: torch.Tensor,
-        background: torch.Tensor | None,
-        second: torch.Tensor | None,
-        lengths: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """Velocity attention (B, L, F) of the first frequency-dynamic block; later blocks do not run."""
-        source = FrameSource.above(log_mel, background, second)
+    def velocity_attention(self, source: FrameSource, lengths: torch.Tensor | None) -> torch.Tensor:
+        """Spectrogram (B, 1, L, F) -> beta (B, L', F') of the first frequency-dynamic block, without running
+        the blocks after it. Raises ValueError if there is none."""
         for block in self:
             if isinstance(block.conv, FrequencyDynamicConv2d):
-                return block.conv.kernel_weights(HaloedStates(source, lengths), output_attentions=True)[1][1]
+                _, maps = block.conv.kernel_weights(HaloedStates(source, lengths), output_attentions=True)
+                return maps.velocity
             source, _ = block.stream(source, lengths)
             lengths = None if lengths is None else lengths // block.pooling[0]
         raise ValueError(
@@ -451,7 +479,10 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
 
 
 class DAViHDDynamicsLayer(GradientCheckpointingLayer):
-    """Pre-norm Transformer layer over rows of D_d."""
+    """Attn_self of the dynamics stream (Section 2.2.3), a pre-norm Transformer layer.
+
+    Rows of D_d -> rows of D_d, and the attention weights (B, heads, T, T) or None.
+    """
 
     def __init__(self, config: DAViHDConfig):
         super().__init__()
@@ -471,7 +502,10 @@ class DAViHDDynamicsLayer(GradientCheckpointingLayer):
 
 
 def sinusoidal_positions(length: int, width: int, like: torch.Tensor) -> torch.Tensor:
-    """Interleaved sinusoids (length, width), sine at even columns; made in float32, then cast to `like`."""
+    """Interleaved sinusoids (length, width), sine at even columns, in the dtype of `like`.
+
+    They are computed in float32: half precision cannot tell the angles of a long video apart.
+    """
     rates = torch.exp(torch.arange(0, width, 2, device=like.device).float() * (-math.log(10000.0) / width))
     angles = torch.arange(length, device=like.device).float()[:, None] * rates
     return torch.stack((angles.sin(), angles.cos()), -1).flatten(1).to(like.dtype)
@@ -480,7 +514,8 @@ def sinusoidal_positions(length: int, width: int, like: torch.Tensor) -> torch.T
 class DAViHDDynamicsEncoder(nn.Module):
     """Audio dynamics encoder E_a^d (Section 2.2.2, Figure 2b): log-Mel (B, F, M) -> rows of D_d.
 
-    With early fusion the stream is contextualised by a pre-norm Transformer with positions.
+    Blocks of Eq. 1 and 2, channels and bins flattened, alignment to seconds, projection to D_d. With early
+    fusion a Transformer with positions follows (Section 2.2.3).
     """
 
     def __init__(self, config: DAViHDConfig):
@@ -502,83 +537,71 @@ class DAViHDDynamicsEncoder(nn.Module):
         self.layers = nn.ModuleList(DAViHDDynamicsLayer(config) for _ in range(num_layers))
 
     def forward(
-        self, log_mel: torch.Tensor, segments: SegmentRows, count: int, output_attentions: bool = False
+        self, log_mel: torch.Tensor, segments: SegmentRows, output_attentions: bool = False
     ) -> tuple[torch.Tensor, dict[str, tuple[torch.Tensor, ...]]]:
-        """`count` is T. Also gives attentions under their names in `DAViHDOutput`, empty unless asked for."""
+        """log-Mel (B, F, M) -> rows of D_d, and attentions by their names in `DAViHDOutput`, on demand."""
         if self.training:
-            self._expect_norm_updates()
-        mask = segments.mask
-        *prepared, frames, segment_lengths = self._prepare(log_mel, mask, count)
-        states, maps = self.blocks(*prepared, None if mask is None else frames, output_attentions)
-        states, frames = states.transpose(1, 2).flatten(2), frames // self.time_pooling
-        if self.config.log_mel_rate == 1:
-            states = align_adaptively(states, frames, count, segment_lengths)
-        else:
-            states = align_by_time(states, frames, count, self.time_pooling)
+            self._request_norm_updates()
+        sound = self._prepare(log_mel, segments)
+        lengths = None if segments.mask is None else sound.lengths
+        states, maps = self.blocks(
+            sound.log_mel, sound.background, sound.second_of_frame, lengths, output_attentions
+        )
+        states = self._align(states.transpose(1, 2).flatten(2), sound.lengths // self.time_pooling, segments)
         rows = self.projection(segments.gather(states))
         if self.layers:
-            rows = self.dropout(rows + self._positions(rows, segments, states.shape[:2]))
+            rows = self.dropout(rows + self._positions(rows, segments))
         attentions = ()
         for layer in self.layers:
             rows, weights = layer(rows, segments, output_attentions)
             attentions = (*attentions, weights)
         return rows, {
             "dynamics_attentions": attentions,
-            "time_attentions": tuple(time for time, _ in maps),
-            "velocity_attentions": tuple(velocity for _, velocity in maps),
+            "time_attentions": tuple(each.time for each in maps),
+            "velocity_attentions": tuple(each.velocity for each in maps),
         }
 
-    def velocity_attention(
-        self, log_mel: torch.Tensor, mask: torch.Tensor | None, segments: int
-    ) -> torch.Tensor:
-        """Velocity attention (B, L, F) of the first frequency-dynamic block; later blocks do not run."""
-        *prepared, frames, _ = self._prepare(log_mel, mask, segments)
-        return self.blocks.velocity_attention(*prepared, None if mask is None else frames)
+    def velocity_attention(self, log_mel: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
+        """log-Mel (B, F, M) -> beta (B, L', F') of the first frequency-dynamic block."""
+        sound = self._prepare(log_mel, segments)
+        source = FrameSource.above_background(sound.log_mel, sound.background, sound.second_of_frame)
+        return self.blocks.velocity_attention(source, None if segments.mask is None else sound.lengths)
 
-    def _positions(self, rows: torch.Tensor, segments: SegmentRows, shape: torch.Size) -> torch.Tensor:
-        """What is added to the rows of a (B, T) batch to tell where in the video they are."""
+    def _prepare(self, log_mel: torch.Tensor, segments: SegmentRows) -> Spectrogram:
+        config, min_frames = self.config, self.time_pooling
+        return Spectrogram.prepare(
+            log_mel, segments, config.log_mel_rate, min_frames, config.log_mel_baseline_seconds
+        )
+
+    def _align(self, states: torch.Tensor, lengths: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
+        """(B, L', C F'), of which `lengths` (B,) are real -> (B, T, C F')."""
+        if self.config.log_mel_rate == 1:
+            return align_adaptively(states, lengths, segments)
+        return align_by_time(states, lengths, segments, self.time_pooling)
+
+    def _positions(self, rows: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
+        """Rows of D_d to be added to `rows`, which tell where in its video each segment is."""
         if self.config.dynamics_positions == "sinusoidal":
-            table = sinusoidal_positions(shape[1], rows.shape[-1], rows)
-            return segments.gather(table.expand(*shape, -1))
+            table = sinusoidal_positions(segments.num_segments, rows.shape[-1], rows)
+            return segments.gather(table.expand(len(segments.lengths), -1, -1))
         states = segments.scatter(rows).transpose(1, 2)
         return segments.gather(self.position_conv(states).relu().transpose(1, 2))
 
-    def _expect_norm_updates(self):
+    def _request_norm_updates(self):
+        # Here, because gradient checkpointing runs blocks twice for each batch, but never the encoder.
         for module in self.modules():
             if isinstance(module, DAViHDBatchNorm):
-                module.update_expected = True
-
-    def _prepare(
-        self, log_mel: torch.Tensor, mask: torch.Tensor | None, segments: int
-    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Tensor, torch.Tensor]:
-        """The spectrogram (B, 1, L, F), its background (B, T, F) and the second (L,) of each frame if one is
-        taken from it, its real frames (B,), and the real segments (B,)."""
-        log_mel = log_mel.transpose(1, 2)
-        if mask is None:
-            segment_lengths = torch.full(log_mel.shape[:1], segments, device=log_mel.device)
-        else:
-            segment_lengths = mask.sum(1)
-        rate, minimum = self.config.log_mel_rate, self.time_pooling
-        frames = torch.ceil(segment_lengths * rate).long()
-        if mask is not None:
-            log_mel = zero_padding(log_mel, frame_mask(frames, log_mel.shape[1])[:, 0, :, 0])
-        if mask is not None or log_mel.shape[1] < minimum:
-            log_mel = repeat_last_frame(log_mel, frames, minimum)
-        background = second = None
-        if self.config.log_mel_baseline_seconds is not None:
-            seconds = self.config.log_mel_baseline_seconds
-            background = running_median(log_mel, frames, segment_lengths, rate, seconds)
-            background = repeat_last_frame(background, segment_lengths, math.ceil(minimum / rate))
-            second = (torch.arange(log_mel.shape[1], device=log_mel.device) / rate).long()
-        frames = frames.clamp(min=minimum).masked_fill(frames == 0, 0)
-        return log_mel[:, None], background, second, frames, segment_lengths
+                module.update_due = True
 
 
-# ---------------------------------------------------- audio fusion (2.2.3), cross-attention, score (2.3)
+# ------------------------------------------ audio fusion (2.2.3), cross-attention and score prediction (2.3)
 
 
 class DAViHDAudioFusion(nn.Module):
-    """Combines rows of the semantic and dynamics streams: element-wise product (Eq. 3) or concatenation."""
+    """F_a of Section 2.2.3: the element-wise product (Eq. 3), or a linear map of both streams (Table 3).
+
+    Rows of D_a of the semantic and the dynamics stream -> rows of D_a.
+    """
 
     def __init__(self, config: DAViHDConfig):
         super().__init__()
@@ -593,7 +616,7 @@ class DAViHDAudioFusion(nn.Module):
 
 
 class DAViHDCrossAttention(nn.Module):
-    """Queries of one stream over keys and values of the other (Eq. 4).
+    """Attn_cross of Section 2.3: queries of one stream over keys and values of the other (Eq. 4).
 
     Rows of D_q and of D_c -> rows of D_q, and the attention weights (B, heads, T, T) or None.
     """
@@ -618,7 +641,7 @@ class DAViHDCrossAttention(nn.Module):
 
 
 class DAViHDScoreHead(nn.Sequential):
-    """3-layer MLP of Section 2.3: rows of D -> score logits, rows of 1."""
+    """The 3-layer MLP of Section 2.3: rows of D -> rows of 1, the logits of the scores."""
 
     def __init__(self, config: DAViHDConfig, width: int):
         hidden = config.score_hidden_dim
@@ -633,8 +656,11 @@ class DAViHDScoreHead(nn.Sequential):
         super().__init__(*layers, nn.Linear(hidden, 1))
 
 
+# ------------------------------------------------------------------------------ the whole network (Figure 2a)
+
+
 class DAViHDPreTrainedModel(PreTrainedModel):
-    """First weights, and the inputs of every stream: features, or raw ones through a frozen backbone."""
+    """Initial weights, and the inputs of every stream: features, or raw ones through a frozen backbone."""
 
     config: DAViHDConfig
     base_model_prefix = "davihd"
@@ -664,21 +690,21 @@ class DAViHDPreTrainedModel(PreTrainedModel):
             init.normal_(module.weight, std=(2 / math.prod(module.weight.shape[2:])) ** 0.5)
 
     def _build_backbones(self):
-        """The frozen encoders that the config names, of streams that the model reads."""
+        """Build the frozen encoders that the config names for the streams in `modalities`."""
         for stream in self.config.feature_streams:
             if (name := self.config.stream_backbone(stream)) is not None:
                 backbone = build_backbone(stream.name, name, self.config.stream_dim(stream))
                 setattr(self, stream.backbone_field, backbone)
 
     def get_visual_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Frozen visual backbone alone: pixel_values (B, T, P, 3, H, W) -> (B, T, D_v), P frames a segment.
+        """E_v of Section 2.1 alone: pixel_values (B, T, P, 3, H, W), P frames a segment -> Z_v (B, T, D_v).
 
         Raises ValueError if the config names no visual backbone or the shape does not fit it.
         """
         return self.encode_raw(STREAMS["visual"], pixel_values)
 
     def get_semantic_features(self, waveform: torch.Tensor) -> torch.Tensor:
-        """Frozen semantic backbone alone: 16 kHz waveform (B, T, 16000) -> (B, T, D_s).
+        """E_a^s of Section 2.2.1 alone: 16 kHz waveform (B, T, 16000) -> Z_a^s (B, T, D_s).
 
         Raises ValueError if the config names no semantic backbone or the shape does not fit it.
         """
@@ -699,10 +725,10 @@ class DAViHDPreTrainedModel(PreTrainedModel):
         return backbone(values.flatten(0, 1)).unflatten(0, values.shape[:2])
 
     def _stream_inputs(self, **given: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """Of what `forward` was given, by argument: features (B, T, D) and log-Mel (B, F, M) by stream.
+        """What `forward` was given, by the names of the streams in `config.modalities`: features (B, T, D) and
+        log-Mel (B, F, M). Raw inputs pass through their backbone.
 
-        Raw inputs pass through their backbone. Raises ValueError for an input that is missing or given twice,
-        and TypeError for one that no stream of the table has.
+        Raises ValueError naming the argument if one is missing or given twice, TypeError if no stream has it.
         """
         known = {name for stream in STREAMS.values() for name in (stream.column, stream.raw)}
         if unknown := sorted(given.keys() - known):
@@ -710,6 +736,7 @@ class DAViHDPreTrainedModel(PreTrainedModel):
         return {stream.name: self._stream_input(stream, given) for stream in self.config.streams}
 
     def _stream_input(self, stream: Stream, given: dict[str, torch.Tensor | None]) -> torch.Tensor:
+        """Features (B, T, D), as given or from raw input, or log-Mel; ValueError unless exactly one is given."""
         features, raw = given.get(stream.column), given.get(stream.raw)
         if stream.raw is None:
             if features is None:
@@ -725,9 +752,9 @@ class DAViHDPreTrainedModel(PreTrainedModel):
 
 
 class DAViHDModel(DAViHDPreTrainedModel):
-    """DAViHD (Figure 2a): one highlight score in [0, 1] for every second of a video.
+    """DAViHD (Section 2, Figure 2a): one highlight score in [0, 1] for every second of a video.
 
-    What `config.modalities` does not name is not built, not needed and not computed.
+    A stream that `config.modalities` does not name is not built, not needed and not computed (Table 2).
     """
 
     def __init__(self, config: DAViHDConfig):
@@ -800,15 +827,13 @@ class DAViHDModel(DAViHDPreTrainedModel):
             waveform=waveform,
             **others,
         )
-        count = self._check_inputs(inputs, attention_mask, labels)
-        segments = SegmentRows(segment_mask(attention_mask))
+        segments = self._check_inputs(inputs, attention_mask, labels)
         output_attentions = bool(output_attentions)
-        attentions: dict[str, torch.Tensor | tuple[torch.Tensor, ...] | None] = {}
+        attentions: Attentions = {}
         visual = self._encode_visual(inputs, segments, output_attentions, attentions)
-        audio = self._encode_audio(inputs, segments, count, output_attentions, attentions)
+        audio = self._encode_audio(inputs, segments, output_attentions, attentions)
         joint = self._join(visual, audio, segments, output_attentions, attentions)
         scores = self.score_head(joint)[..., 0].sigmoid()
-        # Mean squared error over the real segments of the batch (Eq. 5).
         loss = None if labels is None else mean_squared_error(scores, segments.gather(labels))
         scores = segments.scatter(scores)
         kept = DAViHDOutput.__dataclass_fields__.keys() & attentions.keys() if output_attentions else ()
@@ -820,20 +845,20 @@ class DAViHDModel(DAViHDPreTrainedModel):
         """Where the sound changes abruptly: beta of Eq. 1 in the first frequency-dynamic block.
 
         log_mel (B, F, M) -> (B, L, F'), averaged over channels, L frames and F' bins after the pooling of the
-        blocks before it. Unlike `output_attentions`, it leaves out all that is later in the network, so it
-        suits long videos.
+        blocks before it. Unlike `output_attentions`, it runs nothing later in the network, so it suits long
+        videos.
         """
-        inputs = {"dynamics": log_mel}
-        segments = self._check_inputs(inputs, attention_mask, None)
-        return self.dynamics_encoder.velocity_attention(log_mel, segment_mask(attention_mask), segments)
+        segments = self._check_inputs({"dynamics": log_mel}, attention_mask, None)
+        return self.dynamics_encoder.velocity_attention(log_mel, segments)
 
     def _check_inputs(
         self,
         inputs: dict[str, torch.Tensor],
         attention_mask: torch.Tensor | None,
         labels: torch.Tensor | None,
-    ) -> int:
-        """Raise ValueError where shapes do not fit the config or each other; returns T."""
+    ) -> SegmentRows:
+        """The segments of the batch. Raises ValueError if shapes do not fit the config or each other, or if
+        padding is not at the end."""
         config = self.config
         read = [stream for stream in config.feature_streams if stream.name in inputs]
         features = {stream.column: inputs[stream.name] for stream in read}
@@ -846,29 +871,31 @@ class DAViHDModel(DAViHDPreTrainedModel):
             check_shape(name, tensor, (None, None))
         if "dynamics" in inputs:
             check_shape("log_mel", inputs["dynamics"], (None, config.num_mel_bins, None))
-        batch = next(iter(inputs.values())).shape[0]
+        first = next(iter(inputs.values()))
+        batch = first.shape[0]
         timed = [*features.values(), *per_segment.values()]
         if timed:
-            segments = timed[0].shape[1]
+            num_segments = timed[0].shape[1]
         else:
-            segments = max(1, int(inputs["dynamics"].shape[2] / config.log_mel_rate))
+            num_segments = max(1, int(inputs["dynamics"].shape[2] / config.log_mel_rate))
         for name, tensor in features.items():
-            check_shape(name, tensor, (batch, segments, dims[name]))
+            check_shape(name, tensor, (batch, num_segments, dims[name]))
         if "dynamics" in inputs:
-            frames = config.log_mel_frames(segments)
+            frames = config.log_mel_frames(num_segments)
             check_shape("log_mel", inputs["dynamics"], (batch, config.num_mel_bins, frames))
         for name, tensor in per_segment.items():
-            check_shape(name, tensor, (batch, segments))
-        return segments
+            check_shape(name, tensor, (batch, num_segments))
+        return SegmentRows.of_batch(batch, num_segments, attention_mask, first.device)
 
     def _encode_visual(
         self,
         inputs: dict[str, torch.Tensor],
         segments: SegmentRows,
         output_attentions: bool,
-        attentions: dict,
+        attentions: Attentions,
     ) -> torch.Tensor | None:
-        """Visual encoder (Section 2.1): rows of D_v, or None without a picture. Records into `attentions`."""
+        """Z'_v of Section 2.1: features (B, T, D_v) -> rows of the visual width; None without a picture. Adds
+        attention weights to `attentions`."""
         for stream in self.config.feature_streams:
             if stream.sees:
                 return self._encode_features(stream, inputs, segments, output_attentions, attentions)
@@ -880,9 +907,10 @@ class DAViHDModel(DAViHDPreTrainedModel):
         inputs: dict[str, torch.Tensor],
         segments: SegmentRows,
         output_attentions: bool,
-        attentions: dict,
+        attentions: Attentions,
     ) -> torch.Tensor:
-        """Rows of a stream of features, projected and contextualised as far as the config says."""
+        """Features (B, T, D) -> rows, projected if the config says so, and contextualised unless they are to
+        be fused first. Adds attention weights to `attentions`."""
         rows = segments.gather(inputs[stream.name])
         if self.config.projection_dim is not None:
             rows = getattr(self, f"{stream.name}_projection")(rows)
@@ -895,19 +923,16 @@ class DAViHDModel(DAViHDPreTrainedModel):
         self,
         inputs: dict[str, torch.Tensor],
         segments: SegmentRows,
-        count: int,
         output_attentions: bool,
-        attentions: dict,
+        attentions: Attentions,
     ) -> torch.Tensor | None:
-        """Dual-pathway audio encoder and fusion (Section 2.2): rows of D_a, or None where nothing is heard.
-
-        Records into `attentions`.
-        """
+        """Z'_a of Section 2.2, dual-pathway audio encoder and fusion: features (B, T, D_s) and log-Mel
+        (B, F, M) -> rows of D_a; None without sound. Adds attention weights to `attentions`."""
         streams = []
         for stream in self.config.audio_streams:
             if stream.spectrogram:
                 log_mel = inputs[stream.name]
-                rows, recorded = self.dynamics_encoder(log_mel, segments, count, output_attentions)
+                rows, recorded = self.dynamics_encoder(log_mel, segments, output_attentions)
                 attentions.update(recorded)
             else:
                 rows = self._encode_features(stream, inputs, segments, output_attentions, attentions)
@@ -919,8 +944,16 @@ class DAViHDModel(DAViHDPreTrainedModel):
             audio, attentions["fused_attentions"] = self.audio_encoder(audio, segments, output_attentions)
         return audio
 
-    def _join(self, visual, audio, segments, output_attentions, attentions) -> torch.Tensor:
-        """[Z'_v, Z'_a, S_v, S_a] of Section 2.3, or the only stream there is. Records into `attentions`."""
+    def _join(
+        self,
+        visual: torch.Tensor | None,
+        audio: torch.Tensor | None,
+        segments: SegmentRows,
+        output_attentions: bool,
+        attentions: Attentions,
+    ) -> torch.Tensor:
+        """Rows of Z'_v and Z'_a -> rows of [Z'_v, Z'_a, S_v, S_a] (Section 2.3), where S_v = Z'_v + Z'_{a->v}
+        and S_a = Z'_a + Z'_{v->a}; of a single stream, its rows. Adds attention weights to `attentions`."""
         if visual is None or audio is None:
             return audio if visual is None else visual
         to_visual, weights = self.cross_visual_to_audio(visual, audio, segments, output_attentions)
@@ -931,7 +964,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
 
 
 def mean_squared_error(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean over all elements; 0 where there is none."""
+    """Eq. 5: rows of scores and labels, both (N,) or (B, T) -> their mean squared error, 0 without rows."""
     return (scores - labels.to(scores.dtype)).square().sum() / max(1, scores.numel())
 
 

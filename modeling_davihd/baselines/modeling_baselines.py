@@ -7,7 +7,7 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
 from ..modeling_davihd import DAViHDPreTrainedModel
-from ..streaming_davihd import check_shape, frame_mask, segment_mask, zero_padding
+from ..streaming_davihd import SegmentRows, check_shape, frame_mask, zero_padding
 from .configuration_baselines import BaselineConfig
 
 
@@ -29,19 +29,6 @@ class BaselineOutput(ModelOutput):
     attentions: torch.FloatTensor | None = None
 
 
-@dataclass(frozen=True)
-class Segments:
-    """Which segments of a batch are real.
-
-    `mask` (B, T) is True at them, or None if none is padded; `lengths` (B,) is their number in each video;
-    `count` is T.
-    """
-
-    mask: torch.Tensor | None
-    lengths: torch.Tensor
-    count: int
-
-
 class BaselineModel(DAViHDPreTrainedModel):
     """A model with the inputs of `DAViHDModel`; a subclass computes logits in `score`."""
 
@@ -57,7 +44,7 @@ class BaselineModel(DAViHDPreTrainedModel):
         self._build_backbones()
 
     def score(
-        self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
+        self, inputs: dict[str, torch.Tensor], segments: SegmentRows, output_attentions: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Logits (B, T), and what else goes into the output.
 
@@ -97,13 +84,11 @@ class BaselineModel(DAViHDPreTrainedModel):
             waveform=waveform,
             **others,
         )
-        batch, count = self._check_inputs(inputs, attention_mask, labels)
-        mask = segment_mask(attention_mask)
-        lengths = torch.full((batch,), count, device=self.device) if mask is None else mask.sum(1)
-        inputs = {name: self._without_padding(name, values, mask) for name, values in inputs.items()}
-        logits, recorded = self.score(inputs, Segments(mask, lengths, count), bool(output_attentions))
-        scores = zero_padding(logits.sigmoid()[..., None], mask)[..., 0]
-        loss = None if labels is None else self._loss(logits, labels, mask)
+        segments = self._check_inputs(inputs, attention_mask, labels)
+        inputs = {name: self._without_padding(name, values, segments) for name, values in inputs.items()}
+        logits, recorded = self.score(inputs, segments, bool(output_attentions))
+        scores = zero_padding(logits.sigmoid()[..., None], segments.mask)[..., 0]
+        loss = None if labels is None else self._loss(logits, labels, segments.mask)
         return self.output_class(loss=loss, scores=scores, **recorded)
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -119,19 +104,20 @@ class BaselineModel(DAViHDPreTrainedModel):
         inputs: dict[str, torch.Tensor],
         attention_mask: torch.Tensor | None,
         labels: torch.Tensor | None,
-    ) -> tuple[int, int]:
-        """B and T. Raises ValueError where shapes do not fit the config or each other."""
-        batch, count = self._batch_shape(inputs, attention_mask)
+    ) -> SegmentRows:
+        """The segments of the batch. Raises ValueError if shapes do not fit the config or each other, or if
+        padding is not at the end."""
+        batch, num_segments = self._batch_shape(inputs, attention_mask)
         needed = {"attention_mask": (attention_mask, ()), "labels": (labels, ())}
         for stream in self.config.feature_streams:
             needed[stream.column] = (inputs[stream.name], (self.config.stream_dim(stream),))
         for name, (tensor, width) in needed.items():
             if tensor is not None:
-                check_shape(name, tensor, (batch, count, *width))
+                check_shape(name, tensor, (batch, num_segments, *width))
         if "dynamics" in inputs:
-            frames = self.config.log_mel_frames(count)
+            frames = self.config.log_mel_frames(num_segments)
             check_shape("log_mel", inputs["dynamics"], (batch, self.config.num_mel_bins, frames))
-        return batch, count
+        return SegmentRows.of_batch(batch, num_segments, attention_mask, self.device)
 
     def _batch_shape(
         self, inputs: dict[str, torch.Tensor], attention_mask: torch.Tensor | None
@@ -152,12 +138,12 @@ class BaselineModel(DAViHDPreTrainedModel):
         batch, _, frames = inputs["dynamics"].shape
         return batch, max(1, int(frames / self.config.log_mel_rate))
 
-    def _without_padding(self, name: str, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def _without_padding(self, name: str, values: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
         """Features (B, T, D), or log-Mel (B, F, M), with zeros at padding, which may have held NaN."""
-        if mask is None or name != "dynamics":
-            return zero_padding(values, mask)
-        frames = torch.ceil(mask.sum(1) * self.config.log_mel_rate)
-        return values.masked_fill(~frame_mask(frames, values.shape[2])[:, :, :, 0], 0)
+        if segments.mask is None or name != "dynamics":
+            return zero_padding(values, segments.mask)
+        lengths = torch.ceil(segments.lengths * self.config.log_mel_rate)
+        return values.masked_fill(~frame_mask(lengths, values.shape[2])[:, :, :, 0], 0)
 
 
-__all__ = ["BaselineModel", "BaselineOutput", "Segments"]
+__all__ = ["BaselineModel", "BaselineOutput"]
