@@ -154,7 +154,7 @@ class HighlightRows(Dataset):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Batch:
-        row = self._features[int(index)]
+        row = self._features[int(index)] if self._inputs else {}
         for column, values in row.items():
             self._check_features(index, column, values)
         if self._pooled and "log_mel" in row:
