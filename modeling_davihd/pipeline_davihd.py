@@ -67,11 +67,14 @@ class VideoHighlightDetectionPipeline(Pipeline):
                     )
 
     def __call__(
-        self, inputs: str | os.PathLike | list[str | os.PathLike], batch_size: int | None = None, **kwargs
+        self,
+        inputs: str | os.PathLike | MediaInfo | list[str | os.PathLike | MediaInfo],
+        batch_size: int | None = None,
+        **kwargs,
     ) -> dict | list[dict]:
         """
         Args:
-            inputs: path of a media file, or a list of paths.
+            inputs: path of a media file, or what `media.probe` has found in it, or a list of these.
             batch_size: of no effect; films are streamed one after the other.
             top_k, duration, min_length, max_length, merge_gap, boundaries: see `find_highlights`.
             limits: how much a film may ask of its decoders, a `media.DecodingLimits`.
@@ -101,28 +104,31 @@ class VideoHighlightDetectionPipeline(Pipeline):
         find_highlights(np.zeros(2), **search)  # refuses a wrong option before anything is decoded
         return {}, forward, search
 
-    def preprocess(self, inputs: str | os.PathLike) -> dict:
-        if not isinstance(inputs, str | os.PathLike):
+    def preprocess(self, inputs: str | os.PathLike | MediaInfo) -> dict:
+        if not isinstance(inputs, str | os.PathLike | MediaInfo):
             raise ValueError(
                 f"The pipeline got a {type(inputs).__name__}; it needs the path of a media file."
             )
-        return {"path": os.fspath(inputs)}
+        return {"film": inputs}
 
     def _forward(
         self, model_inputs: dict, return_features: bool = False, limits: DecodingLimits = DEFAULT_LIMITS
     ) -> dict:
-        path = model_inputs["path"]
-        info = probe(path, limits)
+        """One film from `preprocess` -> `duration`, `scores` (T,) and, on demand, what a picture needs."""
+        info = probe(model_inputs["film"], limits)
         features, duration, audible = self._stream(info, limits)
         streams = self.model.config.streams
         if streams and not audible and not any(stream.sees for stream in streams):
             if info.has_audio:  # a missing sound track has been warned of while decoding
-                warnings.warn(f"{path}: the sound is silent, nothing stands out.", MediaWarning, stacklevel=2)
+                message = f"{info.path}: the sound is silent, nothing stands out."
+                warnings.warn(message, MediaWarning, stacklevel=2)
             scores = torch.zeros(int(np.ceil(duration)))
         else:
             scores = self.model(**features).scores[0].float()
             if not scores.isfinite().all():
-                raise ValueError(f"{path}: the model's scores are not finite; its weights may be damaged.")
+                raise ValueError(
+                    f"{info.path}: the model's scores are not finite; its weights may be damaged."
+                )
         output = {"duration": duration, "scores": scores}
         if return_features:
             log_mel = features.get("log_mel")
@@ -148,7 +154,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
         end, audible = 0.0, False
         total = info.duration and round(info.duration)
         with tqdm(total=total, unit="s", disable=None, desc=info.path.name) as progress:
-            for chunk in one_ahead(stream_segments(info.path, **features.wanted, limits=limits)):
+            for chunk in one_ahead(stream_segments(info, **features.wanted, limits=limits)):
                 features.add(chunk)
                 audible = audible or (features.listens and np.abs(chunk.waveform).max() > _SILENCE)
                 progress.update(round(chunk.end) - round(end))
