@@ -44,6 +44,7 @@ from .streaming_davihd import (
     Spectrogram,
     align_adaptively,
     align_by_time,
+    check_inputs,
     check_shape,
     time_windows,
 )
@@ -725,8 +726,8 @@ class DAViHDPreTrainedModel(PreTrainedModel):
         return backbone(values.flatten(0, 1)).unflatten(0, values.shape[:2])
 
     def _stream_inputs(self, **given: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """What `forward` was given, by the names of the streams in `config.modalities`: features (B, T, D) and
-        log-Mel (B, F, M). Raw inputs pass through their backbone.
+        """What `forward` was given, by the names of the streams in `config.modalities`: features (B, T, D)
+        and log-Mel (B, F, M). Raw inputs pass through their backbone.
 
         Raises ValueError naming the argument if one is missing or given twice, TypeError if no stream has it.
         """
@@ -736,7 +737,7 @@ class DAViHDPreTrainedModel(PreTrainedModel):
         return {stream.name: self._stream_input(stream, given) for stream in self.config.streams}
 
     def _stream_input(self, stream: Stream, given: dict[str, torch.Tensor | None]) -> torch.Tensor:
-        """Features (B, T, D), as given or from raw input, or log-Mel; ValueError unless exactly one is given."""
+        """Features (B, T, D), as given or from raw input, or log-Mel; ValueError unless one is given."""
         features, raw = given.get(stream.column), given.get(stream.raw)
         if stream.raw is None:
             if features is None:
@@ -827,7 +828,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
             waveform=waveform,
             **others,
         )
-        segments = self._check_inputs(inputs, attention_mask, labels)
+        segments = check_inputs(self.config, inputs, attention_mask, labels)
         output_attentions = bool(output_attentions)
         attentions: Attentions = {}
         visual = self._encode_visual(inputs, segments, output_attentions, attentions)
@@ -848,44 +849,8 @@ class DAViHDModel(DAViHDPreTrainedModel):
         blocks before it. Unlike `output_attentions`, it runs nothing later in the network, so it suits long
         videos.
         """
-        segments = self._check_inputs({"dynamics": log_mel}, attention_mask, None)
+        segments = check_inputs(self.config, {"dynamics": log_mel}, attention_mask, None)
         return self.dynamics_encoder.velocity_attention(log_mel, segments)
-
-    def _check_inputs(
-        self,
-        inputs: dict[str, torch.Tensor],
-        attention_mask: torch.Tensor | None,
-        labels: torch.Tensor | None,
-    ) -> SegmentRows:
-        """The segments of the batch. Raises ValueError if shapes do not fit the config or each other, or if
-        padding is not at the end."""
-        config = self.config
-        read = [stream for stream in config.feature_streams if stream.name in inputs]
-        features = {stream.column: inputs[stream.name] for stream in read}
-        dims = {stream.column: config.stream_dim(stream) for stream in read}
-        per_segment = {"attention_mask": attention_mask, "labels": labels}
-        per_segment = {name: tensor for name, tensor in per_segment.items() if tensor is not None}
-        for name, tensor in features.items():
-            check_shape(name, tensor, (None, None, dims[name]))
-        for name, tensor in per_segment.items():
-            check_shape(name, tensor, (None, None))
-        if "dynamics" in inputs:
-            check_shape("log_mel", inputs["dynamics"], (None, config.num_mel_bins, None))
-        first = next(iter(inputs.values()))
-        batch = first.shape[0]
-        timed = [*features.values(), *per_segment.values()]
-        if timed:
-            num_segments = timed[0].shape[1]
-        else:
-            num_segments = max(1, int(inputs["dynamics"].shape[2] / config.log_mel_rate))
-        for name, tensor in features.items():
-            check_shape(name, tensor, (batch, num_segments, dims[name]))
-        if "dynamics" in inputs:
-            frames = config.log_mel_frames(num_segments)
-            check_shape("log_mel", inputs["dynamics"], (batch, config.num_mel_bins, frames))
-        for name, tensor in per_segment.items():
-            check_shape(name, tensor, (batch, num_segments))
-        return SegmentRows.of_batch(batch, num_segments, attention_mask, first.device)
 
     def _encode_visual(
         self,

@@ -15,7 +15,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from .configuration_davihd import FULL_LOG_MEL_RATE
+from .configuration_davihd import HighlightConfig
+from .streams_davihd import FULL_LOG_MEL_RATE
 
 # Approximate number of elements in one convolution window outside training.
 _WINDOW_ELEMENTS = 2**19
@@ -87,6 +88,44 @@ class SegmentRows:
             return rows
         states = rows.new_zeros(self.mask.numel(), *rows.shape[1:]).index_copy(0, self._index, rows)
         return states.unflatten(0, self.mask.shape)
+
+
+def check_inputs(
+    config: HighlightConfig,
+    inputs: dict[str, torch.Tensor],
+    attention_mask: torch.Tensor | None,
+    labels: torch.Tensor | None,
+) -> SegmentRows:
+    """The segments of a batch, once its inputs, by the names of their streams, have been checked.
+
+    Raises ValueError, naming the argument, the shape it has and the shape it needs, if one does not fit the
+    config or the others; and unless padding is at the end of every row.
+    """
+    shapes: dict[str, tuple[torch.Tensor, tuple[int, ...]]] = {}  # of what has a row a segment, after (B, T)
+    for stream in config.feature_streams:
+        if stream.name in inputs:
+            shapes[stream.column] = inputs[stream.name], (config.stream_dim(stream),)
+    for name, tensor in (("attention_mask", attention_mask), ("labels", labels)):
+        if tensor is not None:
+            shapes[name] = tensor, ()
+    for name, (tensor, rest) in shapes.items():
+        check_shape(name, tensor, (None, None, *rest))
+    log_mel = inputs.get("dynamics")
+    if log_mel is not None:
+        check_shape("log_mel", log_mel, (None, config.num_mel_bins, None))
+    first = next((tensor for tensor in (*inputs.values(), attention_mask) if tensor is not None), None)
+    if first is None:
+        raise ValueError("`attention_mask` is missing; it needs shape (B, T): the model reads nothing else.")
+    if shapes:
+        num_segments = next(iter(shapes.values()))[0].shape[1]
+    else:
+        num_segments = max(1, int(log_mel.shape[2] / config.log_mel_rate))
+    for name, (tensor, rest) in shapes.items():
+        check_shape(name, tensor, (len(first), num_segments, *rest))
+    if log_mel is not None:
+        frames = config.log_mel_frames(num_segments)
+        check_shape("log_mel", log_mel, (len(first), config.num_mel_bins, frames))
+    return SegmentRows.of_batch(len(first), num_segments, attention_mask, first.device)
 
 
 def zero_padding(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The five usual additions, made from outside: a class or file and a row each, that runs and can be taken away.
+"""The five usual additions, made from outside: each a class or file and a row, that runs and can be removed.
 
 docs/architecture.md says where each of them goes inside the repository.
 """

@@ -7,7 +7,7 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
 from ..modeling_davihd import DAViHDPreTrainedModel
-from ..streaming_davihd import SegmentRows, check_shape, frame_mask, zero_padding
+from ..streaming_davihd import SegmentRows, check_inputs, frame_mask, zero_padding
 from .configuration_baselines import BaselineConfig
 
 
@@ -84,7 +84,7 @@ class BaselineModel(DAViHDPreTrainedModel):
             waveform=waveform,
             **others,
         )
-        segments = self._check_inputs(inputs, attention_mask, labels)
+        segments = check_inputs(self.config, inputs, attention_mask, labels)
         inputs = {name: self._without_padding(name, values, segments) for name, values in inputs.items()}
         logits, recorded = self.score(inputs, segments, bool(output_attentions))
         scores = zero_padding(logits.sigmoid()[..., None], segments.mask)[..., 0]
@@ -98,45 +98,6 @@ class BaselineModel(DAViHDPreTrainedModel):
             return self.error(logits, labels).mean()
         errors = self.error(logits, labels.masked_fill(~mask, 0)).masked_fill(~mask, 0)
         return errors.sum() / mask.sum().clamp(min=1)
-
-    def _check_inputs(
-        self,
-        inputs: dict[str, torch.Tensor],
-        attention_mask: torch.Tensor | None,
-        labels: torch.Tensor | None,
-    ) -> SegmentRows:
-        """The segments of the batch. Raises ValueError if shapes do not fit the config or each other, or if
-        padding is not at the end."""
-        batch, num_segments = self._batch_shape(inputs, attention_mask)
-        needed = {"attention_mask": (attention_mask, ()), "labels": (labels, ())}
-        for stream in self.config.feature_streams:
-            needed[stream.column] = (inputs[stream.name], (self.config.stream_dim(stream),))
-        for name, (tensor, width) in needed.items():
-            if tensor is not None:
-                check_shape(name, tensor, (batch, num_segments, *width))
-        if "dynamics" in inputs:
-            frames = self.config.log_mel_frames(num_segments)
-            check_shape("log_mel", inputs["dynamics"], (batch, self.config.num_mel_bins, frames))
-        return SegmentRows.of_batch(batch, num_segments, attention_mask, self.device)
-
-    def _batch_shape(
-        self, inputs: dict[str, torch.Tensor], attention_mask: torch.Tensor | None
-    ) -> tuple[int, int]:
-        """B and T as the first input of those that have them says."""
-        for stream in self.config.feature_streams[:1]:
-            features = inputs[stream.name]
-            check_shape(stream.column, features, (None, None, self.config.stream_dim(stream)))
-            return tuple(features.shape[:2])
-        if attention_mask is not None:
-            check_shape("attention_mask", attention_mask, (None, None))
-            return tuple(attention_mask.shape)
-        if "dynamics" not in inputs:
-            raise ValueError(
-                "`attention_mask` is missing; it needs shape (B, T), for the model reads nothing else."
-            )
-        check_shape("log_mel", inputs["dynamics"], (None, self.config.num_mel_bins, None))
-        batch, _, frames = inputs["dynamics"].shape
-        return batch, max(1, int(frames / self.config.log_mel_rate))
 
     def _without_padding(self, name: str, values: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
         """Features (B, T, D), or log-Mel (B, F, M), with zeros at padding, which may have held NaN."""
