@@ -38,14 +38,17 @@ if __package__ in (None, ""):
 
 from datasets_scripts.building.builder import (
     Job,
+    Report,
+    Settings,
     ShardBuilder,
     ShardReport,
     add_extraction_arguments,
-    finish,
-    run_command,
+    check_computes,
+    finish_dataset,
     settings_from,
     spare_shards,
 )
+from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
 from datasets_scripts.building.planning import ROWS_PER_SHARD, plan_shards
@@ -62,55 +65,39 @@ they stay under their owners' terms.
 """
 
 
-def build(options: argparse.Namespace) -> int:
-    """What the command line does."""
-    _check(options)
-    device = options.device
-    if options.engine == "ray":
-        import_ray()
-        options.device = "cpu"  # what the cluster has, this machine need not have
-    settings = settings_from(options)
-    if not settings.columns:
-        raise UsageError("There is nothing to compute: name a backbone, or a --log-mel-rate.")
-    table, ignored = read_manifest(options.manifest)
-    if ignored:
-        print(f"{options.manifest}: of no use here: {', '.join(ignored)}", file=sys.stderr)
-    data = options.out.resolve() / "data"
-    plan = plan_shards(table["split"].to_pylist(), options.rows_per_shard)
+def extract_features(
+    table: pa.Table,
+    out: Path,
+    settings: Settings,
+    *,
+    source: str,
+    cluster: Cluster | None = None,
+    rows_per_shard: int = ROWS_PER_SHARD,
+) -> tuple[Report, str]:
+    """Build, or go on building, the dataset of a manifest in the folder `out`.
+
+    table: the manifest's rows, from `read_manifest`. source: what the card says they come from.
+    cluster: where to run; None for this process. rows_per_shard: videos of a file, the unit of work.
+
+    Returns a report, and what `summary` says of counts and times. Raises DatasetError, in one sentence naming
+    the video or file; finished shards stay.
+    """
+    data, plan = out.resolve() / "data", plan_shards(table["split"].to_pylist(), rows_per_shard)
     job = Job(
         settings,
         settings.identity(),
         labelled="labels" in table.column_names,
         mismatched="leave out",
-        spare=spare_shards(data, [name for name, _, _ in plan]),
+        spare=spare_shards(data, [shard.name for shard in plan]),
     )
-    if options.engine == "ray":
-        cluster = Cluster(options.ray_address, options.workers, options.encoders, device)
-        arriving = reports_of(blocks_of(table, plan), data, job, cluster)
-    else:
-        arriving = local_reports(blocks_of(table, plan), data, job)
-    found = {one.name: one for one in _watched(arriving, table, str(options.out))}
-    _conclude(options, table, job, [found[name] for name, _, _ in plan if name in found])
-    return 0
-
-
-def _conclude(options: argparse.Namespace, table: pa.Table, job: Job, reports: list[ShardReport]) -> None:
+    blocks = blocks_of(table, plan)
+    arriving = local_reports(blocks, data, job) if cluster is None else reports_of(blocks, data, job, cluster)
+    arrived = {report.name: report for report in _watched(arriving, table, str(out))}
+    reports = [arrived[shard.name] for shard in plan if shard.name in arrived]
     told = summary(reports, len(table))
-    write_failures(options.out / "failures.parquet", table, reports)
-    card = CARD.format(count=len(table), manifest=options.manifest.name)
-    print(finish(options.out, reports, job, card))
-    print(told)
-
-
-def _check(options: argparse.Namespace) -> None:
-    for name in ("workers", "ray_address", "encoders"):
-        if options.engine == "local" and getattr(options, name) is not None:
-            raise UsageError(f"--{name.replace('_', '-')} is for --engine ray; local is one process.")
-    for name in ("workers", "encoders", "rows_per_shard"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            raise UsageError(f"--{name.replace('_', '-')} is {getattr(options, name)}; at least 1 is needed.")
-    if options.engine == "ray" and options.device not in (None, "cpu", "cuda"):
-        raise UsageError(f"--device is {options.device!r}; with --engine ray it is cpu or cuda.")
+    write_failures(out / "failures.parquet", table, reports)
+    card = CARD.format(count=len(table), manifest=source)
+    return finish_dataset(out, reports, job, card), told
 
 
 def local_reports(blocks: Iterable[pa.Table], data: Path, job: Job) -> Iterator[ShardReport]:
@@ -123,7 +110,7 @@ def local_reports(blocks: Iterable[pa.Table], data: Path, job: Job) -> Iterator[
 
 
 def _watched(reports: Iterable[ShardReport], table: pa.Table, title: str) -> Iterator[ShardReport]:
-    """The reports; meanwhile shows the hours of video that are done, and how long the rest will take."""
+    """Pass on the reports, showing the hours of video that are done and how long the rest will take."""
     known, done = hours_of(table), 0
     shape = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of video [{elapsed}<{remaining}]{postfix}"
     with tqdm(total=known or 0.0, desc=title, disable=None, bar_format=shape) as progress:
@@ -138,7 +125,7 @@ def _watched(reports: Iterable[ShardReport], table: pa.Table, title: str) -> Ite
 
 def write_failures(path: Path, table: pa.Table, reports: Sequence[ShardReport]) -> None:
     """A row for each video that could not be used: video_id, path, split, and the reason."""
-    reasons = {video_id: reason for one in reports for video_id, reason in one.missing}
+    reasons = {video_id: reason for report in reports for video_id, reason in report.missing}
     names = table["video_id"].to_pylist()
     failed = table.filter(pa.array([name in reasons for name in names]))
     failed = failed.select(["video_id", "path", "split"])
@@ -148,18 +135,18 @@ def write_failures(path: Path, table: pa.Table, reports: Sequence[ShardReport]) 
 
 
 def summary(reports: Sequence[ShardReport], count: int) -> str:
-    """Counts, which add up; and where a worker's time went. Raises DatasetError should they not add up."""
-    rows, failures = sum(one.rows for one in reports), sum(len(one.missing) for one in reports)
+    """Counts, and where the workers' time went. Raises DatasetError if the counts do not add up."""
+    rows, failures = sum(report.rows for report in reports), sum(len(report.missing) for report in reports)
     if rows + failures != count:
         raise DatasetError(
             f"The manifest lists {count} videos, but {rows} rows and {failures} failures came."
         )
     lines = [f"{count} videos in the manifest = {rows} rows + {failures} failures (failures.parquet)"]
     spent, by_worker = Counter(), defaultdict(list)
-    for one in reports:
-        if not one.kept:
-            spent.update(one.spent)
-            by_worker[one.worker].append(one)
+    for report in reports:
+        if not report.kept:
+            spent.update(report.spent)
+            by_worker[report.worker].append(report)
     lines += [_throughput(worker, own) for worker, own in sorted(by_worker.items())]
     if spent:
         total = sum(spent.values())
@@ -169,8 +156,8 @@ def summary(reports: Sequence[ShardReport], count: int) -> str:
 
 
 def _throughput(worker: str, reports: Sequence[ShardReport]) -> str:
-    videos, seconds = sum(one.rows for one in reports), sum(one.seconds for one in reports)
-    busy = sum(sum(one.spent.values()) for one in reports)
+    videos, seconds = sum(report.rows for report in reports), sum(report.seconds for report in reports)
+    busy = sum(sum(report.spent.values()) for report in reports)
     return (
         f"worker {worker}: {videos} videos, {seconds / 3600:.3f} h in {busy:.1f} s: "
         f"{seconds / busy:.1f} times real time"
@@ -200,7 +187,43 @@ def main(arguments: list[str] | None = None) -> int:
     )
     add_extraction_arguments(parser)
     options = parser.parse_args(arguments)
-    return run_command(lambda: build(options), parser.prog)
+    return run_dataset_command(lambda: _extract(options), parser.prog)
+
+
+def _extract(options: argparse.Namespace) -> None:
+    _check_engine(options)
+    cluster = None
+    if options.engine == "ray":
+        import_ray()
+        cluster = Cluster(options.ray_address, options.workers, options.encoders, options.device)
+        options.device = "cpu"  # this machine need not have what the cluster has
+    settings = settings_from(options)
+    check_computes(settings)
+    table, ignored = read_manifest(options.manifest)
+    if ignored:
+        print(f"{options.manifest}: of no use here: {', '.join(ignored)}", file=sys.stderr)
+    report, told = extract_features(
+        table,
+        options.out,
+        settings,
+        source=options.manifest.name,
+        cluster=cluster,
+        rows_per_shard=options.rows_per_shard,
+    )
+    print(report)
+    print(told)
+
+
+def _check_engine(options: argparse.Namespace) -> None:
+    """Raise UsageError for options that the engine does not have, and for numbers below 1."""
+    for name in ("workers", "ray_address", "encoders"):
+        if options.engine == "local" and getattr(options, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} is for --engine ray; local is one process.")
+    for name in ("workers", "encoders", "rows_per_shard"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            raise UsageError(f"--{name.replace('_', '-')} is {getattr(options, name)}; at least 1 is needed.")
+    if options.engine == "ray" and options.device not in (None, "cpu", "cuda"):
+        raise UsageError(f"--device is {options.device!r}; with --engine ray it is cpu or cuda.")
 
 
 if __name__ == "__main__":

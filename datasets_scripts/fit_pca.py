@@ -23,7 +23,7 @@ from tqdm import tqdm
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from datasets_scripts.building.builder import run_command
+from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.media_folders import list_files
 from datasets_scripts.building.shards import writing
@@ -32,6 +32,7 @@ from modeling_davihd.conversion import convert_inception_state_dict, load_foreig
 from modeling_davihd.feature_extraction_davihd import DAViHDFeatureExtractor
 from modeling_davihd.media import FrameSampling, MediaError, stream_segments
 
+COMPONENTS = 1024
 BATCH = 2048  # rows at once, at least; scikit-learn needs as many as there are components
 WHITENING = 1e-4  # added to the eigenvalues before their root, as YouTube-8M does
 
@@ -93,14 +94,17 @@ def _inception(weights: Path) -> InceptionV3Backbone:
     return backbone.float()
 
 
-def build(options: argparse.Namespace) -> int:
-    """What the command line does."""
-    features = pooled_features(list_files(options.videos), options.weights)
-    pca = fit_pca(features, options.components)
-    save_pca(options.out, pca, options.whiten)
-    share, frames = pca.explained_variance_ratio_.sum(), int(pca.n_samples_seen_)
-    print(f"{options.out}  {options.components} components, {share:.1%} of the variance of {frames} frames")
-    return 0
+def fit_pca_to_videos(
+    videos: Path, weights: Path, out: Path, *, components: int = COMPONENTS, whiten: bool = False
+) -> IncrementalPCA:
+    """Fit the PCA to one frame a second of each film, and write it to the .npz file `out`.
+
+    videos: a folder of films, or a text file naming them. weights: Inception-v3's checkpoint.
+    Raises DatasetError for films that are not there, other weights, and fewer frames than components.
+    """
+    pca = fit_pca(pooled_features(list_files(videos), weights), components)
+    save_pca(out, pca, whiten)
+    return pca
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,14 +117,22 @@ def main(arguments: list[str] | None = None) -> int:
         "--weights", type=Path, required=True, metavar="FILE", help="Inception-v3's checkpoint"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="PCA.npz", help="file to write")
-    parser.add_argument("--components", type=int, default=1024, help="default %(default)s")
+    parser.add_argument("--components", type=int, default=COMPONENTS, help="default %(default)s")
     parser.add_argument("--whiten", action="store_true", help="scale to unit variance, as YouTube-8M does")
     options = parser.parse_args(arguments)
     if not 1 <= options.components <= INCEPTION_FEATURES:
         parser.error(f"--components is {options.components}; it needs to be from 1 to {INCEPTION_FEATURES}")
     if options.out.suffix != ".npz":
         parser.error(f"--out is {options.out}; its name needs to end in .npz")
-    return run_command(lambda: build(options), parser.prog)
+    return run_dataset_command(lambda: _fit(options), parser.prog)
+
+
+def _fit(options: argparse.Namespace) -> None:
+    pca = fit_pca_to_videos(
+        options.videos, options.weights, options.out, components=options.components, whiten=options.whiten
+    )
+    share, frames = pca.explained_variance_ratio_.sum(), int(pca.n_samples_seen_)
+    print(f"{options.out}  {options.components} components, {share:.1%} of the variance of {frames} frames")
 
 
 if __name__ == "__main__":

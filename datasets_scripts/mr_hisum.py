@@ -32,21 +32,23 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts.building.builder import (
+    LABELS_ALONE,
     Given,
+    Report,
     Settings,
     Video,
     build_dataset,
     file_print,
-    run_command,
     settings_from,
 )
+from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError, UnusableVideo
 from datasets_scripts.building.media_folders import find_media
 from datasets_scripts.building.options import add_extraction_arguments, name_encoders
 from datasets_scripts.building.youtube8m import RGB_WIDTH, YouTube8M
 from modeling_davihd.conversion import EncoderChoice
 
-SPLITS = {"train_keys": "train", "val_keys": "validation", "test_keys": "test"}
+SPLIT_KEYS = {"train_keys": "train", "val_keys": "validation", "test_keys": "test"}
 METADATA_COLUMNS = ("video_id", "youtube_id", "random_id", "duration")
 
 CARD = """---
@@ -107,11 +109,11 @@ def read_splits(path: Path) -> dict[str, str]:
         raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise DatasetError(f"{path} is not a JSON file.") from error
-    if not isinstance(content, dict) or set(content) != set(SPLITS):
+    if not isinstance(content, dict) or set(content) != set(SPLIT_KEYS):
         found = ", ".join(content) if isinstance(content, dict) else f"a {type(content).__name__}"
-        raise DatasetError(f"{path} holds {found or 'nothing'}, but {', '.join(SPLITS)} are needed.")
+        raise DatasetError(f"{path} holds {found or 'nothing'}, but {', '.join(SPLIT_KEYS)} are needed.")
     splits: dict[str, str] = {}
-    for key, split in SPLITS.items():
+    for key, split in SPLIT_KEYS.items():
         if not isinstance(content[key], list) or not all(isinstance(name, str) for name in content[key]):
             raise DatasetError(f"{path}: {key} is not a list of video ids.")
         for name in content[key]:
@@ -156,7 +158,7 @@ def read_entry(group: h5py.Group, path: Path) -> Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where features come from: `youtube8m` or, if `stored`, the annotation file; `media`: videos by name."""
+    """Where features come from: `youtube8m`, or the annotation file if `stored`; `media`: files by name."""
 
     annotations: Path
     stored: bool = False
@@ -185,7 +187,7 @@ class Source:
         raise UnusableVideo(f"The folder of videos has neither {row['youtube_id']} nor {name}.")
 
 
-def plan_video(name: str, split: str, entry: Entry, row: Mapping[str, str], source: Source) -> Video:
+def video_of_entry(name: str, split: str, entry: Entry, row: Mapping[str, str], source: Source) -> Video:
     """One row to build. Raises UnusableVideo, with the reason, if the video cannot be used."""
     seconds = min(len(entry.labels), math.ceil(float(row["duration"])))
     if max(len(entry.labels), math.ceil(float(row["duration"]))) - seconds > 1:
@@ -206,7 +208,7 @@ def plan_video(name: str, split: str, entry: Entry, row: Mapping[str, str], sour
     )
 
 
-def plan(
+def videos_of_entries(
     entries: Mapping[str, Entry], splits: Mapping[str, str], metadata: Metadata, source: Source
 ) -> tuple[list[Video], list[tuple[str, str]]]:
     """The rows to build, in the order of the splits, and (video_id, reason) of the rest."""
@@ -217,7 +219,7 @@ def plan(
                 raise UnusableVideo(f"{source.annotations.name} has no such video.")
             if name not in metadata:
                 raise UnusableVideo("The metadata have no such video.")
-            videos.append(plan_video(name, split, entries[name], metadata[name], source))
+            videos.append(video_of_entry(name, split, entries[name], metadata[name], source))
         except UnusableVideo as error:
             missing.append((name, str(error)))
     unused = (entries.keys() | metadata.keys()) - splits.keys()
@@ -236,29 +238,41 @@ def read_entries(path: Path) -> dict[str, Entry]:
         raise DatasetError(f"{path} is not a readable HDF5 file: {error}.") from error
 
 
-def build(options: argparse.Namespace) -> int:
-    """What the command line does."""
-    metadata, splits = read_metadata(options.metadata), read_splits(options.splits)
-    entries = read_entries(options.annotations)
-    settings = settings_from(options) if options.videos else Settings(log_mel=None)
-    youtube8m = stored = None
-    if options.youtube8m:
-        youtube8m = YouTube8M(options.youtube8m, {row["random_id"] for row in metadata.values()})
+def build_mr_hisum(
+    annotations: Path,
+    metadata: Path,
+    splits: Path,
+    out: Path,
+    *,
+    youtube8m: Path | None = None,
+    videos: Path | None = None,
+    settings: Settings = LABELS_ALONE,
+) -> Report:
+    """Build, or go on building, the dataset of Mr.HiSum in the folder `out`.
+
+    annotations, metadata, splits: mr_hisum.h5, metadata.csv and mr_hisum_split.json.
+    youtube8m: a folder of YouTube-8M's frame-level .tfrecord files, to take the visual features from; without
+        it they come from `annotations`, if it has some and `settings` name no visual backbone.
+    videos: a folder of the videos, named by YouTube id or video_id, to compute `settings` of.
+
+    Videos that cannot be used go to missing.json. Raises DatasetError naming the file that is wrong.
+    """
+    rows_of_metadata, split_of = read_metadata(metadata), read_splits(splits)
+    entries = read_entries(annotations)
+    records, stored = None, False
+    if youtube8m:
+        records = YouTube8M(youtube8m, {row["random_id"] for row in rows_of_metadata.values()})
     elif "visual" not in settings.encoders:
-        stored = any(entries[name].has_features for name in splits if name in entries)
-    if youtube8m or stored:
+        stored = any(entries[name].has_features for name in split_of if name in entries)
+    if records or stored:
         given = {"visual_features": Given(RGB_WIDTH, "YouTube-8M")}
         encoders = {"visual": EncoderChoice("inception_v3"), **settings.encoders}
         settings = dataclasses.replace(settings, encoders=encoders, given=given)
-    media = find_media(options.videos) if options.videos else None
-    source = Source(options.annotations, bool(stored), youtube8m, media)
-    videos, missing = plan(entries, splits, metadata, source)
-    if not videos:
-        raise DatasetError(
-            f"None of the {len(splits)} videos of {options.splits} can be used: {missing[0][1]}"
-        )
-    print(build_dataset(options.out, videos, settings, card=CARD, missing=missing, mismatched="leave out"))
-    return 0
+    source = Source(annotations, stored, records, find_media(videos) if videos else None)
+    rows, missing = videos_of_entries(entries, split_of, rows_of_metadata, source)
+    if not rows:
+        raise DatasetError(f"None of the {len(split_of)} videos of {splits} can be used: {missing[0][1]}")
+    return build_dataset(out, rows, settings, card=CARD, missing=missing, mismatched="leave out")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -281,7 +295,20 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("features are computed from videos, so a backbone needs --videos DIR")
     if options.youtube8m and options.visual_backbone != "none":
         parser.error("--youtube8m brings the visual features, so --visual-backbone has nothing to do")
-    return run_command(lambda: build(options), parser.prog)
+    return run_dataset_command(lambda: _build(options), parser.prog)
+
+
+def _build(options: argparse.Namespace) -> None:
+    report = build_mr_hisum(
+        options.annotations,
+        options.metadata,
+        options.splits,
+        options.out,
+        youtube8m=options.youtube8m,
+        videos=options.videos,
+        settings=settings_from(options) if options.videos else LABELS_ALONE,
+    )
+    print(report)
 
 
 if __name__ == "__main__":

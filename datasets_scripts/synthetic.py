@@ -18,19 +18,27 @@ from tqdm import tqdm
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from datasets_scripts.building.builder import Video, build_dataset, run_command, settings_from
+from datasets_scripts.building.builder import (
+    Report,
+    Settings,
+    Video,
+    add_extraction_arguments,
+    build_dataset,
+    settings_from,
+)
+from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import UsageError
-from datasets_scripts.building.options import add_extraction_arguments
 from datasets_scripts.building.shards import writing
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.film import render_film
 from datasets_scripts.synthesis.soundtrack import Soundtrack, generate_soundtrack
+from modeling_davihd.conversion import EncoderChoice
 
-SECONDS = 60.0
-FILM_SECONDS = 48.0
-SHARE = 0.15  # of the videos, for validation and for test
-FPS = 10  # of the films: two frames a second are looked at
-SEEDS = 10**6  # videos that one --seed is good for
+SECONDS = 60.0  # of each video of a dataset
+FILM_SECONDS = 48.0  # of a single film
+HELD_OUT_SHARE = 0.15  # of the videos, for validation and again for test
+FPS = 10  # of the films of a dataset; encoders look at two frames a second
+MOST_VIDEOS = 10**6  # that a dataset can have before it shares soundtracks with that of the next seed
 
 CARD = """---
 license: apache-2.0
@@ -51,34 +59,52 @@ not occur in training.
 """
 
 
-def build(options: argparse.Namespace) -> int:
-    """What `--out` does."""
-    settings = settings_from(options)
-    duration = SECONDS if options.duration is None else options.duration
-    if settings.backbone("visual") and not options.render:
+def build_synthetic(
+    out: Path,
+    *,
+    videos: int,
+    duration: float = SECONDS,
+    seed: int = 0,
+    render: bool = False,
+    settings: Settings | None = None,
+) -> Report:
+    """Build, or go on building, a dataset of generated soundtracks, or of films, in the folder `out`.
+
+    videos: how many, in all splits together. duration: seconds of each. seed: which dataset.
+    render: draw films, which are kept in `out`/videos; otherwise there is sound alone.
+    settings: what to compute of them; if None, the log-Mel spectrogram and plain descriptors.
+
+    Raises UsageError for fewer than 3 or too many videos, less than 4 s, a negative seed or a visual backbone
+    without films, and DatasetError where the dataset cannot be written.
+    """
+    settings = default_settings(render) if settings is None else settings
+    if "visual" in settings.encoders and not render:
         raise UsageError("--visual-backbone needs --render: without films there is no picture.")
-    if not 3 <= options.videos <= SEEDS:
-        raise UsageError(f"--videos is {options.videos}; three splits need at least 3, and at most {SEEDS}.")
-    if options.seed < 0 or not duration >= 4:
-        raise UsageError(
-            f"--seed is {options.seed} and --duration {duration:g}; at least 0 and 4 s are needed."
-        )
-    names = plan(options.videos, options.seed)
-    if options.render:
-        videos = rendered(options.out / "videos", names, duration)
+    if not 3 <= videos <= MOST_VIDEOS:
+        raise UsageError(f"--videos is {videos}; three splits need at least 3, and at most {MOST_VIDEOS}.")
+    if seed < 0 or not duration >= 4:
+        raise UsageError(f"--seed is {seed} and --duration {duration:g}; at least 0 and 4 s are needed.")
+    seeds = seeds_and_splits(videos, seed)
+    if render:
+        rows = rendered(out / "videos", seeds, duration)
     else:
-        videos = [sounding(seed, split, duration) for seed, split in names]
-    kind, picture = ("films", ", no filmed picture") if options.render else ("soundtracks", "")
-    card = CARD.format(count=options.videos, kind=kind, duration=duration, seed=options.seed, picture=picture)
-    print(build_dataset(options.out, videos, settings, card=card))
-    return 0
+        rows = [sounding(own_seed, split, duration) for own_seed, split in seeds]
+    kind, picture = ("films", ", no filmed picture") if render else ("soundtracks", "")
+    card = CARD.format(count=videos, kind=kind, duration=duration, seed=seed, picture=picture)
+    return build_dataset(out, rows, settings, card=card)
 
 
-def plan(count: int, seed: int) -> list[tuple[int, str]]:
+def default_settings(render: bool) -> Settings:
+    """The log-Mel spectrogram and plain descriptors of the sound and, if there are films, of the picture."""
+    streams = ("visual", "semantic") if render else ("semantic",)
+    return Settings({stream: EncoderChoice("statistics") for stream in streams})
+
+
+def seeds_and_splits(count: int, seed: int) -> list[tuple[int, str]]:
     """Seed and split of each video: 70 % train, 15 % validation, 15 % test, and at least one of each."""
-    held_out = max(1, round(SHARE * count))
+    held_out = max(1, round(HELD_OUT_SHARE * count))
     splits = ["train"] * (count - 2 * held_out) + ["validation"] * held_out + ["test"] * held_out
-    return [(seed * SEEDS + number, split) for number, split in enumerate(splits)]
+    return [(seed * MOST_VIDEOS + number, split) for number, split in enumerate(splits)]
 
 
 def video_name(seed: int, split: str) -> str:
@@ -86,7 +112,7 @@ def video_name(seed: int, split: str) -> str:
 
 
 def sounding(seed: int, split: str, duration: float) -> Video:
-    """The row of a soundtrack that is generated when it is needed."""
+    """A video that is a soundtrack alone, generated when it is needed."""
     make = functools.partial(soundtrack, seed, split, duration)
     return Video(
         video_id=video_name(seed, split),
@@ -103,12 +129,12 @@ def soundtrack(seed: int, split: str, duration: float) -> Soundtrack:
     return generate_soundtrack(seed, duration=duration, split=split)
 
 
-def rendered(folder: Path, names: list[tuple[int, str]], duration: float) -> list[Video]:
-    """The rows of films, which are rendered unless they are there already."""
+def rendered(folder: Path, seeds: list[tuple[int, str]], duration: float) -> list[Video]:
+    """Videos of those seeds and splits as films in the folder, rendered unless they are there already."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     videos = []
-    for seed, split in tqdm(names, unit="film", disable=None, desc="rendering"):
+    for seed, split in tqdm(seeds, unit="film", disable=None, desc="rendering"):
         path = folder / f"{video_name(seed, split)}.mp4"
         labels = labels_beside(path, seed, duration)
         if labels is None:
@@ -122,7 +148,10 @@ def rendered(folder: Path, names: list[tuple[int, str]], duration: float) -> lis
 
 
 def labels_beside(film: Path, seed: int, duration: float) -> np.ndarray | None:
-    """The labels of a film of that seed and duration, which are written after it; None if it is not there."""
+    """The labels of a film of that seed and duration, or None if there is no such film.
+
+    They are written after the film, so they stand for a whole one.
+    """
     try:
         truth = json.loads(film.with_suffix(".json").read_text(encoding="utf-8"))
         right = film.is_file() and (truth["seed"], truth["duration"]) == (seed, duration)
@@ -132,12 +161,12 @@ def labels_beside(film: Path, seed: int, duration: float) -> np.ndarray | None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line: renders one film, or builds a dataset."""
+    """Command line: a film, or a dataset. Exit status 0, 1 for wrong data, 2 for wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     _check_options(parser, options)
     if options.out is not None:
-        return run_command(lambda: build(options), parser.prog)
+        return run_dataset_command(lambda: _build(options), parser.prog)
     duration = FILM_SECONDS if options.duration is None else options.duration
     try:
         soundtrack = render_film(options.film, options.seed, duration, options.split or "train")
@@ -145,6 +174,18 @@ def main(arguments: list[str] | None = None) -> int:
         parser.exit(2, f"{parser.prog}: {error}\n")
     print(f"{options.film}  {duration:g} s  {len(soundtrack.events)} events")
     return 0
+
+
+def _build(options: argparse.Namespace) -> None:
+    report = build_synthetic(
+        options.out,
+        videos=options.videos,
+        duration=SECONDS if options.duration is None else options.duration,
+        seed=options.seed,
+        render=options.render,
+        settings=settings_from(options),
+    )
+    print(report)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -33,12 +33,14 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts.building.builder import (
+    LABELS_ALONE,
+    Report,
     Settings,
     Video,
     build_dataset,
-    run_command,
     settings_from,
 )
+from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.media_folders import find_media
 from datasets_scripts.building.options import add_extraction_arguments, name_encoders
@@ -72,7 +74,7 @@ The videos are CC-BY 3.0; they and their titles stay with their owners and are n
 
 
 @dataclasses.dataclass(frozen=True)
-class Annotation:
+class RatedFilm:
     """One film: `ratings` (users, frames) from 1 to 5, evenly spread over `length` seconds."""
 
     video_id: str
@@ -102,7 +104,7 @@ class Annotation:
         return np.interp(np.arange(self.seconds), times, frames).astype(np.float32)
 
 
-def read_annotations(path: Path, info: Path | None = None) -> list[Annotation]:
+def read_annotations(path: Path, info: Path | None = None) -> list[RatedFilm]:
     """The films of ydata-tvsum50.mat, or of ydata-tvsum50-anno.tsv with the lengths of `info`.
 
     Raises DatasetError naming the file and the video where the content is not that of TVSum.
@@ -115,11 +117,11 @@ def read_annotations(path: Path, info: Path | None = None) -> list[Annotation]:
         films = list(_read_tsv(path, read_lengths(path, info)))
     else:
         raise DatasetError(f"{path} is neither the .mat nor the .tsv file of TVSum's annotations.")
-    _check(films, path)
+    _check_films(films, path)
     return films
 
 
-def _check(films: Sequence[Annotation], path: Path) -> None:
+def _check_films(films: Sequence[RatedFilm], path: Path) -> None:
     if not films:
         raise DatasetError(f"{path} holds no video.")
     for film in films:
@@ -144,7 +146,7 @@ def _check_unique(ids: Sequence[str], path: Path) -> None:
         raise DatasetError(f"{path} holds video {repeated[0]} more than once.")
 
 
-def _read_mat(path: Path) -> Iterator[Annotation]:
+def _read_mat(path: Path) -> Iterator[RatedFilm]:
     """MATLAB v7.3 is HDF5: every field of the struct is a column of references, one for each film."""
     try:
         file = h5py.File(path, "r")
@@ -174,7 +176,7 @@ def _mat_film(path: Path, name: np.ndarray, length: np.ndarray, frames: np.ndarr
             f"{path}, video {video_id}: user_anno has the shape {ratings.shape}, but nframes is {count}."
         )
     by_user = ratings if ratings.shape[1] == count else ratings.T
-    return Annotation(video_id, by_user.astype(float), float(length.item()))
+    return RatedFilm(video_id, by_user.astype(float), float(length.item()))
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
@@ -186,7 +188,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
             raise DatasetError(f"{path}, line {reader.line_num}: {error}.") from error
 
 
-def _read_tsv(path: Path, lengths: Mapping[str, float] | None) -> Iterator[Annotation]:
+def _read_tsv(path: Path, lengths: Mapping[str, float] | None) -> Iterator[RatedFilm]:
     """One line for each film and annotator: id, category, ratings with commas between them."""
     lines: dict[str, list[np.ndarray]] = {}
     for number, row in _rows(path):
@@ -225,9 +227,9 @@ def _tsv_film(path: Path, video_id: str, ratings: np.ndarray, lengths: Mapping[s
         raise DatasetError(f"{where}: the table of lengths has no such video.")
     length = lengths[video_id]
     if abs(count - length / SHOT_SECONDS) <= SHOT_SECONDS:
-        return Annotation(video_id, _frames_of_shots(ratings, length), length)
+        return RatedFilm(video_id, _frames_of_shots(ratings, length), length)
     if count >= SLOWEST_FPS * length:
-        return Annotation(video_id, ratings, length)
+        return RatedFilm(video_id, ratings, length)
     raise DatasetError(
         f"{where}: has {count} ratings for {length:g} s, but one a frame or one every two seconds is needed."
     )
@@ -281,8 +283,10 @@ def assign_folds(ids: Sequence[str]) -> dict[str, np.ndarray]:
     return folds
 
 
-def plan(films: Sequence[Annotation], media: Mapping[str, Path] | None) -> tuple[list[Video], list[tuple]]:
-    """The rows to build, and (video_id, reason) of those without a film in `media`, unless that is None."""
+def videos_of_films(
+    films: Sequence[RatedFilm], media: Mapping[str, Path] | None
+) -> tuple[list[Video], list[tuple[str, str]]]:
+    """The videos to build, and (video_id, reason) of films that are not in `media`, unless that is None."""
     folds, videos, missing = assign_folds([film.video_id for film in films]), [], []
     for film in films:
         if media is not None and film.video_id not in media:
@@ -302,21 +306,29 @@ def plan(films: Sequence[Annotation], media: Mapping[str, Path] | None) -> tuple
     return videos, missing
 
 
-def build(options: argparse.Namespace) -> int:
-    """What the command line does."""
-    films = read_annotations(options.annotations, options.info)
-    if options.videos:
-        settings, media = settings_from(options), find_media(options.videos)
-    else:
-        settings, media = Settings(log_mel=None), None
-    videos, missing = plan(films, media)
-    if not videos:
-        raise DatasetError(
-            f"{options.videos} holds none of the {len(films)} videos of {options.annotations}."
-        )
+def build_tvsum(
+    annotations: Path,
+    out: Path,
+    *,
+    info: Path | None = None,
+    videos: Path | None = None,
+    settings: Settings = LABELS_ALONE,
+) -> Report:
+    """Build, or go on building, the dataset of TVSum in the folder `out`.
+
+    annotations: ydata-tvsum50.mat or ydata-tvsum50-anno.tsv. info: the table of lengths, if it is not beside
+        the .tsv file under its usual name.
+    videos: a folder of the films, named by their video ids, to compute `settings` of.
+
+    Films that are not there go to missing.json. Raises DatasetError naming the file and the film if the
+    annotations are not those of TVSum.
+    """
+    films = read_annotations(annotations, info)
+    rows, missing = videos_of_films(films, None if videos is None else find_media(videos))
+    if not rows:
+        raise DatasetError(f"{videos} holds none of the {len(films)} videos of {annotations}.")
     card = CARD.format(seeds=", ".join(map(str, SEEDS)))
-    print(build_dataset(options.out, videos, settings, card=card, missing=missing, mismatched="leave out"))
-    return 0
+    return build_dataset(out, rows, settings, card=card, missing=missing, mismatched="leave out")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -334,7 +346,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.videos and name_encoders(options):
         parser.error("features are computed from films, so a backbone needs --videos DIR")
-    return run_command(lambda: build(options), parser.prog)
+    return run_dataset_command(lambda: _build(options), parser.prog)
+
+
+def _build(options: argparse.Namespace) -> None:
+    settings = settings_from(options) if options.videos else LABELS_ALONE
+    report = build_tvsum(
+        options.annotations, options.out, info=options.info, videos=options.videos, settings=settings
+    )
+    print(report)
 
 
 if __name__ == "__main__":

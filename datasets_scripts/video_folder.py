@@ -23,7 +23,7 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,19 +33,22 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts.building.builder import (
+    Report,
+    Settings,
     Video,
     add_extraction_arguments,
     build_dataset,
-    run_command,
+    check_computes,
     settings_from,
 )
+from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.media_folders import find_videos
 from datasets_scripts.building.splits import SPLITS
 
 PER_SECOND, INTERVALS = {"video", "second", "score"}, {"video", "start", "end"}
-COLUMNS = "video,second,score or video,start,end[,score], and split if you like"
-SHARE = 0.15
+LABEL_COLUMNS = "video,second,score or video,start,end[,score], and split if you like"
+HELD_OUT_SHARE = 0.15  # of the videos, for validation and again for test
 
 CARD = """---
 tags: [video-highlight-detection]
@@ -60,7 +63,7 @@ Interval = tuple[float, float, float]
 
 
 @dataclass
-class Annotation:
+class VideoLabels:
     """What the label file says of a video: the score of each second, or (start, end, score) of highlights."""
 
     seconds: dict[int, float] = field(default_factory=dict)
@@ -70,9 +73,10 @@ class Annotation:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """Annotations by video, in the file's order, and whether they are scores of seconds."""
+    """The labels of videos, in the file's order, and whether they are scores of seconds."""
 
-    annotations: dict[str, Annotation]
+    path: Path
+    videos: dict[str, VideoLabels]
     per_second: bool
 
 
@@ -87,7 +91,7 @@ def read_labels(path: Path) -> LabelFile:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise DatasetError(f"{path}: is not UTF-8 text.") from error
-    if not labels.annotations:
+    if not labels.videos:
         raise DatasetError(f"{path}: holds no labels.")
     return labels
 
@@ -98,61 +102,61 @@ def read_csv(path: Path) -> LabelFile:
         try:
             columns = set(reader.fieldnames or ())
             per_second = _csv_form(path, reader.fieldnames or [])
-            annotations: dict[str, Annotation] = {}
+            videos: dict[str, VideoLabels] = {}
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 if None in row or None in row.values():
                     raise DatasetError(f"{where}: needs {len(columns)} values, one for each column.")
-                _add_row(where, annotations.setdefault(row["video"], Annotation()), row, per_second)
+                _add_row(where, videos.setdefault(row["video"], VideoLabels()), row, per_second)
         except csv.Error as error:
             raise DatasetError(f"{path}, line {reader.line_num}: is not CSV ({error}).") from error
-    return LabelFile(annotations, per_second)
+    return LabelFile(path, videos, per_second)
 
 
 def _csv_form(path: Path, columns: list[str]) -> bool:
     """Whether the columns are those of scores a second, and not of highlights."""
     if unknown := [name for name in columns if name not in PER_SECOND | INTERVALS | {"split"}]:
-        raise DatasetError(f"{path}: has the unknown column {unknown[0]!r}; known are {COLUMNS}.")
+        raise DatasetError(f"{path}: has the unknown column {unknown[0]!r}; known are {LABEL_COLUMNS}.")
     per_second, optional = "second" in columns, {"score", "split"}
     needed = PER_SECOND if per_second else INTERVALS
     if len(set(columns)) < len(columns) or not needed <= set(columns) <= needed | optional:
-        raise DatasetError(f"{path}: has the columns {','.join(columns)!r}; needed are {COLUMNS}.")
+        raise DatasetError(f"{path}: has the columns {','.join(columns)!r}; needed are {LABEL_COLUMNS}.")
     return per_second
 
 
-def _add_row(where: str, annotation: Annotation, row: dict[str, str], per_second: bool) -> None:
+def _add_row(where: str, labels: VideoLabels, row: dict[str, str], per_second: bool) -> None:
     if "split" in row:
-        _set_split(where, annotation, row["split"])
+        _set_split(where, labels, row["split"])
     if per_second:
         second = _number(where, "second", row["second"])
         if second != int(second) or second < 0:
             raise DatasetError(f"{where}: second is {row['second']!r}; a whole number from 0 on is needed.")
-        _add_second(where, annotation, int(second), row["score"])
+        _add_second(where, labels, int(second), row["score"])
     else:
-        _add_interval(where, annotation, row["start"], row["end"], row.get("score", 1))
+        _add_interval(where, labels, row["start"], row["end"], row.get("score", 1))
 
 
-def _set_split(where: str, annotation: Annotation, split: str) -> None:
+def _set_split(where: str, labels: VideoLabels, split: str) -> None:
     if split not in SPLITS:
         raise DatasetError(f"{where}: split is {split!r}; it needs to be one of {', '.join(SPLITS)}.")
-    if annotation.split not in (None, split):
-        raise DatasetError(f"{where}: split is {split!r}, and was {annotation.split!r} for the same video.")
-    annotation.split = split
+    if labels.split not in (None, split):
+        raise DatasetError(f"{where}: split is {split!r}, and was {labels.split!r} for the same video.")
+    labels.split = split
 
 
-def _add_second(where: str, annotation: Annotation, second: int, score: object) -> None:
-    if second in annotation.seconds:
+def _add_second(where: str, labels: VideoLabels, second: int, score: object) -> None:
+    if second in labels.seconds:
         raise DatasetError(f"{where}: second {second} of this video has a score already.")
-    annotation.seconds[second] = _score(where, score)
+    labels.seconds[second] = _score(where, score)
 
 
-def _add_interval(where: str, annotation: Annotation, start: object, end: object, score: object) -> None:
+def _add_interval(where: str, labels: VideoLabels, start: object, end: object, score: object) -> None:
     interval = (_number(where, "start", start), _number(where, "end", end), _score(where, score))
     if not 0 <= interval[0] < interval[1]:
         raise DatasetError(f"{where}: goes from {start} s to {end} s; 0 <= start < end is needed.")
-    if interval[:2] in [known[:2] for known in annotation.intervals]:
+    if interval[:2] in [known[:2] for known in labels.intervals]:
         raise DatasetError(f"{where}: the highlight from {start} s to {end} s is there twice.")
-    annotation.intervals.append(interval)
+    labels.intervals.append(interval)
 
 
 def _score(where: str, value: object) -> float:
@@ -183,35 +187,36 @@ def read_json(path: Path) -> LabelFile:
         content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise DatasetError(f"{path}, line {error.lineno}: is not JSON ({error.msg}).") from error
-    if not isinstance(content, dict) or not all(isinstance(one, list) for one in content.values()):
+    if not isinstance(content, dict) or not all(isinstance(items, list) for items in content.values()):
         raise DatasetError(f'{path}: needs to be {{"video.mp4": [...], ...}}, a list for every video.')
-    items = [item for one in content.values() for item in one]
-    per_second = not any(isinstance(item, dict) for item in items) and bool(items)
+    every_item = [item for items in content.values() for item in items]
+    per_second = bool(every_item) and not any(isinstance(item, dict) for item in every_item)
     read = _json_seconds if per_second else _json_intervals
-    return LabelFile({video: read(f"{path}, {video}", one) for video, one in content.items()}, per_second)
+    videos = {video: read(f"{path}, {video}", items) for video, items in content.items()}
+    return LabelFile(path, videos, per_second)
 
 
-def _json_seconds(where: str, scores: list) -> Annotation:
-    return Annotation(
+def _json_seconds(where: str, scores: list) -> VideoLabels:
+    return VideoLabels(
         seconds={second: _score(f"{where}, second {second}", score) for second, score in enumerate(scores)}
     )
 
 
-def _json_intervals(where: str, items: list) -> Annotation:
-    annotation = Annotation()
+def _json_intervals(where: str, items: list) -> VideoLabels:
+    labels = VideoLabels()
     for number, item in enumerate(items):
         here = f"{where}, highlight {number + 1}"
         if not isinstance(item, dict):
             raise DatasetError(f'{here}: is {item!r}; {{"start": ..., "end": ...}} is needed, as elsewhere.')
         if unknown := sorted(set(item) - {"start", "end", "score"}):
             raise DatasetError(f"{here}: has the unknown field {unknown[0]!r}; known are start, end, score.")
-        _add_interval(here, annotation, item.get("start"), item.get("end"), item.get("score", 1))
-    return annotation
+        _add_interval(here, labels, item.get("start"), item.get("end"), item.get("score", 1))
+    return labels
 
 
-def seconds_of(video: str, annotation: Annotation) -> np.ndarray:
+def seconds_of(video: str, labels: VideoLabels) -> np.ndarray:
     """Labels (T,) of scores a second. Raises DatasetError for a video that lacks one."""
-    scores = [annotation.seconds.get(second) for second in range(len(annotation.seconds))]
+    scores = [labels.seconds.get(second) for second in range(len(labels.seconds))]
     if None in scores:
         raise DatasetError(f"{video}: has no score for second {scores.index(None)}, but for later ones.")
     return np.array(scores, np.float32)
@@ -249,64 +254,73 @@ def deal_out(videos: list[str], validation: float, test: float, seed: int) -> di
     return dict(zip(shuffled, splits, strict=True))
 
 
-def plan(options: argparse.Namespace, labels: LabelFile) -> Iterator[Video]:
-    """The rows of the videos that are there."""
-    found = find_videos(options.videos)
-    if unlabelled := [video for video in found if video not in labels.annotations]:
+def build_video_folder(
+    videos: Path,
+    labels: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    validation: float | None = None,
+    test: float | None = None,
+    seed: int = 0,
+) -> Report:
+    """Build, or go on building, a dataset of a folder of videos and a file of labels in the folder `out`.
+
+    validation, test: shares of the videos, HELD_OUT_SHARE unless given. seed: of dealing them out.
+        If the file says which split each video is in, they have to be None.
+
+    Labels of videos that are not there go to missing.json. Raises UsageError for shares that cannot be and
+    settings that compute nothing, and DatasetError for wrong labels and videos without any.
+    """
+    for name, share in (("validation", validation), ("test", test)):
+        if share is not None and not 0 <= share < 1:
+            raise UsageError(f"--{name} is {share:g}; a share of the videos is from 0 to below 1.")
+    check_computes(settings)
+    label_file = read_labels(labels)
+    found = labelled_videos(videos, label_file)
+    splits = splits_of(found, label_file, validation, test, seed)
+    rows = [labelled_video(videos, name, splits[name], label_file) for name in found]
+    absent = [name for name in label_file.videos if name not in splits]
+    missing = [(name, f"there is no such file in {videos.name}") for name in absent]
+    if not rows:
+        raise DatasetError(f"{videos}: holds none of the videos that {labels} names.")
+    kind = "a score for every second" if label_file.per_second else "highlights from start to end"
+    card = CARD.format(count=len(rows), labels=labels.name, kind=kind)
+    return build_dataset(out, rows, settings, card=card, missing=missing)
+
+
+def labelled_videos(folder: Path, labels: LabelFile) -> list[str]:
+    """The videos in the folder, by their paths in it. Raises DatasetError for one that has no labels."""
+    found = find_videos(folder)
+    if unlabelled := [video for video in found if video not in labels.videos]:
         raise DatasetError(
-            f"{unlabelled[0]}: is in {options.videos}, but has no labels in {options.labels}"
+            f"{unlabelled[0]}: is in {folder}, but has no labels in {labels.path}"
             + (f", nor have {len(unlabelled) - 1} others." if unlabelled[1:] else ".")
         )
-    splits = _splits(options, labels, found)
-    for video in found:
-        annotation = labels.annotations[video]
-        if labels.per_second:
-            row_labels = seconds_of(video, annotation)
-        else:
-            row_labels = functools.partial(labels_of_intervals, video, annotation.intervals)
-        yield Video(
-            video_id=video,
-            split=splits[video],
-            labels=row_labels,
-            media=options.videos / video,
-            identity=json.dumps(annotation.intervals),
-        )
+    return found
 
 
-def _splits(options: argparse.Namespace, labels: LabelFile, found: list[str]) -> dict[str, str]:
-    given = {video: labels.annotations[video].split for video in found}
-    shares = [options.validation, options.test]
+def splits_of(
+    videos: list[str], labels: LabelFile, validation: float | None, test: float | None, seed: int
+) -> dict[str, str]:
+    """The split of each video: as the label file says, or else dealt out by shares and seed."""
+    given = {video: labels.videos[video].split for video in videos}
     if not any(given.values()):
-        validation, test = (SHARE if share is None else share for share in shares)
-        return deal_out(found, validation, test, options.seed)
-    if shares != [None, None]:
-        raise UsageError(f"{options.labels} has a column split, so --validation and --test have no meaning.")
+        shares = [HELD_OUT_SHARE if share is None else share for share in (validation, test)]
+        return deal_out(videos, *shares, seed)
+    if (validation, test) != (None, None):
+        raise UsageError(f"{labels.path} has a column split, so --validation and --test have no meaning.")
     return given
 
 
-def build(options: argparse.Namespace) -> int:
-    """What the command line does."""
-    for name in ("validation", "test"):
-        share = getattr(options, name)
-        if share is not None and not 0 <= share < 1:
-            raise UsageError(f"--{name} is {share:g}; a share of the videos is from 0 to below 1.")
-    settings = settings_from(options)
-    if not settings.columns:
-        raise UsageError("There is nothing to compute: name a backbone, or a --log-mel-rate.")
-    labels = read_labels(options.labels)
-    videos = list(plan(options, labels))
-    there = {video.video_id for video in videos}
-    missing = [
-        (video, f"there is no such file in {options.videos.name}")
-        for video in labels.annotations
-        if video not in there
-    ]
-    if not videos:
-        raise DatasetError(f"{options.videos}: holds none of the videos that {options.labels} names.")
-    kind = "a score for every second" if labels.per_second else "highlights from start to end"
-    card = CARD.format(count=len(videos), labels=options.labels.name, kind=kind)
-    print(build_dataset(options.out, videos, settings, card=card, missing=missing))
-    return 0
+def labelled_video(folder: Path, name: str, split: str, labels: LabelFile) -> Video:
+    """A video of the folder with its labels. Raises DatasetError if a second has no score."""
+    own = labels.videos[name]
+    if labels.per_second:
+        scores = seconds_of(name, own)
+    else:
+        scores = functools.partial(labels_of_intervals, name, own.intervals)
+    return Video(name, split, scores, media=folder / name, identity=json.dumps(own.intervals))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -319,12 +333,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--videos", type=Path, required=True, metavar="DIR", help="folder of the videos")
     parser.add_argument("--labels", type=Path, required=True, metavar="FILE", help=".csv or .json, see below")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the dataset")
-    parser.add_argument("--validation", type=float, metavar="SHARE", help=f"of the videos (default {SHARE})")
-    parser.add_argument("--test", type=float, metavar="SHARE", help=f"of the videos (default {SHARE})")
+    parser.add_argument(
+        "--validation", type=float, metavar="SHARE", help=f"of the videos (default {HELD_OUT_SHARE})"
+    )
+    parser.add_argument(
+        "--test", type=float, metavar="SHARE", help=f"of the videos (default {HELD_OUT_SHARE})"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of dealing them out (default 0)")
     add_extraction_arguments(parser)
     options = parser.parse_args(arguments)
-    return run_command(lambda: build(options), parser.prog)
+    return run_dataset_command(lambda: _build(options), parser.prog)
+
+
+def _build(options: argparse.Namespace) -> None:
+    report = build_video_folder(
+        options.videos,
+        options.labels,
+        options.out,
+        settings_from(options),
+        validation=options.validation,
+        test=options.test,
+        seed=options.seed,
+    )
+    print(report)
 
 
 if __name__ == "__main__":

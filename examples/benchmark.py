@@ -28,6 +28,7 @@ from tqdm import tqdm
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from datasets_scripts.building.console import run_command
 from examples.benchmarking import films, textbook
 from examples.benchmarking.measuring import (
     MIB,
@@ -44,7 +45,7 @@ from examples.benchmarking.measuring import (
     preset,
     random_batch,
 )
-from examples.training.console import run_command, write_json
+from examples.training.console import write_json
 from examples.training.data import plan_batches
 from examples.training.runs import keep_freed_memory
 from examples.training.tables import markdown

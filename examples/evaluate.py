@@ -19,10 +19,11 @@ from transformers import PreTrainedModel, logging
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from datasets_scripts.building.console import run_command
 from datasets_scripts.building.splits import SPLITS
 from examples.train import measure, predict
 from examples.training import rules
-from examples.training.console import run_command, write_json
+from examples.training.console import write_json
 from examples.training.data import HighlightDataset, SyntheticClips, read_dataset
 from examples.training.recipe import SYNTHETIC
 from examples.training.runs import FIRST_SEEDS, TEST_CLIPS, Rows, log_mel_rate, on_cpu

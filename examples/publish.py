@@ -32,7 +32,7 @@ from huggingface_hub.utils import validate_repo_id
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from examples.training.console import sentence
+from datasets_scripts.building.console import sentence
 from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.conversion import EncoderChoice
 

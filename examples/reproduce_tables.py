@@ -14,7 +14,6 @@ import hashlib
 import json
 import platform
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,9 +27,11 @@ from transformers import AutoConfig, logging
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from datasets_scripts.building.console import run_command
+from datasets_scripts.synthetic import build_synthetic
 from examples.evaluate import rule_metrics
 from examples.train import train
-from examples.training.console import run_command, write_json, write_text
+from examples.training.console import write_json, write_text
 from examples.training.data import read_dataset
 from examples.training.recipe import add_recipe_options
 from examples.training.runs import make_runs, on_cpu, read_ablation
@@ -192,11 +193,11 @@ def report(texts: Sequence[str], extraction: dict, arguments: Sequence[str]) -> 
 
 def generate_dataset(folder: Path):
     """The small dataset of --quick, with films; kept if it is there."""
-    script = ROOT / "datasets_scripts" / "synthetic.py"
-    size = ["--videos", str(QUICK_VIDEOS), "--duration", str(QUICK_SECONDS), "--render"]
-    command = [sys.executable, str(script), "--out", str(folder), *size]
-    if subprocess.run(command, stdout=sys.stderr).returncode:
-        raise ValueError(f"The dataset of --quick could not be generated in {folder}.")
+    try:
+        made = build_synthetic(folder, videos=QUICK_VIDEOS, duration=QUICK_SECONDS, render=True)
+    except ValueError as error:
+        raise ValueError(f"The dataset of --quick could not be generated in {folder}: {error}") from error
+    print(made, file=sys.stderr)
 
 
 def processes() -> PartialState:

@@ -35,7 +35,8 @@ from transformers import AutoModel, logging
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from examples.training.console import run_command, write_json
+from datasets_scripts.building.console import run_command
+from examples.training.console import write_json
 from examples.training.data import Batch, SyntheticBatches, collate, plan_batches
 from examples.training.model_card import write_model_card
 from examples.training.recipe import SYNTHETIC, add_recipe_options

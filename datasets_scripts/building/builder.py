@@ -15,8 +15,6 @@ import hashlib
 import json
 import os
 import platform
-import sys
-import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -54,9 +52,9 @@ from datasets_scripts.building.shards import (
 from datasets_scripts.building.sources import UNREACHABLE, file_print
 from datasets_scripts.building.videos import Video, check_videos, video_identity
 from modeling_davihd import __version__
-from modeling_davihd.media import MediaError, MediaWarning
 from modeling_davihd.streams_davihd import feature_streams
 
+LABELS_ALONE = Settings(log_mel=None)  # no features, for a dataset without its media
 ATTEMPTS = 3  # at decoding a video: twice more than once
 UNFINISHED = "unfinished"  # in place of the fingerprint of a shard that another run shall build again
 
@@ -142,7 +140,13 @@ def build_dataset(
     with tqdm(total=len(videos), unit="video", disable=None, desc=str(out)) as progress:
         for shard in shards:
             reports.append(build(shard, progress.update))
-    return finish(Path(out), reports, job, card, missing)
+    return finish_dataset(Path(out), reports, job, card, missing)
+
+
+def check_computes(settings: Settings) -> None:
+    """Raise UsageError for settings without a feature column."""
+    if not settings.columns:
+        raise UsageError("There is nothing to compute: name a backbone, or a --log-mel-rate.")
 
 
 def spare_shards(data: Path, planned: Iterable[str]) -> dict[str, Path]:
@@ -311,7 +315,7 @@ def _check_replaceable(path: Path, lost: Video) -> None:
         )
 
 
-def finish(
+def finish_dataset(
     out: Path,
     reports: Sequence[ShardReport],
     job: Job,
@@ -383,37 +387,15 @@ def _streams(settings: Settings, widths: Mapping[str, int]) -> dict[str, object]
     }
 
 
-def run_command(command: Callable[[], int], prog: str) -> int:
-    """Run what a command line does. Exit status: its own, 1 wrong data, 2 wrong usage, 130 interrupted.
-
-    Errors and warnings are one line each on standard error.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", MediaWarning)
-        warnings.showwarning = lambda message, *_, **__: _say(f"{prog}: warning: {message}")
-        try:
-            return command()
-        except (DatasetError, MediaError) as error:
-            _say(f"{prog}: {error}")
-            return 2 if isinstance(error, UsageError) else 1
-        except KeyboardInterrupt:
-            _say(f"{prog}: interrupted; the same command goes on from here.")
-            return 130
-
-
-def _say(message: str) -> None:
-    print(" ".join(message.split()), file=sys.stderr)
-
-
 __all__ = [
+    "LABELS_ALONE",
     "Given",
     "Report",
     "Settings",
     "Video",
     "add_extraction_arguments",
     "build_dataset",
+    "check_computes",
     "file_print",
-    "run_command",
     "settings_from",
 ]

@@ -19,10 +19,10 @@ from datasets.exceptions import DatasetGenerationError
 from huggingface_hub import DatasetCard, DatasetCardData
 from torch.utils.data import Dataset
 
+from datasets_scripts.building.console import sentence
 from datasets_scripts.building.shards import is_whole
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.soundtrack import generate_soundtrack
-from examples.training.console import sentence
 from modeling_davihd import DAViHDFeatureExtractor
 from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, N_FFT, SAMPLING_RATE, STREAMS
 

@@ -8,7 +8,7 @@ from datasets import load_dataset
 from films import make_film, tone
 from sklearn.model_selection import KFold
 
-from datasets_scripts.tvsum import SEEDS, Annotation, assign_folds, main, read_annotations
+from datasets_scripts.tvsum import SEEDS, RatedFilm, assign_folds, main, read_annotations
 
 USERS = 3
 
@@ -94,12 +94,12 @@ def test_mat_to_dataset(tmp_path):
 
 def test_labels_are_the_released_ground_truth():
     frames = frames_of(ratings_of(9), 17.6, 29.97)
-    film = Annotation("a", frames, 17.6)
+    film = RatedFilm("a", frames, 17.6)
     mean = (frames.mean(axis=0) - 1) / 4
     expected = np.interp(np.arange(18), np.linspace(0, 17, frames.shape[1]), mean)
     np.testing.assert_array_equal(film.labels(), expected.astype(np.float32))
     assert (film.seconds, film.duration) == (18, 17.6)
-    assert (Annotation("a", frames, 17.4).seconds, Annotation("a", frames, 17.4).duration) == (17, 17.0)
+    assert (RatedFilm("a", frames, 17.4).seconds, RatedFilm("a", frames, 17.4).duration) == (17, 17.0)
 
 
 def test_the_forms_of_the_annotations_agree(tmp_path):

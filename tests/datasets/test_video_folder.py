@@ -202,13 +202,13 @@ def test_labels_that_cannot_be_read_are_named(tmp_path):
 def test_a_byte_order_mark_and_lines_in_any_order_do_no_harm(tmp_path):
     path = tmp_path / "l.csv"
     path.write_text("video,second,score\r\na,1,.5\r\n\r\na,0,1\r\n", encoding="utf-8-sig")
-    np.testing.assert_array_equal(seconds_of("a", read_labels(path).annotations["a"]), [1, 0.5])
+    np.testing.assert_array_equal(seconds_of("a", read_labels(path).videos["a"]), [1, 0.5])
 
 
 def test_a_second_without_a_score_is_refused(tmp_path):
     labels = read_labels(written(tmp_path / "l.csv", "video,second,score\na,0,1\na,2,1\n"))
     with pytest.raises(DatasetError, match="a: has no score for second 1, but for later ones"):
-        seconds_of("a", labels.annotations["a"])
+        seconds_of("a", labels.videos["a"])
 
 
 def test_overlapping_highlights_give_the_larger_score():

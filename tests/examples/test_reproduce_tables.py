@@ -6,7 +6,15 @@ from tiny_data import write_dataset
 from transformers import AutoConfig
 
 from examples import reproduce_tables
-from examples.reproduce_tables import baseline_rows, costs, main, paper_cells, table_rows
+from examples.reproduce_tables import (
+    baseline_rows,
+    costs,
+    generate_dataset,
+    main,
+    paper_cells,
+    table_rows,
+)
+from examples.training.data import read_dataset
 from examples.training.tables import headings, markdown, measured
 
 SMALL = {"dynamics_channels": [4, 4], "dynamics_basis_kernels": [1, 2], "dynamics_time_pooling": [8, 4]}
@@ -117,3 +125,16 @@ def test_a_dataset_is_needed(capsys):
     with pytest.raises(SystemExit) as exit:
         main(["--table", "2"])
     assert exit.value.code == 2 and "--dataset is needed" in capsys.readouterr().err
+
+
+def test_the_dataset_of_quick_is_generated_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(reproduce_tables, "QUICK_VIDEOS", 3)
+    monkeypatch.setattr(reproduce_tables, "QUICK_SECONDS", 4)
+    for said in ("3 built, 0 kept", "0 built, 3 kept"):
+        generate_dataset(tmp_path / "data")
+        assert said in capsys.readouterr().err
+    dataset = read_dataset(tmp_path / "data")
+    assert dataset.is_generated and dataset.extraction["visual_backbone"] == "statistics"
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="of --quick could not be generated in .*file: .*cannot be written"):
+        generate_dataset(tmp_path / "file")

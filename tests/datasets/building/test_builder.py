@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from films import film_with_sound, make_film, tone, truncate
 
 from datasets_scripts.building import builder, extraction
-from datasets_scripts.building.builder import Given, Settings, Video, build_dataset, run_command
+from datasets_scripts.building.builder import Given, Settings, Video, build_dataset
 from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from modeling_davihd import DAViHDFeatureExtractor
 from modeling_davihd.backbones_davihd import (
@@ -531,15 +531,3 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     settings = Settings({"semantic": EncoderChoice("panns_cnn14_16k", zeros(tmp_path / "resnet.pth"))})
     with pytest.raises(DatasetError, match="The PANNs CNN14 .16 kHz. checkpoint lacks"):
         build(tmp_path / "out", seven(), settings)
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [(DatasetError("a: is\nwrong."), 1), (UsageError("--b is wrong."), 2), (KeyboardInterrupt(), 130)],
-)
-def test_commands_fail_in_one_line(capsys, error, status):
-    def command():
-        raise error
-
-    assert run_command(command, "program.py") == status
-    assert capsys.readouterr().err.count("\n") == 1

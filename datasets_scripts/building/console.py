@@ -1,0 +1,51 @@
+"""How every command line here ends: with an exit status, and one line on standard error if it failed."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+
+from huggingface_hub.errors import StrictDataclassError
+
+from datasets_scripts.building.errors import UsageError
+from modeling_davihd.media import MediaWarning
+
+
+def run_command(
+    command: Callable[[], object], prog: str, interrupted: str = "interrupted", label: str = "error: "
+) -> int:
+    """Run what a command line asks for. Exit status: 0 done, 1 wrong data, 2 wrong usage, 130 interrupted.
+
+    prog: the program's name, before whatever is said. interrupted: what is said after Ctrl-C.
+    label: stands before the sentence about an error.
+    """
+    try:
+        command()
+    except KeyboardInterrupt:
+        _say(f"{prog}: {interrupted}")
+        return 130
+    except (ValueError, OSError, StrictDataclassError) as error:
+        _say(f"{prog}: {label}{sentence(error)}")
+        return 2 if isinstance(error, UsageError) else 1
+    return 0
+
+
+def run_dataset_command(command: Callable[[], object], prog: str) -> int:
+    """`run_command` for a command of datasets_scripts: what is wrong with a film is a line of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", MediaWarning)
+        warnings.showwarning = lambda message, *_, **__: _say(f"{prog}: warning: {message}")
+        goes_on = "interrupted; the same command goes on from here."
+        return run_command(command, prog, goes_on, label="")
+
+
+def sentence(error: Exception) -> str:
+    """An error's message in one line; of a wrong configuration, only what is wrong with it."""
+    cause = error.__cause__ if isinstance(error, StrictDataclassError) and error.__cause__ else error
+    return " ".join(str(cause).split()) or type(cause).__name__
+
+
+def _say(message: str) -> None:
+    print(" ".join(message.split()), file=sys.stderr)
