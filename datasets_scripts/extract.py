@@ -1,4 +1,4 @@
-"""A list of videos -> a dataset, on this machine or on a Ray cluster, by the same command.
+"""A list of videos -> a dataset, by the same command on this machine or on a Ray cluster.
 
     python datasets_scripts/extract.py --manifest videos.csv --out DIR --visual-backbone statistics
     python datasets_scripts/extract.py --manifest videos.csv --out DIR --engine ray --workers 8
@@ -6,18 +6,18 @@
 
 The manifest is a .csv or .parquet file, or a folder of `datasets`, with the columns
 
-    video_id   any text, unlike all others
+    video_id   any text; no two videos may have the same
     path       of the file: absolute, relative to the manifest's folder, or a URL: s3://, gs://, hf://, file://
-    split      train, validation or test; without this column all is train
-    labels     a score from 0 to 1 for each second (in CSV, numbers with spaces between); without this column
-               the dataset has none, and serves to be scored, not to be trained on
-    duration   seconds, only to tell beforehand how long the work will take
+    split      train, validation or test; without this column, all videos are train
+    labels     a score from 0 to 1 for each second (in CSV, numbers separated by spaces); without this column,
+               the dataset has no labels: a model can score it, but not be trained on it
+    duration   seconds; only used to estimate how long the work will take
 
-Other columns are named and left alone. DIR, the videos' paths and the weights have to be the same for all
-machines of a cluster. Both engines write the same bytes on processors of one kind. Killed anywhere, the same
-command goes on: shards whose content agrees are kept. A video that cannot be used is tried three times and
-then listed in DIR/failures.parquet with the reason; one whose file could not be fetched is tried again by the
-next run.
+Other columns are named and ignored. All machines of a cluster have to see DIR, the videos and the weights
+under the same paths. Both engines write the same bytes on processors of the same kind. After a kill at any
+point, the same command goes on, and keeps the shards that are right. A video that cannot be used is tried
+three times and then listed in DIR/failures.parquet with the reason; if its file could not be fetched, the
+next run tries it again.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ def extract_features(
 ) -> tuple[Report, str]:
     """Build, or go on building, the dataset of a manifest in the folder `out`.
 
-    table: the manifest's rows, from `read_manifest`. source: what the card says they come from.
-    cluster: where to run; None for this process. rows_per_shard: videos of a file, the unit of work.
+    table: the manifest's rows, from `read_manifest`. source: where they come from, for the card.
+    cluster: where to run; None for this process. rows_per_shard: videos in a file, the unit of work.
 
-    Returns a report, and what `summary` says of counts and times. Raises DatasetError, in one sentence naming
-    the video or file; finished shards stay.
+    Returns a report, and the text of `summary`. Raises DatasetError, in one sentence naming the video or
+    file; finished shards stay.
     """
     data, plan = out.resolve() / "data", plan_shards(table["split"].to_pylist(), rows_per_shard)
     job = Job(
@@ -101,7 +101,7 @@ def extract_features(
 
 
 def local_reports(blocks: Iterable[pa.Table], data: Path, job: Job) -> Iterator[ShardReport]:
-    """Build all shards in this process, on one core as a worker of any engine does."""
+    """Build all shards in this process, on one core, as the workers of a cluster do."""
     torch.set_num_threads(1)
     builder = ShardBuilder(job)
     for block in blocks:
@@ -139,7 +139,7 @@ def summary(reports: Sequence[ShardReport], count: int) -> str:
     rows, failures = sum(report.rows for report in reports), sum(len(report.missing) for report in reports)
     if rows + failures != count:
         raise DatasetError(
-            f"The manifest lists {count} videos, but {rows} rows and {failures} failures came."
+            f"The manifest lists {count} videos, but {rows} rows and {failures} failures came of them."
         )
     lines = [f"{count} videos in the manifest = {rows} rows + {failures} failures (failures.parquet)"]
     spent, by_worker = Counter(), defaultdict(list)
@@ -165,7 +165,7 @@ def _throughput(worker: str, reports: Sequence[ShardReport]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line. Exit status 0, also with videos that failed; 1 for wrong data, 2 for wrong usage."""
+    """Command line. Exit status 0 even if some videos failed, 1 for wrong data, 2 for wrong usage."""
     parser = argparse.ArgumentParser(
         description="A list of videos, to a dataset.",
         epilog=__doc__.split("\n\n", 1)[1],
@@ -191,6 +191,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _extract(options: argparse.Namespace) -> None:
+    """Extract what the command line asks for, and print what came of it."""
     _check_engine(options)
     cluster = None
     if options.engine == "ray":
@@ -201,7 +202,7 @@ def _extract(options: argparse.Namespace) -> None:
     check_computes(settings)
     table, ignored = read_manifest(options.manifest)
     if ignored:
-        print(f"{options.manifest}: of no use here: {', '.join(ignored)}", file=sys.stderr)
+        print(f"{options.manifest}: ignored columns: {', '.join(ignored)}", file=sys.stderr)
     report, told = extract_features(
         table,
         options.out,

@@ -3,7 +3,7 @@
     pip install ".[research]"
     python datasets_scripts/fit_pca.py --videos DIR --weights inception_v3.pth --out pca.npz [--whiten]
 
-One frame a second goes through Inception-v3; scikit-learn's IncrementalPCA sees the 2048 pooled features in
+One frame a second goes through Inception-v3; scikit-learn's IncrementalPCA takes the 2048 pooled features in
 batches, so memory does not grow with the corpus. `modeling_davihd.conversion.load_pca` reads the file.
 """
 
@@ -33,8 +33,8 @@ from modeling_davihd.feature_extraction_davihd import DAViHDFeatureExtractor
 from modeling_davihd.media import FrameSampling, MediaError, stream_segments
 
 COMPONENTS = 1024
-BATCH = 2048  # rows at once, at least; scikit-learn needs as many as there are components
-WHITENING = 1e-4  # added to the eigenvalues before their root, as YouTube-8M does
+BATCH = 2048  # rows at a time, at least; scikit-learn needs no fewer than there are components
+WHITENING = 1e-4  # added to the eigenvalues before their square root is taken, as YouTube-8M does
 
 
 def fit_pca(features: Iterable[np.ndarray], components: int) -> IncrementalPCA:
@@ -44,7 +44,7 @@ def fit_pca(features: Iterable[np.ndarray], components: int) -> IncrementalPCA:
     for piece in features:
         held.append(piece)
         rows += len(piece)
-        while rows >= 2 * size:  # so that what is left at the end is never less than a batch
+        while rows >= 2 * size:  # so that a whole batch at least is left for the end
             ready = np.concatenate(held)
             pca.partial_fit(ready[:size])
             held, rows = [ready[size:]], rows - size
@@ -68,7 +68,7 @@ def save_pca(path: Path, pca: IncrementalPCA, whiten: bool) -> None:
 
 
 def pooled_features(paths: Sequence[Path], weights: Path) -> Iterator[np.ndarray]:
-    """(seconds, 2048) of each film in turn, by chunks. Unreadable films are named on stderr and left out."""
+    """(seconds, 2048) of each film in turn, in chunks. Unreadable films are named on stderr and left out."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = _inception(weights).to(device)
     extractor = DAViHDFeatureExtractor(image_mean=backbone.image_mean, image_std=backbone.image_std)
@@ -82,7 +82,7 @@ def pooled_features(paths: Sequence[Path], weights: Path) -> Iterator[np.ndarray
 
 
 def _inception(weights: Path) -> InceptionV3Backbone:
-    """The network with a PCA that changes nothing."""
+    """The network with a PCA that changes nothing. Raises DatasetError for other weights."""
     try:
         state = convert_inception_state_dict(load_foreign_checkpoint(weights))
     except (FileNotFoundError, ValueError) as error:
@@ -108,7 +108,7 @@ def fit_pca_to_videos(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line: exit status 0, or 1 for bad data, or 2 for wrong usage."""
+    """Command line. Exit status 0, 1 for wrong data, 2 for wrong usage."""
     parser = argparse.ArgumentParser(description="Fit the PCA that follows Inception-v3.")
     parser.add_argument(
         "--videos", type=Path, required=True, help="folder of films, or a text file naming them"

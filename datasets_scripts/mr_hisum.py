@@ -4,12 +4,13 @@
     python datasets_scripts/mr_hisum.py --annotations mr_hisum.h5 --metadata metadata.csv
         --splits mr_hisum_split.json --out DIR [--youtube8m DIR] [--videos DIR]
 
-Visual features come from the frame-level TFRecord files of YouTube-8M, wherever they lie below --youtube8m;
-or from `features` in mr_hisum.h5, where the preparation of the original repository puts the same numbers; or,
-with --visual-backbone, from the videos. The videos, named by YouTube id or by video_id, also give the sound.
+Visual features come from YouTube-8M's frame-level TFRecord files, wherever they are below --youtube8m; or
+from `features` in mr_hisum.h5, where the original repository's preparation puts the same numbers; or, with
+--visual-backbone, from the videos. The videos, named by YouTube id or by video_id, also provide the sound.
 
-T is the number of `gtscore`s; the metadata's duration may differ by one second, and the shorter counts. What
-is absent (a video, its features, its row of metadata) or differs by more is listed in missing.json.
+T is the number of `gtscore`s; the metadata's duration may differ by one second, and the shorter of the two
+counts. Videos that differ by more, or lack something (file, features, row of metadata), are listed in
+missing.json.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def _is_positive(text: str | None) -> bool:
 
 
 def read_splits(path: Path) -> dict[str, str]:
-    """The split of every video of mr_hisum_split.json, in its order.
+    """The split of each video in mr_hisum_split.json, in the file's order.
 
     Raises DatasetError if the file has other keys than train_keys, val_keys and test_keys, or a video twice.
     """
@@ -125,7 +126,7 @@ def read_splits(path: Path) -> dict[str, str]:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One video: labels (T,), change_points (shots, 2), gt_summary (T,); whether the file has features."""
+    """One video: labels (T,), change_points (shots, 2), gt_summary (T,), and whether it has features."""
 
     labels: np.ndarray
     change_points: np.ndarray
@@ -138,7 +139,7 @@ class Entry:
 
 
 def read_entry(group: h5py.Group, path: Path) -> Entry:
-    """One group of mr_hisum.h5. Raises DatasetError naming file and video if its content is not sound."""
+    """One group of mr_hisum.h5. Raises DatasetError naming file and video if something is wrong with it."""
     where = f"{path}, {group.name.lstrip('/')}"
     if not isinstance(group, h5py.Group):
         raise DatasetError(f"{where}: is not a group of arrays for one video.")
@@ -167,7 +168,7 @@ class Source:
 
     @functools.cached_property
     def identity(self) -> str:
-        """What stored features depend on."""
+        """What the features depend on, if they are stored in the annotation file."""
         return file_print(self.annotations) if self.stored else ""
 
     def rgb(self, name: str, row: Mapping[str, str]) -> dict[str, np.ndarray]:
@@ -188,7 +189,7 @@ class Source:
 
 
 def video_of_entry(name: str, split: str, entry: Entry, row: Mapping[str, str], source: Source) -> Video:
-    """One row to build. Raises UnusableVideo, with the reason, if the video cannot be used."""
+    """The video of an entry. Raises UnusableVideo, with the reason, if it cannot be used."""
     seconds = min(len(entry.labels), math.ceil(float(row["duration"])))
     if max(len(entry.labels), math.ceil(float(row["duration"]))) - seconds > 1:
         raise UnusableVideo(f"It has {len(entry.labels)} gtscores, but lasts {row['duration']} s.")
@@ -211,7 +212,7 @@ def video_of_entry(name: str, split: str, entry: Entry, row: Mapping[str, str], 
 def videos_of_entries(
     entries: Mapping[str, Entry], splits: Mapping[str, str], metadata: Metadata, source: Source
 ) -> tuple[list[Video], list[tuple[str, str]]]:
-    """The rows to build, in the order of the splits, and (video_id, reason) of the rest."""
+    """The videos to build, in the order of the splits, and (video_id, reason) of the others."""
     videos, missing = [], []
     for name, split in splits.items():
         try:
@@ -276,7 +277,7 @@ def build_mr_hisum(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line: exit status 0, or 1 for bad data, or 2 for wrong usage."""
+    """Command line. Exit status 0, 1 for wrong data, 2 for wrong usage."""
     parser = argparse.ArgumentParser(description="Mr.HiSum's labels, with features, to a dataset.")
     for name, kind, help_text in (
         ("annotations", "FILE", "mr_hisum.h5"),

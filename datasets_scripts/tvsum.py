@@ -4,14 +4,14 @@
     python datasets_scripts/tvsum.py --annotations ydata-tvsum50.mat --out DIR [--videos DIR]
     python datasets_scripts/tvsum.py --annotations ydata-tvsum50-anno.tsv --out DIR [--videos DIR]
 
-The ground truth is that of the released code, and a function of time. T is the film's length L rounded half
+The ground truth is that of the released code, as a function of time. T is the film's length L rounded half
 up, as in the release's table of lengths; `duration` is the smaller of L and T, so that T = ceil(duration): a
-last fragment below half a second is left out. Second t takes the rating shown at t L / (T - 1), linearly
-between two frames: an instant of [t, t + 1], or up to half a second after it at the end of a film that lost
-its last fragment. `user_scores` are (rating - 1) / 4 of each annotator, `labels` their mean.
+last fragment shorter than half a second is left out. Second t takes the rating shown at t L / (T - 1),
+interpolated between two frames: an instant of [t, t + 1], or up to half a second later at the end of a film
+whose last fragment is left out. `user_scores` are (rating - 1) / 4 of each annotator, `labels` their mean.
 
 `folds` are those of the released code: entry s is the fold, 0 to 4, in which the video is tested under
-SEEDS[s]. There the test fold also selects the epoch. The splits of the dataset are an honest alternative:
+SEEDS[s]. That code also selects the epoch on the test fold. The dataset's splits are an honest alternative:
 under the first seed, fold 0 is "test", fold 1 "validation" and the rest "train".
 """
 
@@ -48,9 +48,9 @@ from datasets_scripts.building.options import add_extraction_arguments, name_enc
 SEEDS = (42, 123, 456, 777, 999)
 FOLDS = 5
 SHOT_SECONDS = 2
-SHOT_FPS = 30  # of the frames that stand for ratings of whole shots
-SLOWEST_FPS = 5  # ratings a second from which on they are one a frame
-MOST_SHOTS = 1800  # an hour: more ratings without a length are one a frame, at an unknown rate
+SHOT_FPS = 30  # of the frames that ratings of whole shots are repeated over
+SLOWEST_FPS = 5  # with so many ratings a second or more, there is one for each frame
+MOST_SHOTS = 1800  # an hour; more ratings than that are one a frame, and need a length to tell the rate
 
 CARD = """---
 license: cc-by-3.0
@@ -88,7 +88,7 @@ class RatedFilm:
 
     @property
     def duration(self) -> float:
-        """Seconds that the rows stand for."""
+        """Seconds that the rows cover."""
         return min(self.length, float(self.seconds))
 
     def user_scores(self) -> np.ndarray:
@@ -107,7 +107,7 @@ class RatedFilm:
 def read_annotations(path: Path, info: Path | None = None) -> list[RatedFilm]:
     """The films of ydata-tvsum50.mat, or of ydata-tvsum50-anno.tsv with the lengths of `info`.
 
-    Raises DatasetError naming the file and the video where the content is not that of TVSum.
+    Raises DatasetError naming the file and the film if the content is not that of TVSum.
     """
     if not path.is_file():
         raise DatasetError(f"There is no annotation file {path}.")
@@ -122,6 +122,7 @@ def read_annotations(path: Path, info: Path | None = None) -> list[RatedFilm]:
 
 
 def _check_films(films: Sequence[RatedFilm], path: Path) -> None:
+    """Raise DatasetError naming the first film that is not as in TVSum."""
     if not films:
         raise DatasetError(f"{path} holds no video.")
     for film in films:
@@ -136,7 +137,7 @@ def _check_films(films: Sequence[RatedFilm], path: Path) -> None:
         if len(ratings) != len(films[0].ratings):
             raise DatasetError(
                 f"{where}: has {len(ratings)} annotators, but video {films[0].video_id} has "
-                f"{len(films[0].ratings)}; all need as many."
+                f"{len(films[0].ratings)}; all need the same number."
             )
     _check_unique([film.video_id for film in films], path)
 
@@ -147,7 +148,7 @@ def _check_unique(ids: Sequence[str], path: Path) -> None:
 
 
 def _read_mat(path: Path) -> Iterator[RatedFilm]:
-    """MATLAB v7.3 is HDF5: every field of the struct is a column of references, one for each film."""
+    """MATLAB v7.3 is HDF5: each field of the struct is a column of references, one for each film."""
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -165,7 +166,9 @@ def _read_mat(path: Path) -> Iterator[RatedFilm]:
             yield _mat_film(path, *(file[reference][()] for reference in references))
 
 
-def _mat_film(path: Path, name: np.ndarray, length: np.ndarray, frames: np.ndarray, ratings: np.ndarray):
+def _mat_film(
+    path: Path, name: np.ndarray, length: np.ndarray, frames: np.ndarray, ratings: np.ndarray
+) -> RatedFilm:
     """One film. MATLAB's text is a column of character codes, and its (frames, users) arrives transposed."""
     video_id = "".join(map(chr, name.ravel()))
     if length.size != 1 or frames.size != 1 or ratings.ndim != 2:
@@ -180,6 +183,7 @@ def _mat_film(path: Path, name: np.ndarray, length: np.ndarray, frames: np.ndarr
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The line number and the cells of each row of a .tsv file."""
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         reader = csv.reader(file, delimiter="\t")
         try:
@@ -189,7 +193,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _read_tsv(path: Path, lengths: Mapping[str, float] | None) -> Iterator[RatedFilm]:
-    """One line for each film and annotator: id, category, ratings with commas between them."""
+    """One line for each film and annotator: id, category, ratings separated by commas."""
     lines: dict[str, list[np.ndarray]] = {}
     for number, row in _rows(path):
         if len(row) != 3:
@@ -214,8 +218,10 @@ def _numbers(text: str, where: str) -> np.ndarray:
         raise DatasetError(f"{where}: the third column is not numbers with commas between them.") from error
 
 
-def _tsv_film(path: Path, video_id: str, ratings: np.ndarray, lengths: Mapping[str, float] | None):
-    """Ratings are one a frame, as in the original release, or one a shot of two seconds."""
+def _tsv_film(
+    path: Path, video_id: str, ratings: np.ndarray, lengths: Mapping[str, float] | None
+) -> RatedFilm:
+    """One film, rated once a frame, as in the original release, or once for each shot of two seconds."""
     count, where = ratings.shape[1], f"{path}, video {video_id}"
     if lengths is None:
         if count > MOST_SHOTS:
@@ -236,7 +242,7 @@ def _tsv_film(path: Path, video_id: str, ratings: np.ndarray, lengths: Mapping[s
 
 
 def _frames_of_shots(ratings: np.ndarray, length: float) -> np.ndarray:
-    """(users, shots) -> (users, frames) on the release's grid: shot k > 0 begins a frame after 2 k s."""
+    """(users, shots) -> (users, frames) on the release's grid: shot k > 0 begins one frame after 2 k s."""
     frames = np.arange(max(1, round(length * SHOT_FPS)))
     shot = np.maximum(frames - 1, 0) // (SHOT_SECONDS * SHOT_FPS)
     return ratings[:, np.minimum(shot, ratings.shape[1] - 1)]
@@ -245,7 +251,7 @@ def _frames_of_shots(ratings: np.ndarray, length: float) -> np.ndarray:
 def read_lengths(path: Path, info: Path | None) -> dict[str, float] | None:
     """Seconds of each film by the release's table: `info`, or ydata-tvsum50-info.tsv beside the annotations.
 
-    None if there is no such table: then ratings of shots tell the length, to two seconds.
+    None if there is no such table; then the number of rated shots tells the length, to within two seconds.
     """
     table = info or path.with_name(path.name.replace("-anno", "-info"))
     if info is None and (table == path or not table.is_file()):
@@ -262,7 +268,7 @@ def read_lengths(path: Path, info: Path | None) -> dict[str, float] | None:
 
 
 def _seconds(text: str, where: str) -> float:
-    """Of "5:54", "1:05:54" or "353.6"."""
+    """The seconds of "5:54", "1:05:54" or "353.6"."""
     try:
         seconds = 0.0
         for part in text.split(":"):
@@ -273,7 +279,7 @@ def _seconds(text: str, where: str) -> float:
 
 
 def assign_folds(ids: Sequence[str]) -> dict[str, np.ndarray]:
-    """The test fold of every video under each of SEEDS, (seeds,) int8: scikit-learn's KFold of sorted ids."""
+    """The test fold of each video under each of SEEDS, (seeds,) int8: scikit-learn's KFold of sorted ids."""
     ordered, folds = sorted(ids), {name: np.zeros(len(SEEDS), np.int8) for name in ids}
     for position, seed in enumerate(SEEDS):
         permuted = np.random.RandomState(seed).permutation(len(ordered))
@@ -332,7 +338,7 @@ def build_tvsum(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line: exit status 0, or 1 for bad data, or 2 for wrong usage."""
+    """Command line. Exit status 0, 1 for wrong data, 2 for wrong usage."""
     parser = argparse.ArgumentParser(description="TVSum's annotations, and its films, to a dataset.")
     parser.add_argument(
         "--annotations", type=Path, required=True, metavar="FILE", help="ydata-tvsum50.mat or ...-anno.tsv"

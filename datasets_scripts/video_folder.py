@@ -9,9 +9,10 @@ FILE is one of:
     labels.json   {"a.mp4": [0.1, 0.7, ...]}
     labels.json   {"a.mp4": [{"start": 3, "end": 7.5, "score": 0.8}, ...]}
 
-`video` is the file's path in DIR. A CSV may have a further column `split`: train, validation or test. Without
-it, videos are dealt out by --validation, --test and --seed. Where highlights are given, a second gets the
-score of the highlight in it, times the share of the second that it lasts, or 0; of several, the largest.
+`video` is the file's path in DIR. A CSV may also have a column `split`: train, validation or test. Without
+it, videos are dealt out by --validation, --test and --seed. From highlights, a second gets the score of the
+highlight in it, times the share of the second that this takes up; the largest of several, or 0 if there is
+none.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class LabelFile:
 
 
 def read_labels(path: Path) -> LabelFile:
-    """Read a .csv or .json file. Raises DatasetError naming the place, what is there and what is due."""
+    """Read a .csv or .json file. Raises DatasetError saying where something is wrong, and what is needed."""
     readers = {".csv": read_csv, ".json": read_json}
     if path.suffix.lower() not in readers:
         raise DatasetError(f"{path}: its name must end in .csv or .json.")
@@ -97,6 +98,7 @@ def read_labels(path: Path) -> LabelFile:
 
 
 def read_csv(path: Path) -> LabelFile:
+    """Read either form of CSV. Raises DatasetError naming the line."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, skipinitialspace=True, strict=True)
         try:
@@ -114,7 +116,7 @@ def read_csv(path: Path) -> LabelFile:
 
 
 def _csv_form(path: Path, columns: list[str]) -> bool:
-    """Whether the columns are those of scores a second, and not of highlights."""
+    """Whether the columns are those of scores a second; otherwise they are those of highlights."""
     if unknown := [name for name in columns if name not in PER_SECOND | INTERVALS | {"split"}]:
         raise DatasetError(f"{path}: has the unknown column {unknown[0]!r}; known are {LABEL_COLUMNS}.")
     per_second, optional = "second" in columns, {"score", "split"}
@@ -177,6 +179,8 @@ def _number(where: str, name: str, value: object) -> float:
 
 
 def read_json(path: Path) -> LabelFile:
+    """Read either form of JSON. Raises DatasetError naming the video."""
+
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         for number, (name, _) in enumerate(pairs):
             if name in [earlier for earlier, _ in pairs[:number]]:
@@ -215,7 +219,7 @@ def _json_intervals(where: str, items: list) -> VideoLabels:
 
 
 def seconds_of(video: str, labels: VideoLabels) -> np.ndarray:
-    """Labels (T,) of scores a second. Raises DatasetError for a video that lacks one."""
+    """Labels (T,) of scores a second. Raises DatasetError if a second has no score."""
     scores = [labels.seconds.get(second) for second in range(len(labels.seconds))]
     if None in scores:
         raise DatasetError(f"{video}: has no score for second {scores.index(None)}, but for later ones.")
@@ -223,7 +227,7 @@ def seconds_of(video: str, labels: VideoLabels) -> np.ndarray:
 
 
 def labels_of_intervals(video: str, intervals: Iterable[Interval], duration: float) -> np.ndarray:
-    """Labels (ceil(duration),) of highlights. Raises DatasetError for one that ends after the video."""
+    """Labels (ceil(duration),) of highlights. Raises DatasetError if one ends after the video."""
     seconds = math.ceil(duration)
     begins = np.arange(seconds)
     ends = np.minimum(begins + 1, duration)
@@ -239,7 +243,7 @@ def labels_of_intervals(video: str, intervals: Iterable[Interval], duration: flo
 
 
 def deal_out(videos: list[str], validation: float, test: float, seed: int) -> dict[str, str]:
-    """The split of each video, by a hash of its name: exact shares, and at least one video of each share."""
+    """The split of each video, by a hash of its name: exact shares, and one video at least of each."""
     counts = {
         split: max(1, round(share * len(videos))) if share else 0
         for split, share in (("test", test), ("validation", validation))
@@ -264,13 +268,13 @@ def build_video_folder(
     test: float | None = None,
     seed: int = 0,
 ) -> Report:
-    """Build, or go on building, a dataset of a folder of videos and a file of labels in the folder `out`.
+    """Build, or go on building, in the folder `out`, a dataset of a folder of videos and a file of labels.
 
-    validation, test: shares of the videos, HELD_OUT_SHARE unless given. seed: of dealing them out.
-        If the file says which split each video is in, they have to be None.
+    validation, test: shares of the videos, by default HELD_OUT_SHARE. They have to be None if the file says
+        which split each video is in. seed: of dealing the videos out.
 
-    Labels of videos that are not there go to missing.json. Raises UsageError for shares that cannot be and
-    settings that compute nothing, and DatasetError for wrong labels and videos without any.
+    Labelled videos that are not there are listed in missing.json. Raises UsageError for impossible shares and
+    for settings that compute nothing, and DatasetError for wrong labels and for videos without labels.
     """
     for name, share in (("validation", validation), ("test", test)):
         if share is not None and not 0 <= share < 1:

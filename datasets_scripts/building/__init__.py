@@ -1,1 +1,1 @@
-"""What the commands build datasets with."""
+"""What the commands use to build datasets."""

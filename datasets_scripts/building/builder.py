@@ -1,12 +1,12 @@
 """Videos and their labels -> a folder of Parquet shards that `datasets.load_dataset` reads offline.
 
     DIR/README.md         dataset card        DIR/data/train-00000-of-00003.parquet, ...
-    DIR/extraction.json   how the features were made; written last: if it is there, the dataset is whole
+    DIR/extraction.json   how the features were made; written last, so if it is there, the dataset is whole
     DIR/missing.json      [{"video_id", "reason"}]: the videos that could not be used
 
-Shards are planned from the list of videos, and each carries the fingerprint of all that went into it. Killed
-anywhere and started again, a build keeps the shards whose fingerprint agrees and makes the rest: the result
-has the same bytes as that of an undisturbed run.
+Shards are planned from the list of videos, and each carries a fingerprint of everything that went into it. A
+build that is killed at any point and started again keeps the shards whose fingerprints agree and makes the
+rest; the result has the same bytes as that of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -55,15 +55,16 @@ from modeling_davihd import __version__
 from modeling_davihd.streams_davihd import feature_streams
 
 LABELS_ALONE = Settings(log_mel=None)  # no features, for a dataset without its media
-ATTEMPTS = 3  # at decoding a video: twice more than once
-UNFINISHED = "unfinished"  # in place of the fingerprint of a shard that another run shall build again
+ATTEMPTS = 3  # at decoding a video
+UNFINISHED = "unfinished"  # instead of a fingerprint, so that the next run builds the shard again
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came of it; as a string, in one line.
+    """The outcome of building a dataset; as a string, it is one line.
 
-    videos, seconds: of each split. missing: (video_id, reason). built, kept: shards made now, and before.
+    videos, seconds: how many, and how long, in each split. missing: (video_id, reason) of the others.
+    built, kept: how many shards were made by this run, and by earlier ones.
     """
 
     videos: dict[str, int]
@@ -81,11 +82,11 @@ class Report:
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What came of one shard, as plain data.
+    """The outcome of building a shard, as plain data.
 
-    fingerprint: of all that went into it. seconds: that its rows last. missing: [video_id, reason].
-    widths: of the feature columns. kept: it was there already. worker: which process built it, with the
-    seconds that it spent on each stage.
+    fingerprint: of everything that goes into it. rows, seconds: how many, and how long they last together.
+    missing: [video_id, reason] of videos without a row. widths: of the feature columns.
+    kept: whether it was there already. worker: the process that built it. spent: its seconds on each stage.
     """
 
     name: str
@@ -112,16 +113,15 @@ def build_dataset(
 ) -> Report:
     """Build, or go on building, the dataset in the folder `out`.
 
-    card: the card's own text: YAML front matter with licence and tags between lines of "---", a heading, and
-        what there is to say of origin, licence and citation. Files, counts, durations and how the features
-        were made are added to it.
+    card: the dataset card: YAML front matter with licence and tags between lines of "---", a heading, and
+        text on origin, licence and citation. Files, counts, durations and features are added to it.
     missing: (video_id, reason) of videos that the caller already knows to be unusable.
-    mismatched: what to do with a whole video whose length differs from that of its labels or given features
-        by more than a second: "refuse" to go on, or "leave out" that video and list it in missing.json.
+    mismatched: what to do if the length of an undamaged video differs from that of its labels or given
+        features by more than a second: "refuse" to go on, or "leave out" the video, as if it were unreadable.
 
-    A video that cannot be read goes to missing.json and the rest goes on. Lengths that differ by one second
-    are cut to the shortest: second t of everything is [t, t + 1) of the video. Raises DatasetError, in one
-    sentence naming the video or file, for everything else; finished shards stay.
+    A video that cannot be read is listed in missing.json, and the build goes on. Lengths that differ by one
+    second are cut to the shortest: second t of every column is [t, t + 1) of the video. For anything else
+    that is wrong, DatasetError is raised, in one sentence naming the video or file; finished shards stay.
     """
     check_weights(settings)
     check_videos(videos, settings)
@@ -150,7 +150,7 @@ def check_computes(settings: Settings) -> None:
 
 
 def spare_shards(data: Path, planned: Iterable[str]) -> dict[str, Path]:
-    """By fingerprint, the shards in `data` whose names are not planned. Makes the folder."""
+    """The shards in the folder `data` that are not planned, by fingerprint. Makes the folder."""
     with writing(data):
         data.mkdir(parents=True, exist_ok=True)
     names = set(planned)
@@ -162,9 +162,9 @@ def spare_shards(data: Path, planned: Iterable[str]) -> dict[str, Path]:
 class Job:
     """What the shards of one dataset have in common.
 
-    identity: that of the settings. labelled: whether videos have labels. extras: like those of any video.
-    spare: as `spare_shards` gives. run: names this run, where workers may die and others go on with their
-    shards; a video over which three of them die is listed as missing.
+    identity: of the settings. labelled: whether videos have labels. extras: those of any one of the videos.
+    spare: from `spare_shards`. run: a name for this run if its workers may die, so that others go on with
+    their shards and a video that kills too many of them is listed as missing.
     """
 
     settings: Settings
@@ -308,10 +308,10 @@ def _keep(path: Path, fingerprint: str, spare: Mapping[str, Path]) -> Note | Non
 
 
 def _check_replaceable(path: Path, lost: Video) -> None:
-    """A finished shard is not given up because a video of it is out of reach just now."""
+    """Raise DatasetError if a finished shard would be given up because one of its videos is out of reach."""
     if (note := read_note(path)) is not None and note.fingerprint != UNFINISHED:
         raise DatasetError(
-            f"{lost.media}: is out of reach, so that nothing tells whether {path} is still right."
+            f"{lost.media}: is out of reach, so there is no telling whether {path} is still right."
         )
 
 
@@ -322,18 +322,18 @@ def finish_dataset(
     card: str,
     missing: Sequence[tuple[str, str]] = (),
 ) -> Report:
-    """Remove what belongs to no shard, and write the three files about the dataset, as measured.
+    """Remove files that do not belong to any shard, and write the three files about the dataset.
 
-    reports: of all shards, in the order of the plan. Raises DatasetError where there is not one row.
+    reports: of all shards, in the order of the plan. Raises DatasetError if there is not a single row.
     """
-    report = _measured(reports, missing)
+    report = _total(reports, missing)
     if not any(report.videos.values()):
         raise DatasetError(
             f"{out}: no video could be used; the first is missing because {report.missing[0][1]}"
         )
-    data, planned = out / "data", {one.name for one in reports}
-    left = [path for path in shards_in(data) if path.name not in planned]
-    for path in (*left, *data.glob(f"*{PARTIAL}"), *data.glob(f"*{BEGUN}"), *out.glob(f"*{PARTIAL}")):
+    data, planned = out / "data", {shard.name for shard in reports}
+    unplanned = [path for path in shards_in(data) if path.name not in planned]
+    for path in (*unplanned, *data.glob(f"*{PARTIAL}"), *data.glob(f"*{BEGUN}"), *out.glob(f"*{PARTIAL}")):
         path.unlink(missing_ok=True)
     notes = [{"video_id": video_id, "reason": reason} for video_id, reason in report.missing]
     write_text(out / "missing.json", _json(notes))
@@ -343,22 +343,23 @@ def finish_dataset(
     return report
 
 
-def _measured(reports: Sequence[ShardReport], missing: Sequence[tuple[str, str]]) -> Report:
-    videos, seconds, missing = Counter(), Counter(), list(missing)
-    for one in reports:
-        videos[one.split] += one.rows
-        seconds[one.split] += one.seconds
-        missing += [(video_id, reason) for video_id, reason in one.missing]
+def _total(reports: Sequence[ShardReport], missing: Sequence[tuple[str, str]]) -> Report:
+    videos, seconds, every_missing = Counter(), Counter(), list(missing)
+    for shard in reports:
+        videos[shard.split] += shard.rows
+        seconds[shard.split] += shard.seconds
+        every_missing += [(video_id, reason) for video_id, reason in shard.missing]
     lengths = {split: round(length, 3) for split, length in seconds.items()}
-    kept = sum(one.kept for one in reports)
-    return Report(dict(videos), lengths, missing, len(reports) - kept, kept)
+    kept = sum(shard.kept for shard in reports)
+    return Report(dict(videos), lengths, every_missing, len(reports) - kept, kept)
 
 
 def _json(content: object) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Report) -> dict:
+def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Report) -> dict[str, object]:
+    """The content of extraction.json."""
     facts = {
         "davihd": __version__,
         **_streams(settings, reports[0].widths),
@@ -367,7 +368,7 @@ def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Repo
             for split, videos in report.videos.items()
             if videos  # `load_dataset` refuses a split without rows
         },
-        "fingerprint": _digest([[one.fingerprint for one in reports], report.missing]),
+        "fingerprint": _digest([[shard.fingerprint for shard in reports], report.missing]),
     }
     if settings.given:
         facts["source"] = {name: given.source for name, given in sorted(settings.given.items())}

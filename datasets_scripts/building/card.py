@@ -1,28 +1,28 @@
-"""The README of a dataset."""
+"""The README of a dataset, which is its card on the Hub."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import yaml
+from huggingface_hub import RepoCard
 
 from modeling_davihd.backbones_davihd import backbone_class
 from modeling_davihd.streams_davihd import feature_streams
 
 
 def dataset_card(card: str, facts: Mapping, missing: int, labelled: bool = True) -> str:
-    """The caller's text, completed by front matter that names the files, and by what was measured.
+    """The caller's card with the files named in its front matter, and a section on what the dataset holds.
 
     facts: the content of extraction.json. missing: how many videos could not be used.
     """
-    header, text = _front_matter(card)
+    completed = RepoCard(card)
     files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in facts["splits"]]
-    # `load_dataset` tells its cached copies of local folders apart by what the card says, not by the files.
+    # `load_dataset` tells its cached copies of local folders apart by the card, not by the files.
     description = f"fingerprint {facts['fingerprint']}"
-    header["configs"] = [{"config_name": "default", "description": description, "data_files": files}]
+    completed.data["configs"] = [{"config_name": "default", "description": description, "data_files": files}]
     rows = [
-        f"| {split} | {one['videos']} | {one['seconds'] / 3600:.2f} |"
-        for split, one in facts["splits"].items()
+        f"| {split} | {size['videos']} | {size['seconds'] / 3600:.2f} |"
+        for split, size in facts["splits"].items()
     ]
     tail = CARD_TAIL.format(
         rows="\n".join(rows),
@@ -31,15 +31,8 @@ def dataset_card(card: str, facts: Mapping, missing: int, labelled: bool = True)
         if missing == 0
         else f"{missing} could not be used; `missing.json` says which, and why.",
     )
-    front = yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
-    return f"---\n{front}---\n\n{text.strip()}\n{tail}"
-
-
-def _front_matter(card: str) -> tuple[dict, str]:
-    if not card.startswith("---\n"):
-        return {}, card
-    header, text = card.removeprefix("---\n").split("\n---\n", 1)
-    return yaml.safe_load(header) or {}, text
+    completed.text = f"\n{completed.text.strip()}\n{tail}"
+    return str(completed)
 
 
 LABELS = "- `labels` (T,): a highlight score for every second, 0 to 1"
@@ -65,6 +58,7 @@ were made, for programs.
 
 
 def _feature_lines(facts: Mapping) -> Iterator[str]:
+    """A line for each feature column."""
     for stream in feature_streams():
         if (name := facts[stream.backbone_field]) is None:
             continue

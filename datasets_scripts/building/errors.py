@@ -1,8 +1,8 @@
-"""What can go wrong with a dataset; apart, since an exception must not cost the import of every encoder."""
+"""What can go wrong with a dataset; in a file of its own, so that catching it does not import encoders."""
 
 
 class DatasetError(ValueError):
-    """The dataset cannot be built as asked; the message is one sentence naming the video or the file."""
+    """The dataset cannot be built as asked; the message is one sentence naming the video or file."""
 
 
 class UsageError(DatasetError):

@@ -20,37 +20,39 @@ from datasets_scripts.building.sources import missing_package, place_of
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.building.videos import Video, check_labels
 
-COLUMNS = {
+MANIFEST_COLUMNS = {
     "video_id": pa.string(),
     "path": pa.string(),
     "split": pa.string(),
     "duration": pa.float64(),
     "labels": pa.list_(pa.float32()),
 }
-NEEDED = ("video_id", "path")
-BLOCKS = 10_000  # at most, that the manifest is cut into to be dealt out
+NEEDED_COLUMNS = ("video_id", "path")
+BLOCKS = 10_000  # at most; the manifest is cut into them to be dealt out
 
 
 def read_manifest(path: Path) -> tuple[pa.Table, list[str]]:
-    """The manifest's rows, and the names of columns that are of no use here.
+    """The manifest's rows, and the names of the columns that are ignored.
 
-    Of COLUMNS, the table has those that the file has, and "split". Relative paths are made absolute: they are
-    relative to the folder that the manifest is in, or is. Raises DatasetError, in one sentence naming the
-    file and the video, for whatever is wrong with it.
+    The table has those of MANIFEST_COLUMNS that the file has, and always "split". Relative paths are made
+    absolute; they are relative to the folder that the manifest is in, or to the manifest if it is a folder.
+    Raises DatasetError, in one sentence naming the file and the video, for whatever is wrong with it.
     """
     table, ignored = _read(path)
-    if lacking := [name for name in NEEDED if name not in table.column_names]:
-        raise DatasetError(f"{path}: has no column {lacking[0]!r}; {' and '.join(NEEDED)} are needed.")
-    columns = {name: table[name] for name in COLUMNS if name in table.column_names}
+    if lacking := [name for name in NEEDED_COLUMNS if name not in table.column_names]:
+        raise DatasetError(
+            f"{path}: has no column {lacking[0]!r}; {' and '.join(NEEDED_COLUMNS)} are needed."
+        )
+    columns = {name: table[name] for name in MANIFEST_COLUMNS if name in table.column_names}
     if "labels" in columns and columns["labels"].type == pa.string():
         columns["labels"] = _numbers(path, columns["video_id"], columns["labels"])
     if "split" not in columns:
         columns["split"] = pa.array(["train"] * len(table), pa.string())
     try:
-        table = pa.table({name: column.cast(COLUMNS[name]) for name, column in columns.items()})
+        table = pa.table({name: column.cast(MANIFEST_COLUMNS[name]) for name, column in columns.items()})
     except pa.ArrowException as error:
         raise DatasetError(f"{path}: has a column of the wrong type ({error}).") from error
-    _check(path, table)
+    _check_table(path, table)
     base = (path if path.is_dir() else path.parent).resolve()
     places = [str(place_of(place, base)) for place in table["path"].to_pylist()]
     table = table.set_column(table.column_names.index("path"), "path", pa.array(places, pa.string()))
@@ -58,7 +60,7 @@ def read_manifest(path: Path) -> tuple[pa.Table, list[str]]:
 
 
 def _read(path: Path) -> tuple[pa.Table, list[str]]:
-    """The columns that are of use, and the names of the others."""
+    """The columns that have a meaning here, and the names of the others."""
     readers = {".csv": _read_csv, ".parquet": _read_parquet}
     reader = _read_dataset if path.is_dir() else readers.get(path.suffix.lower())
     if reader is None:
@@ -70,25 +72,25 @@ def _read(path: Path) -> tuple[pa.Table, list[str]]:
 
 
 def _read_csv(path: Path) -> tuple[pa.Table, list[str]]:
-    types = COLUMNS | {"labels": pa.string()}
+    types = MANIFEST_COLUMNS | {"labels": pa.string()}
     options = pa.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
     table = pa.csv.read_csv(path, convert_options=options)
-    known, others = _sorted(table.column_names)
+    known, others = _known_and_other(table.column_names)
     return table.select(known), others
 
 
 def _read_parquet(path: Path) -> tuple[pa.Table, list[str]]:
-    known, others = _sorted(pq.read_schema(path).names)
+    known, others = _known_and_other(pq.read_schema(path).names)
     return pq.read_table(path, columns=known, partitioning=None), others
 
 
 def _read_dataset(folder: Path) -> tuple[pa.Table, list[str]]:
-    """A folder of `save_to_disk` or `load_dataset`; its splits give the column, unless there is one."""
+    """A folder of `save_to_disk` or for `load_dataset`; without a column "split", its own splits count."""
     loaded = _loaded(folder)
     parts = {"train": loaded} if isinstance(loaded, datasets.Dataset) else loaded
     tables, ignored = [], []
     for split, part in parts.items():
-        known, ignored = _sorted(part.column_names)
+        known, ignored = _known_and_other(part.column_names)
         table = part.select_columns(known).with_format("arrow")[:]
         if "split" not in known:
             table = table.append_column("split", pa.array([str(split)] * len(table), pa.string()))
@@ -99,17 +101,18 @@ def _read_dataset(folder: Path) -> tuple[pa.Table, list[str]]:
 def _loaded(folder: Path) -> datasets.Dataset | datasets.DatasetDict:
     if any((folder / name).exists() for name in ("dataset_dict.json", "state.json")):
         return datasets.load_from_disk(str(folder))
-    # From the usual cache an older manifest might come.
+    # The usual cache might hold an older manifest.
     with tempfile.TemporaryDirectory(prefix="davihd-") as cache:
         return datasets.load_dataset(str(folder), cache_dir=cache, keep_in_memory=True)
 
 
-def _sorted(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    return [name for name in names if name in COLUMNS], [name for name in names if name not in COLUMNS]
+def _known_and_other(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    known = [name for name in names if name in MANIFEST_COLUMNS]
+    return known, [name for name in names if name not in MANIFEST_COLUMNS]
 
 
 def _numbers(path: Path, names: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.Array:
-    """Labels of a CSV file: the numbers of all seconds, with spaces between them."""
+    """The labels of a CSV file, in which the numbers of all seconds are separated by spaces."""
     rows = []
     for name, text in zip(names.to_pylist(), texts.to_pylist(), strict=True):
         try:
@@ -119,7 +122,8 @@ def _numbers(path: Path, names: pa.ChunkedArray, texts: pa.ChunkedArray) -> pa.A
     return pa.array(rows, pa.list_(pa.float32()))
 
 
-def _check(path: Path, table: pa.Table) -> None:
+def _check_table(path: Path, table: pa.Table) -> None:
+    """Raise DatasetError, naming the file and the video, for values that cannot be."""
     if len(table) == 0:
         raise DatasetError(f"{path}: lists no videos.")
     _check_filled(path, table)
@@ -149,14 +153,14 @@ def _check_filled(path: Path, table: pa.Table) -> None:
 
 
 def hours_of(table: pa.Table) -> float | None:
-    """The hours that the videos last, where the manifest says so of each."""
+    """How many hours the videos last together; None unless the manifest says so of each."""
     if "duration" not in table.column_names or table["duration"].null_count:
         return None
     return float(table["duration"].to_numpy().sum()) / 3600
 
 
 def blocks_of(table: pa.Table, plan: Sequence[PlannedShard]) -> Iterator[pa.Table]:
-    """The rows of the planned shards, with a column "shard", in tables of one or several whole shards."""
+    """The rows of the planned shards, with a column "shard", in tables of one or more whole shards."""
     size = -(-len(plan) // BLOCKS)
     for first in range(0, len(plan), size):
         part = plan[first : first + size]

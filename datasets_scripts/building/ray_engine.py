@@ -1,12 +1,12 @@
 """Extraction on a Ray cluster: the only file that imports ray.
 
 Ray Data deals out blocks of the manifest to a pool of actors, one processor core each. An actor decodes the
-videos of a shard, makes their log-Mel spectrograms and writes the shard. Batches for the backbones go to
-other actors where there are GPUs, at most two at a time for each column: a worker that is ahead of its
-encoders waits. Without a GPU the backbones run in the workers.
+videos of a shard, makes their log-Mel spectrograms and writes the shard. If there are GPUs, batches for the
+backbones go to other actors that run there, at most two at a time for each column: a worker that gets ahead
+of its encoders waits. Without a GPU, the backbones run in the workers.
 
-A shard is built by one actor from end to end, as it is written in order and whole: were the encoders an
-operator of the data stream, bringing its rows together again would be a shuffle, which waits for all of them.
+One actor builds a shard from end to end, because a shard is written whole and in order: if the encoders were
+an operator of the data stream, reuniting the rows of a shard would take a shuffle, which waits for all rows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from datasets_scripts.building.extraction import Encoders, Settings
 from datasets_scripts.building.manifest import shards_of
 from modeling_davihd.media import MediaWarning
 
-PATIENCE = 300  # times, a second apart, that a batch is sent again because its encoder is gone
+ENCODER_RETRIES = 300  # of sending a batch again, a second apart, because its encoder is gone
+CONNECT_SECONDS = 30  # to wait for a cluster's address to answer
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -47,9 +48,12 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where to run. address: of a cluster, or None for one of our own on this machine. workers: actors that
-    decode, or None for one for each core. encoders: actors with backbones, or None for one for each GPU.
-    device: of the encoders, "cpu" or "cuda", or None for what there is.
+    """Where to run.
+
+    address: of a running cluster; None starts one on this machine.
+    workers: how many actors decode; None for one for each core.
+    encoders: how many actors run backbones; None for one for each GPU.
+    device: of the encoders, "cpu" or "cuda"; None for "cuda" if the cluster has a GPU.
     """
 
     address: str | None = None
@@ -59,7 +63,7 @@ class Cluster:
 
 
 def import_ray() -> ModuleType:
-    """The module ray. Raises UsageError where it is not installed."""
+    """The module ray. Raises UsageError if it is not installed."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     try:
@@ -71,14 +75,17 @@ def import_ray() -> ModuleType:
 
 
 def reports_of(blocks: Iterable[pa.Table], data: Path, job: Job, cluster: Cluster) -> Iterator[ShardReport]:
-    """Build all shards of the blocks in the folder `data`; reports come as shards are done."""
+    """Build all shards of the blocks in the folder `data`, and yield a report of each when it is done.
+
+    Raises DatasetError if the cluster does not answer or gives up, and for whatever fails in a worker.
+    """
     ray = import_ray()
     _connect(ray, cluster)
     try:
         job = replace(job, settings=_everywhere(ray, job.settings, cluster), run=uuid.uuid4().hex)
         encoders = _encoders(ray, job.settings, cluster.encoders)
         for row in _dataset(ray, list(blocks), data, job, encoders, cluster.workers).iter_rows():
-            report = _report(json.loads(row["said"]))
+            report = _report(json.loads(row["answer"]))
             _check_shared(data / report.name, report.worker)
             yield report
     except ray.exceptions.RayError as error:
@@ -105,14 +112,14 @@ def _connect(ray: ModuleType, cluster: Cluster) -> None:
 
 
 def _check_answers(address: str) -> None:
-    """Raise OSError at once where nothing listens at host:port; Ray itself would try for minutes."""
+    """Raise OSError at once if nothing listens at host:port; Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE / 10).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _everywhere(ray: ModuleType, settings: Settings, cluster: Cluster) -> Settings:
-    """The settings for all machines of the cluster: its device, and weights by their absolute paths."""
+    """The settings for every machine of the cluster: with its device, and absolute paths of weights."""
     gpus = ray.cluster_resources().get("GPU", 0)
     if cluster.device == "cuda" and not gpus:
         raise UsageError("--device is cuda, but the cluster has no GPU.")
@@ -131,7 +138,7 @@ def _dataset(
     encoders: RemoteEncoders | None,
     workers: int | None,
 ):
-    """The stream of what workers say. Each has one block at a time: none waits while others are idle."""
+    """The stream of the workers' answers. Each has one block at a time: none queues up work for later."""
     size = min(len(blocks), workers or max(1, int(ray.cluster_resources().get("CPU", 1))))
     return ray.data.from_arrow(blocks).map_batches(
         ShardWorker,
@@ -148,20 +155,20 @@ def _dataset(
 def _check_shared(shard: Path, worker: str) -> None:
     if not shard.exists():
         raise DatasetError(
-            f"{shard}: was written by worker {worker}, but not to a folder that is shared with here."
+            f"{shard}: was written by worker {worker}, but to a folder that this machine does not share."
         )
 
 
-def _report(said: dict) -> ShardReport:
-    for message in said["warnings"]:
+def _report(answer: dict) -> ShardReport:
+    for message in answer["warnings"]:
         warnings.warn(message, MediaWarning, stacklevel=2)
-    if "error" in said:
-        raise DatasetError(said["error"])
-    return ShardReport(**said["report"])
+    if "error" in answer:
+        raise DatasetError(answer["error"])
+    return ShardReport(**answer["report"])
 
 
 class ShardWorker:
-    """The actor that decodes, and writes shards; takes blocks of the manifest, and tells how it went."""
+    """The actor that decodes and writes shards: it takes blocks of the manifest and answers with reports."""
 
     def __init__(self, data: Path, job: Job, encoders: RemoteEncoders | None):
         torch.set_num_threads(1)
@@ -174,17 +181,19 @@ class ShardWorker:
                 warnings.simplefilter("always", MediaWarning)
                 try:
                     self._build = self._build or ShardBuilder(self._job, self._encoders)
-                    said = {"report": asdict(self._build(shard))}
+                    answer = {"report": asdict(self._build(shard))}
                 except DatasetError as error:
-                    said = {"error": str(error)}
-            messages = [str(one.message) for one in caught if issubclass(one.category, MediaWarning)]
-            yield {"said": [json.dumps(said | {"warnings": messages})]}
-            if "error" in said:
+                    answer = {"error": str(error)}
+            messages = [
+                str(warning.message) for warning in caught if issubclass(warning.category, MediaWarning)
+            ]
+            yield {"answer": [json.dumps(answer | {"warnings": messages})]}
+            if "error" in answer:
                 return
 
 
 class EncoderActor:
-    """The backbones, in a process of their own with a GPU, or a part of one."""
+    """The backbones in a process of their own, with a GPU or a share of one."""
 
     def __init__(self, settings: Settings):
         torch.set_num_threads(1)
@@ -201,7 +210,7 @@ class EncoderActor:
 
 
 class RemoteEncoders:
-    """Stands in for `Encoders` in a worker: sends batches to actors in turn, to others when one is gone."""
+    """Stands in for `Encoders` in a worker: sends batches to actors in turn, or to others if one is gone."""
 
     def __init__(self, actors: list, widths: dict[str, int]):
         self._actors, self.widths = itertools.cycle(actors), widths
@@ -215,7 +224,7 @@ class RemoteEncoders:
 
     def _wait(self, call, stream: str, batch: np.ndarray) -> torch.Tensor:
         ray = import_ray()
-        for _ in range(PATIENCE):
+        for _ in range(ENCODER_RETRIES):
             try:
                 return torch.tensor(ray.get(call))
             except ray.exceptions.RayActorError:
@@ -223,11 +232,13 @@ class RemoteEncoders:
                 call = self._send(stream, batch)
             except DatasetError as error:
                 raise _plain(error) from error
-        raise DatasetError(f"No encoder has answered for {PATIENCE} s; the same command goes on from here.")
+        raise DatasetError(
+            f"No encoder has answered for {ENCODER_RETRIES} s; the same command goes on from here."
+        )
 
 
 def _encoders(ray: ModuleType, settings: Settings, count: int | None) -> RemoteEncoders | None:
-    """The encoder actors, each with its share of a GPU; None where backbones run in the workers."""
+    """The encoder actors, each with its share of a GPU; None if the backbones run in the workers."""
     gpus = int(ray.cluster_resources().get("GPU", 0)) if settings.device == "cuda" else 0
     count = count or gpus
     if count == 0 or not settings.encoded:
@@ -242,5 +253,5 @@ def _encoders(ray: ModuleType, settings: Settings, count: int | None) -> RemoteE
 
 
 def _plain(error: DatasetError) -> DatasetError:
-    """The error as it was raised elsewhere, without Ray's account of it."""
+    """The error as it was raised in the other process, without what Ray adds."""
     return DatasetError(str(getattr(error, "cause", error)))

@@ -58,7 +58,7 @@ def row_of(
 
 
 def _film(video: Video, extractor: Extractor) -> Film:
-    """What is computed, and the duration: the film's own, or as given, or that of the labels."""
+    """The features to compute, and the duration: that of the media, or as given, or that of the labels."""
     measured = callable(video.labels) and video.duration is None
     if video.media and (extractor.settings.computed or measured):
         with ExitStack() as stack:
@@ -73,12 +73,12 @@ def _film(video: Video, extractor: Extractor) -> Film:
 def _given(video: Video, settings: Settings) -> Arrays:
     if not settings.given:
         return {}
-    brought = video.given()
-    if set(brought) != set(settings.given):
+    given = video.given()
+    if set(given) != set(settings.given):
         raise DatasetError(
-            f"{video.video_id}: was given {sorted(brought)}, but {sorted(settings.given)} is needed."
+            f"{video.video_id}: was given {sorted(given)}, but {sorted(settings.given)} is needed."
         )
-    return {name: np.asarray(array).astype(np.float16) for name, array in brought.items()}
+    return {name: np.asarray(array).astype(np.float16) for name, array in given.items()}
 
 
 def _check_array(video_id: str, name: str, array: np.ndarray, width: int) -> None:
@@ -91,16 +91,16 @@ def _check_array(video_id: str, name: str, array: np.ndarray, width: int) -> Non
 def _common_seconds(
     video_id: str, lengths: dict[str, int], damage: str | None, mismatched: Mismatched
 ) -> int:
-    """The shortest length. Lengths more than a second apart are refused, or make the video unusable."""
+    """The shortest length. Raises DatasetError or UnusableVideo for lengths more than a second apart."""
     least, most = min(lengths, key=lengths.get), max(lengths, key=lengths.get)
     if lengths[most] - lengths[least] <= 1:
         return lengths[least]
-    said = f"its {most} last {lengths[most]} s and its {least} {lengths[least]} s"
+    difference = f"its {most} last {lengths[most]} s and its {least} {lengths[least]} s"
     if damage:
-        raise UnusableVideo(f"{damage} So {said}.")
+        raise UnusableVideo(f"{damage} So {difference}.")
     if mismatched == "leave out":
-        raise UnusableVideo(f"{said}; they may differ by one.")
-    raise DatasetError(f"{video_id}: {said}; they may differ by one.")
+        raise UnusableVideo(f"{difference}; they may differ by one.")
+    raise DatasetError(f"{video_id}: {difference}; they may differ by one.")
 
 
 def _cut_extra(name: str, value: object, seconds: int) -> np.ndarray:

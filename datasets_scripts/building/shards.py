@@ -1,4 +1,4 @@
-"""Parquet shards: rows in, a file that is either whole and under its own name, or not there."""
+"""Parquet shards: files that are either whole, or not there under their own names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from datasets_scripts.building.errors import DatasetError
 from modeling_davihd.streams_davihd import STREAMS
 
-KEY = b"davihd"  # of the note in a shard's metadata
+KEY = b"davihd"  # in a shard's metadata, of its note
 NAME = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}\.parquet")
 PARTIAL = ".partial"
 
@@ -30,14 +30,17 @@ DatasetRow = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Note:
-    """What a shard says of itself: the fingerprint of its plan, and [video_id, reason] of videos it lacks."""
+    """What a shard says of itself: its fingerprint, and [video_id, reason] of the videos that it lacks."""
 
     fingerprint: str
     missing: list[list[str]]
 
 
 def row_features(widths: Mapping[str, int], extras: DatasetRow, labelled: bool = True) -> datasets.Features:
-    """The columns of a dataset with those feature columns, in widths, and extras like those of an example."""
+    """The columns of a dataset.
+
+    widths: of its feature columns. extras: those of any one of its videos, as an example.
+    """
     value, sequence = datasets.Value, datasets.Sequence
     columns = {"video_id": value("string"), "duration": value("float32")}
     if labelled:
@@ -54,8 +57,8 @@ def row_features(widths: Mapping[str, int], extras: DatasetRow, labelled: bool =
 
 @contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """Ctrl-C takes effect at the end."""
-    if current_thread() is not main_thread():  # no other is interrupted
+    """Delay the effect of Ctrl-C until the end."""
+    if current_thread() is not main_thread():  # only that one is interrupted
         yield
         return
     received = []
@@ -104,7 +107,7 @@ class ShardWriter:
 
 
 def _column(value: object, kind: pa.DataType) -> pa.Array:
-    """A column of one row; two-dimensional features go over without a Python object for every number."""
+    """A column of one row. Two-dimensional features are passed on without a Python object for each number."""
     if not isinstance(kind, pa.ExtensionType):
         return pa.array([value.tolist() if isinstance(value, np.ndarray) else value], type=kind)
     number = kind.storage_type.value_type.value_type
@@ -122,7 +125,7 @@ def partial_of(path: Path) -> Path:
 
 
 def read_note(path: Path) -> Note | None:
-    """The note of a shard; None for a damaged file. Raises DatasetError for a Parquet file from elsewhere."""
+    """The note of a shard, None if the file is damaged. Raises DatasetError for any other Parquet file."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
     except (pa.ArrowException, OSError):
@@ -136,7 +139,7 @@ def read_note(path: Path) -> Note | None:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether all pages of a shard are as they were written."""
+    """Whether every page of a shard is as it was written."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             for group in range(file.num_row_groups):
@@ -147,13 +150,13 @@ def is_whole(path: Path) -> bool:
 
 
 def count(path: Path) -> tuple[int, float]:
-    """Rows of a shard, and the seconds that they last."""
+    """How many rows a shard has, and how many seconds they last together."""
     durations = pq.read_table(path, columns=["duration"])["duration"].to_numpy()
     return len(durations), float(durations.sum(dtype=np.float64))
 
 
 def shards_in(folder: Path) -> list[Path]:
-    """The files with a shard's name."""
+    """The files in a folder whose names are those of shards, sorted."""
     return sorted(path for path in folder.glob("*.parquet") if NAME.fullmatch(path.name))
 
 

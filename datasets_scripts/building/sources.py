@@ -1,4 +1,4 @@
-"""Media files wherever they are: paths of this machine, and URLs that fsspec opens (s3://, gs://, hf://)."""
+"""Media files wherever they are: paths on this machine, and URLs that fsspec opens (s3://, gs://, hf://)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Media = Path | str  # a string is a URL
 
 
 def file_print(media: Media) -> str:
-    """A file's fingerprint, "absent" if there is none: its size and the SHA-256 of its start, middle and end.
+    """A file's fingerprint: its size and the SHA-256 of its start, middle and end; "absent" without a file.
 
-    Neither its name nor its time counts: a copy has the same. UNREACHABLE where what is behind a URL cannot
-    be told.
+    It does not depend on the file's name and time, so a copy has the same. UNREACHABLE if there is no telling
+    what is behind a URL.
     """
     try:
         with _one_kind_of_error(), _opened(media) as file:
@@ -46,7 +46,7 @@ def _opened(media: Media) -> BinaryIO:
 
 @contextmanager
 def _one_kind_of_error() -> Iterator[None]:
-    """Every library behind fsspec has errors of its own; here they become OSError."""
+    """Turn the errors of the libraries behind fsspec, each of which has its own, into OSError."""
     try:
         yield
     except OSError:
@@ -57,9 +57,9 @@ def _one_kind_of_error() -> Iterator[None]:
 
 @contextmanager
 def local_copy(media: Media) -> Iterator[Path]:
-    """The file on this machine: itself, or a copy of the same name that lasts as long as the context.
+    """The file on this machine: itself, or a copy of the same name that exists within the context.
 
-    Raises OSError where it cannot be fetched.
+    Raises OSError if it cannot be fetched.
     """
     if isinstance(media, Path):
         yield media
@@ -73,14 +73,14 @@ def local_copy(media: Media) -> Iterator[Path]:
 
 
 def place_of(path: str, base: Path) -> Media:
-    """What a manifest calls a file: a URL, or a path that may be relative to the folder `base`."""
+    """The file that a manifest means by a URL, or by a path that may be relative to the folder `base`."""
     if path.startswith("file://"):
         return Path(path.removeprefix("file://"))
     return path if "://" in path else base / path
 
 
 def missing_package(urls: Iterable[str]) -> str | None:
-    """What is needed to read such URLs and is not installed, in one sentence; None if all can be read."""
+    """One sentence on what is needed to read the URLs and is not installed; None if all can be read."""
     first = {url.split("://")[0]: url for url in urls}
     for protocol, url in sorted(first.items()):
         try:

@@ -1,4 +1,4 @@
-"""Videos to be: what a command says of each before anything is decoded, and what can be wrong with that."""
+"""Videos to make rows of: what a command says about each of them, and what can be wrong with that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datasets_scripts.building.sources import Media, file_print
 from datasets_scripts.building.splits import SPLITS
 from modeling_davihd.streams_davihd import STREAMS
 
-if TYPE_CHECKING:  # who lists videos need not load what decodes them
+if TYPE_CHECKING:  # listing videos should not import what decodes them
     from datasets_scripts.building.extraction import Arrays, Settings
 
 EXTRA_DIMENSIONS = {"folds": 1, "user_scores": 2, "change_points": 2, "gt_summary": 1}
@@ -23,17 +23,17 @@ PER_SECOND = ("user_scores", "gt_summary")
 
 @dataclass(frozen=True)
 class Video:
-    """One row to be.
+    """A video to make a row of.
 
-    labels: (T,) in [0, 1], one a second; or a function of the video's true duration that gives them; or None
-        for a dataset without labels.
-    duration: seconds, where known without the media.
-    media: film or sound file, or its URL, to compute features of. sound: makes (n,) 16 kHz mono samples
-        instead.
-    given: brings the arrays of `Settings.given`, (T, width) each ((M, F) for log_mel); called once, when
+    labels: (T,) in [0, 1], one a second; or a function that returns them for the video's true duration; or
+        None in a dataset without labels.
+    duration: seconds, if known without the media.
+    media: film or sound file, or its URL, to compute features of. sound: returns (n,) 16 kHz mono samples,
+        instead of a file.
+    given: returns the arrays of `Settings.given`, (T, width) each ((M, F) for log_mel); called once, when
         the video's shard is built. May raise UnusableVideo.
-    identity: what functions among these depend on besides the video's id (a file's hash, a seed); part of the
-        fingerprint, as a function has none.
+    identity: what the functions among these depend on besides the video's id (a file's hash, a seed). It goes
+        into the fingerprint in their stead.
     extras: further columns, the same for every video of a dataset: "folds" (seeds,) whole numbers,
         "user_scores" (T, n), "change_points" (shots, 2) start and end, "gt_summary" (T,) 0 or 1.
     """
@@ -50,7 +50,7 @@ class Video:
 
 
 def check_videos(videos: Sequence[Video], settings: Settings) -> None:
-    """Raise DatasetError, naming the video, for what can be seen to be wrong before anything is decoded."""
+    """Raise DatasetError, naming the video, for anything wrong that shows before a video is decoded."""
     if not videos:
         raise DatasetError("There are no videos to build a dataset of; at least one is needed.")
     twice = [name for name, times in Counter(video.video_id for video in videos).items() if times > 1]
@@ -77,7 +77,7 @@ def _check_sources(video: Video, settings: Settings) -> None:
 
 
 def check_labels(video_id: str, labels: np.ndarray) -> None:
-    """Raise DatasetError, naming the video, for what is no score a second."""
+    """Raise DatasetError, naming the video, unless `labels` are a row of scores from 0 to 1."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or len(labels) == 0 or labels.dtype.kind not in "fiu":
         raise DatasetError(
@@ -92,6 +92,7 @@ def check_labels(video_id: str, labels: np.ndarray) -> None:
 
 
 def _check_extras(video: Video, first: Video) -> None:
+    """Raise DatasetError if the extra columns of a video are not like those of the first."""
     if set(video.extras) != set(first.extras) or not set(video.extras) <= set(EXTRA_DIMENSIONS):
         raise DatasetError(
             f"{video.video_id}: has the extra columns {sorted(video.extras)}; every video needs the same "
@@ -111,7 +112,7 @@ def _check_extras(video: Video, first: Video) -> None:
 
 
 def video_identity(video: Video) -> list:
-    """All that decides a row, as plain data."""
+    """Everything that a row depends on besides the settings, as plain data."""
     known = video.labels is not None and not callable(video.labels)
     labels = np.asarray(video.labels, np.float32).tobytes().hex() if known else None
     extras = {name: np.asarray(value).tolist() for name, value in sorted(video.extras.items())}

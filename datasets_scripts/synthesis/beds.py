@@ -24,10 +24,10 @@ from datasets_scripts.synthesis.tools import (
     fade,
     harmonics,
     log_uniform,
+    mix_in,
     modes,
     noise,
     oscillate,
-    place,
     register,
     samples,
     scatter,
@@ -115,17 +115,17 @@ def crowd_murmur(rng: Rng, duration: float) -> np.ndarray:
 def syllables(rng: Rng, n: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
     """Control curves of voicing and of hissing consonants for running speech."""
     voiced, hiss = np.zeros(controls(n), np.float32), np.zeros(controls(n), np.float32)
-    place_now = 0
-    while place_now < len(voiced):
+    position = 0
+    while position < len(voiced):
         length = max(8, int(rng.uniform(0.6, 1.5) / rate * RATE / HOP))
         onset = int(length * rng.uniform(0.15, 0.45))
         kind = rng.integers(3)
-        stop = slice(place_now, place_now + onset)
+        stop = slice(position, position + onset)
         (hiss if kind == 0 else voiced)[stop] = (rng.uniform(0.2, 1), 0.25, 0.0)[kind]
-        rest = len(voiced[place_now + onset : place_now + length])
+        rest = len(voiced[position + onset : position + length])
         arch = np.sin(np.pi * (np.arange(length - onset) + 1) / (length - onset + 1)) ** 0.6
-        voiced[place_now + onset : place_now + onset + rest] = rng.uniform(0.4, 1) * arch[:rest]
-        place_now += length
+        voiced[position + onset : position + onset + rest] = rng.uniform(0.4, 1) * arch[:rest]
+        position += length
     return voiced, hiss
 
 
@@ -148,7 +148,7 @@ def phrases(rng: Rng, material: np.ndarray, n: int, pause: float) -> np.ndarray:
         length = min(len(material), samples(rng.uniform(0.6, 3.5)))
         start = int(rng.integers(0, len(material) - length + 1))
         phrase = fade(material[start : start + length].copy(), 0.04, 0.12)
-        place(track, phrase, time, float(decibels(rng.normal(0, 1.5))))
+        mix_in(track, phrase, time, float(decibels(rng.normal(0, 1.5))))
         time += length + int(min(rng.exponential(pause), 6) * RATE)
     return track
 
@@ -213,7 +213,7 @@ class Score:
                 2 * (number % 4) if arpeggio else walk[number % 16]
             )
             note = oscillate(table, octave * self.pitch(degree), n, rng.uniform()) * body
-            place(loop, fade(note, 0.008, 0.05), number * step, rng.uniform(0.6, 1))
+            mix_in(loop, fade(note, 0.008, 0.05), number * step, rng.uniform(0.6, 1))
         return loop
 
     def song(self) -> np.ndarray:
@@ -239,7 +239,7 @@ class Score:
         levels = rng.uniform(0.3, 1.2, 3)
         for eighth in range(self.bars * 8):
             for voice in np.flatnonzero(pattern[:, eighth % 8]):
-                place(loop, kit[voice], eighth * self.beat // 2, levels[voice] * rng.uniform(0.85, 1.1))
+                mix_in(loop, kit[voice], eighth * self.beat // 2, levels[voice] * rng.uniform(0.85, 1.1))
         return loop
 
     def perform(self, layers: list[np.ndarray], n: int) -> np.ndarray:
@@ -303,7 +303,7 @@ def footfalls(rng: Rng, duration: float) -> np.ndarray:
     track = noise(rng, n, lambda f: band(f, 500, 6000)) * upsample(drift(rng, n, 3, 0, 0.5) ** 3, n)
     time, gap = 0.0, rng.uniform(0.3, 0.8)
     while time < duration:
-        place(track, step, int(time * RATE), float(decibels(rng.normal(0, 3))))
+        mix_in(track, step, int(time * RATE), float(decibels(rng.normal(0, 3))))
         time += gap * rng.uniform(0.8, 1.2) * (8 if rng.random() < 0.08 else 1)
     return track + 0.05 * noise(rng, n, lambda f: tilt(f, -5))
 
@@ -328,7 +328,7 @@ def plucked_music(rng: Rng, duration: float) -> np.ndarray:
         period = max(8, round(RATE / score.pitch(score.degrees[number // 8] + 2 * (number % 3) + 3)))
         if period not in strings:
             strings[period] = _string(rng, period)
-        place(loop, strings[period], number * score.beat // 2, rng.uniform(0.5, 1))
+        mix_in(loop, strings[period], number * score.beat // 2, rng.uniform(0.5, 1))
     return tile(loop, n, int(rng.integers(len(loop))))
 
 
@@ -357,7 +357,7 @@ def workshop(rng: Rng, duration: float) -> np.ndarray:
     cycle = samples(rng.uniform(0.4, 1.6))
     loop = 0.3 * noise(rng, cycle, lambda f: band(f, 80, 3000, 1))
     for _ in range(rng.integers(1, 4)):
-        place(
+        mix_in(
             loop,
             modes(rng, samples(0.3), rng.uniform(100, 4000, 6), 0.25),
             int(rng.uniform(0, 0.7) * cycle),
@@ -402,7 +402,7 @@ def organ_music(rng: Rng, duration: float) -> np.ndarray:
         for number in range(score.bars * 2):
             degree = score.degrees[number // 2] + rng.choice([0, 2, 4])
             note = oscillate(table, octave * score.pitch(degree), half, rng.uniform())
-            place(loop, fade(note, 0.06, 0.06), number * half, 1.0 - 0.2 * voice)
+            mix_in(loop, fade(note, 0.06, 0.06), number * half, 1.0 - 0.2 * voice)
     return tile(loop, n)
 
 
@@ -414,5 +414,5 @@ def train_ride(rng: Rng, duration: float) -> np.ndarray:
     clack = noise(rng, samples(0.1), lambda f: band(f, 80, 1500)) * decay(samples(0.1), 0.1)
     loop = np.zeros(cycle, np.float32)
     for time in (0.0, 0.18):
-        place(loop, clack, int(time * cycle))
+        mix_in(loop, clack, int(time * cycle))
     return noise(rng, n, lambda f: band(f, 40, 500, 1)) + rng.uniform(0.3, 1.5) * tile(loop, n)

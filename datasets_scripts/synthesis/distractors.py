@@ -21,9 +21,9 @@ from datasets_scripts.synthesis.tools import (
     drift,
     fade,
     log_uniform,
+    mix_in,
     modes,
     noise,
-    place,
     register,
     samples,
     tone,
@@ -104,7 +104,7 @@ def now_and_then(rng: Rng, n: int, sound: np.ndarray, per_minute: float) -> np.n
     """The sound at a few random instants."""
     track = np.zeros(n, dtype=np.float32)
     for start in rng.integers(0, n, max(1, rng.poisson(per_minute * n / RATE / 60))):
-        place(track, sound, int(start), float(decibels(rng.normal(0, 3))))
+        mix_in(track, sound, int(start), float(decibels(rng.normal(0, 3))))
     return track
 
 
@@ -112,7 +112,7 @@ def steadily(rng: Rng, n: int, sound: np.ndarray, gap_seconds: float, sway: floa
     """The sound repeated evenly from beginning to end."""
     track, start = np.zeros(n, dtype=np.float32), rng.uniform(-gap_seconds, 0)
     while start < n / RATE:
-        place(track, sound, int(start * RATE), float(decibels(rng.normal(0, 0.7))))
+        mix_in(track, sound, int(start * RATE), float(decibels(rng.normal(0, 0.7))))
         start += gap_seconds * rng.uniform(1 - sway, 1 + sway)
     return track
 

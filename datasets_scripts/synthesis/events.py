@@ -19,11 +19,11 @@ from datasets_scripts.synthesis.tools import (
     drift,
     fade,
     log_uniform,
+    mix_in,
     modes,
     noise,
     oscillate,
     peaks,
-    place,
     points,
     register,
     samples,
@@ -48,7 +48,7 @@ def strikes(
     track = np.zeros(n, dtype=np.float32)
     time = first
     while True:
-        place(track, sound, int(time * RATE), float(decibels(rng.normal(0, 2))))
+        mix_in(track, sound, int(time * RATE), float(decibels(rng.normal(0, 2))))
         time += gap * rng.uniform(1 - sway, 1 + sway)
         if time * RATE + 0.3 * len(sound) > n:
             return track
@@ -104,7 +104,7 @@ def glass_crash(rng: Rng, duration: float) -> np.ndarray:
     sound = noise(rng, n, lambda f: band(f, 1500, 7500)) * decay(n, rng.uniform(0.1, 0.4)) * 2
     for _ in range(rng.integers(8, 22)):
         shard = modes(rng, samples(0.25), rng.uniform(1800, 7500, 4), rng.uniform(0.08, 0.25))
-        place(sound, shard, int(n * rng.beta(1, 3)), rng.uniform(0.2, 1.2))
+        mix_in(sound, shard, int(n * rng.beta(1, 3)), rng.uniform(0.2, 1.2))
     return sound
 
 
@@ -117,7 +117,7 @@ def metal_crash(rng: Rng, duration: float) -> np.ndarray:
         body = modes(
             rng, samples(min(duration, 1.5)), log_uniform(rng, 120, 900) * rng.uniform(1, 9, 10), 1.2
         )
-        place(sound, body, int(n * 0.6 * rng.beta(1, 2.5)), rng.uniform(0.4, 1.5))
+        mix_in(sound, body, int(n * 0.6 * rng.beta(1, 2.5)), rng.uniform(0.4, 1.5))
     scrape = noise(rng, n, lambda f: band(f, 600, 6000)) * shape(n, drift(rng, n, 18, 0, 1))
     return unit(sound) + rng.uniform(0.2, 1) * scrape * decay(n, duration)
 
@@ -129,11 +129,11 @@ def firework(rng: Rng, duration: float) -> np.ndarray:
     start = int(n * rng.uniform(0.05, 0.4))
     sound = np.zeros(n, dtype=np.float32)
     rise = tone(rng, points(start, [0, 1], [rng.uniform(700, 1500), rng.uniform(1800, 4000)]), start, -18)
-    place(sound, fade(rise, 0.1, 0.05), 0, rng.uniform(0, 0.4))
+    mix_in(sound, fade(rise, 0.1, 0.05), 0, rng.uniform(0, 0.4))
     rest = n - start
     report = noise(rng, rest, lambda f: tilt(f, -6)) * decay(rest, rng.uniform(0.4, 1.2))
     crackle = colour(scatter(rng, rest, log_uniform(rng, 15, 120)), lambda f: band(f, 1500, 7000, 3))
-    place(sound, 2 * report + rng.uniform(0.1, 0.8) * unit(crackle) * decay(rest, duration * 1.5), start)
+    mix_in(sound, 2 * report + rng.uniform(0.1, 0.8) * unit(crackle) * decay(rest, duration * 1.5), start)
     return sound
 
 
@@ -225,10 +225,10 @@ def drum_fill(rng: Rng, duration: float) -> np.ndarray:
     step, time = rng.uniform(0.08, 0.2), 0.0
     kit = [drum(rng, pitch, pitch * 2, 0.3) for pitch in rng.uniform(60, 300, 4)]
     while time < duration * 0.7:
-        place(sound, kit[min(3, int(4 * time / duration / 0.7))], int(time * RATE), rng.uniform(0.5, 1))
+        mix_in(sound, kit[min(3, int(4 * time / duration / 0.7))], int(time * RATE), rng.uniform(0.5, 1))
         time += step
     crash = noise(rng, n, lambda f: band(f, 2000, 7500)) * decay(n, 1.5)
-    place(sound, crash + 0.5 * np.pad(kit[0], (0, max(0, n - len(kit[0]))))[:n], int(time * RATE), 0.8)
+    mix_in(sound, crash + 0.5 * np.pad(kit[0], (0, max(0, n - len(kit[0]))))[:n], int(time * RATE), 0.8)
     return sound
 
 
@@ -238,14 +238,14 @@ def music_drop(rng: Rng, duration: float) -> np.ndarray:
     n = samples(duration)
     turn = int(n * rng.uniform(0.35, 0.6))
     sound = np.zeros(n, dtype=np.float32)
-    place(sound, whoosh(rng, turn / RATE), 0, rng.uniform(1, 3))
+    mix_in(sound, whoosh(rng, turn / RATE), 0, rng.uniform(1, 3))
     stick = drum(rng, 150, 300, 0.15)
     for time in turn / RATE * (1 - np.geomspace(1, 0.02, 24)):
-        place(sound, stick, int(time * RATE), 0.3)
+        mix_in(sound, stick, int(time * RATE), 0.3)
     beat, kick = 60 / rng.uniform(90, 150), drum(rng, 45, 160, 0.35)
     bass = tone(rng, rng.uniform(40, 90), n - turn, rng.uniform(-8, -3)) * decay(n - turn, duration * 2)
-    place(sound, strikes(rng, n - turn, kick, 0.0, beat, sway=0.0), turn, 1.5)
-    place(sound, fade(bass, 0.005, 0.2), turn, rng.uniform(0.5, 1.2))
+    mix_in(sound, strikes(rng, n - turn, kick, 0.0, beat, sway=0.0), turn, 1.5)
+    mix_in(sound, fade(bass, 0.005, 0.2), turn, rng.uniform(0.5, 1.2))
     return sound
 
 
@@ -270,7 +270,7 @@ def thunder(rng: Rng, duration: float) -> np.ndarray:
     for _ in range(rng.integers(1, 5)):
         length = samples(0.8)
         crack = noise(rng, length, lambda f: tilt(f, -5)) * decay(length, rng.uniform(0.2, 0.8))
-        place(sound, crack, int(n * 0.7 * rng.beta(1, 2)), rng.uniform(0.4, 1.2))
+        mix_in(sound, crack, int(n * 0.7 * rng.beta(1, 2)), rng.uniform(0.4, 1.2))
     return fade(sound, 0.02, 0.4 * duration)
 
 
@@ -308,11 +308,11 @@ def fanfare(rng: Rng, duration: float) -> np.ndarray:
     base, step, time = rng.uniform(180, 420), rng.uniform(0.12, 0.3), 0.0
     while time < duration * 0.55:
         note = tone(rng, base * rng.choice([1, 1.25, 1.5, 2]), samples(step), rng.uniform(-7, -3))
-        place(sound, fade(note, 0.02, 0.03), int(time * RATE))
+        mix_in(sound, fade(note, 0.02, 0.03), int(time * RATE))
         time += step * rng.choice([1, 1, 2])
     rest = max(64, n - int(time * RATE))
     chord = sum(tone(rng, base * ratio, rest, -5) for ratio in (1, 1.25, 1.5, 2))
-    place(sound, fade(chord, 0.03, 0.3), int(time * RATE), 0.7)
+    mix_in(sound, fade(chord, 0.03, 0.3), int(time * RATE), 0.7)
     return sound
 
 

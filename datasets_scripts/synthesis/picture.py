@@ -15,8 +15,8 @@ HILLS = (
     (250.0, 20.0, 0.013, 14.0, (40, 46, 82)),
     (GROUND, 9.0, 0.02, 30.0, (22, 30, 54)),
 )
-ROWS = np.arange(HEIGHT, dtype=np.float32)[:, None]
-COLUMNS = np.arange(WIDTH, dtype=np.float32)[None, :]
+PIXEL_ROWS = np.arange(HEIGHT, dtype=np.float32)[:, None]
+PIXEL_COLUMNS = np.arange(WIDTH, dtype=np.float32)[None, :]
 
 
 def pictures(
@@ -59,7 +59,7 @@ def sky(progress: float, glow: float) -> np.ndarray:
     stops = EVENING + (MORNING - EVENING) * np.float32(0.5 - 0.5 * np.cos(np.pi * progress))
     stops = stops + glow * np.float32([[26, 4, 0], [44, 14, 0], [20, 20, 10]])
     column = np.stack(
-        [np.interp(ROWS[:, 0], [0, 130, 270], stops[:, channel]) for channel in range(3)], axis=1
+        [np.interp(PIXEL_ROWS[:, 0], [0, 130, 270], stops[:, channel]) for channel in range(3)], axis=1
     )
     return np.repeat(column[:, None, :].astype(np.float32), WIDTH, axis=1)
 
@@ -68,16 +68,16 @@ def hill(
     frame: np.ndarray, height: float, swing: float, frequency: float, shift: float, colour: tuple
 ) -> None:
     """Paints a wavy silhouette that reaches up to about `height`."""
-    across = (COLUMNS + shift) * frequency
+    across = (PIXEL_COLUMNS + shift) * frequency
     edge = height - swing * (0.6 * np.sin(across) + 0.4 * np.sin(2.3 * across + 1.0))
-    blend(frame, np.clip(ROWS - edge + 0.5, 0, 1), colour)
+    blend(frame, np.clip(PIXEL_ROWS - edge + 0.5, 0, 1), colour)
 
 
 def disc(frame: np.ndarray, x: float, y: float, radius: float, colour: tuple, strength: float) -> None:
     """Paints a smooth-edged disc."""
     top, left = max(0, int(y - radius) - 1), max(0, int(x - radius) - 1)
     window = (slice(top, int(y + radius) + 2), slice(left, int(x + radius) + 2))
-    distance = np.hypot(COLUMNS[:, window[1]] - x, ROWS[window[0]] - y)
+    distance = np.hypot(PIXEL_COLUMNS[:, window[1]] - x, PIXEL_ROWS[window[0]] - y)
     blend(frame[window], strength * np.clip(radius - distance + 0.5, 0, 1), colour)
 
 
@@ -86,7 +86,7 @@ def rings(frame: np.ndarray, moments: Sequence[tuple[float, float, float]], time
     for start, _, prominence in moments:
         age = (time - start) / 1.5
         if 0 <= age < 1:
-            distance = np.abs(np.hypot(COLUMNS - 320, ROWS - (GROUND - 40)) - 30 - 260 * age)
+            distance = np.abs(np.hypot(PIXEL_COLUMNS - 320, PIXEL_ROWS - (GROUND - 40)) - 30 - 260 * age)
             blend(frame, np.clip(3.5 - distance, 0, 1) * (0.8 * prominence * (1 - age)), (255, 240, 210))
 
 

@@ -1,4 +1,4 @@
-"""Unlimited soundtracks whose highlights are known, to train and try a highlight model on.
+"""Any number of soundtracks whose highlights are known, to train and test a highlight model on.
 
 A soundtrack is one or more backgrounds (`beds`), things that change without mattering (`distractors`) and
 highlights (`events`, `voices`) in rooms and through recording chains (`rooms`). What is labelled is what
@@ -27,9 +27,9 @@ from datasets_scripts.synthesis.tools import (
     decibels,
     fade,
     log_uniform,
+    mix_in,
     noise,
     of_split,
-    place,
     samples,
     tilt,
     unit,
@@ -73,18 +73,18 @@ def generate_soundtrack(seed: int, *, duration: float = 60.0, split: str = "trai
     The splits share no kind of event and no kind of background. Events of low prominence (below 0.3) are
     small things of minor interest. Raises ValueError for an unknown split, a negative seed or less than 4 s.
     """
-    _check(seed, duration, split)
+    _check_arguments(seed, duration, split)
     rng = np.random.default_rng(np.random.SeedSequence([seed, SPLITS.index(split), round(duration * 1000)]))
     n = samples(duration)
     track, beds = background(rng, n, split)
     repeated = distract(rng, track, split)
     kinds = [kind for kind in of_split(EVENTS, split) if kind != repeated]
     events = add_events(rng, track, kinds, split)
-    waveform = finish(rng, track)
+    waveform = master(rng, track)
     return Soundtrack(waveform, label_seconds(events, duration), events, beds)
 
 
-def _check(seed: int, duration: float, split: str) -> None:
+def _check_arguments(seed: int, duration: float, split: str) -> None:
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; it must be one of {', '.join(SPLITS)}.")
     if seed < 0:
@@ -144,7 +144,7 @@ def choose(rng: Rng, names: list[str], expected: float) -> list[str]:
 
 
 def distract(rng: Rng, track: np.ndarray, split: str) -> str | None:
-    """Adds sounds that are not highlights. Gives the kind of event that repeats all through, if one does."""
+    """Add sounds that are not highlights. Returns the kind of event that repeats throughout, if one does."""
     n = len(track)
     base = rms(track) or 1.0
     for name in choose(rng, distractors.available(distractors.SOUNDS, split), 1.0):
@@ -180,7 +180,7 @@ def block_power(sound: np.ndarray) -> np.ndarray:
 
 
 def plan_events(rng: Rng, kinds: list[str], split: str, duration: float) -> list[tuple[str, float, float]]:
-    """What happens when: (kind, start, seconds). One to ten events a minute over 5 to 25 % of the time."""
+    """The events to come: (kind, start, seconds). One to ten a minute, over 5 to 25 % of the time."""
     palette = list(rng.choice(kinds, min(len(kinds), int(rng.integers(1, 6))), replace=False))
     most, share = max(1, round(rng.uniform(1, 10) * duration / 60)), rng.uniform(0.04, 0.24) * duration
     clustered, plan, filled = rng.random() < 0.35, [], 0.0
@@ -211,7 +211,7 @@ def is_free(plan: list[tuple[str, float, float]], start: float, length: float, d
 
 
 def add_events(rng: Rng, track: np.ndarray, kinds: list[str], split: str) -> list[Event]:
-    """Mixes highlights into the track and gives them in order of time."""
+    """Mix highlights into the track. Returns them in order of time."""
     plan = plan_events(rng, kinds, split, len(track) / RATE)
     response = rooms.room(rng) if rng.random() < 0.7 else None
     usual, own_band = rng.uniform(2, 14), rng.random() < 0.5
@@ -221,7 +221,7 @@ def add_events(rng: Rng, track: np.ndarray, kinds: list[str], split: str) -> lis
         ratio = float(rng.uniform(-5, 0) if minor else np.clip(usual + rng.normal(0, 3), 0, 18))
         sound = make_event(rng, kind, length, response)
         level = surrounding_level(before, sound, int(start * RATE), reference, own_band)
-        place(track, sound, int(start * RATE), level * float(decibels(ratio)))
+        mix_in(track, sound, int(start * RATE), level * float(decibels(ratio)))
         begin, end = active_part(sound[: len(track) - int(start * RATE)])
         weight = prominence(EVENTS[kind].interest, ratio, end - begin, minor)
         events.append(Event(kind, round(start + begin, 3), round(start + end, 3), round(weight, 3)))
@@ -292,8 +292,8 @@ def label_seconds(events: list[Event], duration: float) -> np.ndarray:
     return np.sqrt(np.clip(curve.reshape(seconds, GRID).mean(axis=1), 0, 1)).astype(np.float32)
 
 
-def finish(rng: Rng, track: np.ndarray) -> np.ndarray:
-    """The track through the recording chain; peak -40 to 0 dBFS, half of all tracks in 16-bit steps."""
+def master(rng: Rng, track: np.ndarray) -> np.ndarray:
+    """The track as it is recorded, with its peak at -40 to 0 dBFS; half of all tracks are in 16-bit steps."""
     if rng.random() < 0.3:
         track = rooms.level_control(rng, track)
     if rng.random() < 0.2:

@@ -246,8 +246,8 @@ def scatter(rng: np.random.Generator, n: int, rate: float | np.ndarray, spread: 
     return np.bincount(places, strengths, minlength=n).astype(np.float32)
 
 
-def place(track: np.ndarray, sound: np.ndarray, start: int, gain: float = 1.0) -> None:
-    """Adds the sound into the track from sample `start`, cutting what lies outside."""
+def mix_in(track: np.ndarray, sound: np.ndarray, start: int, gain: float = 1.0) -> None:
+    """Add the sound to the track from sample `start` on, cutting off what lies outside."""
     first = max(0, -start)
     last = min(len(sound), len(track) - start)
     if last > first:

@@ -16,9 +16,9 @@ from datasets_scripts.synthesis.tools import (
     drift,
     fade,
     log_uniform,
+    mix_in,
     noise,
     peaks,
-    place,
     points,
     register,
     samples,
@@ -62,10 +62,10 @@ def cheer(rng: Rng, duration: float) -> np.ndarray:
     for _ in range(rng.integers(0, 6)):
         length = samples(min(duration, rng.uniform(0.4, 1.5)))
         call = caller(rng, length, rng.uniform(200, 600), rng.uniform(1.1, 1.7))
-        place(sound, call, int(rng.uniform(0, max(1, n - length))), rng.uniform(0.1, 0.6))
+        mix_in(sound, call, int(rng.uniform(0, max(1, n - length))), rng.uniform(0.1, 0.6))
     if rng.random() < 0.4:
         whistle = tone(rng, rng.uniform(1500, 3200) * points(2 * 8000, [0, 0.4, 1], [1, 1.4, 0.9]), 8000, -20)
-        place(sound, fade(whistle, 0.05, 0.1), int(rng.uniform(0, n)), rng.uniform(0.1, 0.5))
+        mix_in(sound, fade(whistle, 0.05, 0.1), int(rng.uniform(0, n)), rng.uniform(0.1, 0.5))
     return sound
 
 
@@ -77,7 +77,7 @@ def chant(rng: Rng, duration: float) -> np.ndarray:
     length, base = samples(step * rng.uniform(0.6, 0.95)), rng.uniform(130, 320)
     word = [syllable(rng, length, base * rng.uniform(0.85, 1.25)) for _ in range(rng.integers(2, 5))]
     for number in range(int(duration / step)):
-        place(sound, word[number % len(word)], int(number * step * RATE), rng.uniform(0.8, 1.1))
+        mix_in(sound, word[number % len(word)], int(number * step * RATE), rng.uniform(0.8, 1.1))
     return sound
 
 
@@ -116,7 +116,7 @@ def stadium_claps(rng: Rng, duration: float) -> np.ndarray:
     """A crowd clapping together in rhythm."""
     together = np.zeros(samples(0.2), dtype=np.float32)
     for _ in range(rng.integers(4, 14)):
-        place(
+        mix_in(
             together,
             clap(rng, rng.uniform(700, 2500)),
             int(rng.uniform(0, 0.06) * RATE),
@@ -175,7 +175,7 @@ def laughter(rng: Rng, duration: float) -> np.ndarray:
     """One or a few people laugh."""
     sound = laugh(rng, duration)
     for _ in range(rng.integers(0, 3)):
-        place(sound, laugh(rng, duration * rng.uniform(0.5, 1)), int(rng.uniform(0, 0.5) * len(sound)), 0.7)
+        mix_in(sound, laugh(rng, duration * rng.uniform(0.5, 1)), int(rng.uniform(0, 0.5) * len(sound)), 0.7)
     return sound
 
 
@@ -236,7 +236,7 @@ def wolf_whistles(rng: Rng, duration: float) -> np.ndarray:
         curve = rng.uniform(1100, 2300) * points(
             length, [0, 0.4, 0.5, 1], [1, 1.7, 1.1, rng.uniform(0.6, 1.6)]
         )
-        place(
+        mix_in(
             sound,
             fade(tone(rng, curve, length, -22), 0.03, 0.08),
             int(rng.uniform(0, n * 0.8)),
@@ -274,7 +274,7 @@ def audience_laughter(rng: Rng, duration: float) -> np.ndarray:
     n = samples(duration)
     sound = 0.6 * crowd_noise(rng, n, 1.1)
     for _ in range(5):
-        place(
+        mix_in(
             sound,
             laugh(rng, duration * rng.uniform(0.5, 1)),
             int(rng.uniform(0, 0.3) * n),
