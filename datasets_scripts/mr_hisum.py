@@ -38,7 +38,6 @@ from datasets_scripts.building.builder import (
     Report,
     Settings,
     Video,
-    add_extraction_arguments,
     build_dataset,
     file_print,
     settings_from,
@@ -46,7 +45,9 @@ from datasets_scripts.building.builder import (
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError, UnusableVideo
 from datasets_scripts.building.media_folders import find_media
+from datasets_scripts.building.options import add_extraction_arguments, name_encoders
 from datasets_scripts.building.youtube8m import RGB_WIDTH, YouTube8M
+from modeling_davihd.conversion import EncoderChoice
 
 SPLIT_KEYS = {"train_keys": "train", "val_keys": "validation", "test_keys": "test"}
 METADATA_COLUMNS = ("video_id", "youtube_id", "random_id", "duration")
@@ -262,11 +263,12 @@ def build_mr_hisum(
     records, stored = None, False
     if youtube8m:
         records = YouTube8M(youtube8m, {row["random_id"] for row in rows_of_metadata.values()})
-    elif settings.visual_backbone is None:
+    elif "visual" not in settings.encoders:
         stored = any(entries[name].has_features for name in split_of if name in entries)
     if records or stored:
         given = {"visual_features": Given(RGB_WIDTH, "YouTube-8M")}
-        settings = dataclasses.replace(settings, visual_backbone="inception_v3", given=given)
+        encoders = {"visual": EncoderChoice("inception_v3"), **settings.encoders}
+        settings = dataclasses.replace(settings, encoders=encoders, given=given)
     source = Source(annotations, stored, records, find_media(videos) if videos else None)
     rows, missing = videos_of_entries(entries, split_of, rows_of_metadata, source)
     if not rows:
@@ -290,7 +292,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--videos", type=Path, metavar="DIR", help="videos, named by YouTube id or video_id")
     add_extraction_arguments(parser)
     options = parser.parse_args(arguments)
-    if not options.videos and {options.visual_backbone, options.semantic_backbone} != {"none"}:
+    if not options.videos and name_encoders(options):
         parser.error("features are computed from videos, so a backbone needs --videos DIR")
     if options.youtube8m and options.visual_backbone != "none":
         parser.error("--youtube8m brings the visual features, so --visual-backbone has nothing to do")

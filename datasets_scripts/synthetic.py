@@ -32,6 +32,7 @@ from datasets_scripts.building.shards import writing
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.film import render_film
 from datasets_scripts.synthesis.soundtrack import Soundtrack, generate_soundtrack
+from modeling_davihd.conversion import EncoderChoice
 
 SECONDS = 60.0  # of each video of a dataset
 FILM_SECONDS = 48.0  # of a single film
@@ -77,7 +78,7 @@ def build_synthetic(
     without films, and DatasetError where the dataset cannot be written.
     """
     settings = default_settings(render) if settings is None else settings
-    if settings.visual_backbone and not render:
+    if "visual" in settings.encoders and not render:
         raise UsageError("--visual-backbone needs --render: without films there is no picture.")
     if not 3 <= videos <= MOST_VIDEOS:
         raise UsageError(f"--videos is {videos}; three splits need at least 3, and at most {MOST_VIDEOS}.")
@@ -95,7 +96,8 @@ def build_synthetic(
 
 def default_settings(render: bool) -> Settings:
     """The log-Mel spectrogram and plain descriptors of the sound and, if there are films, of the picture."""
-    return Settings(visual_backbone="statistics" if render else None, semantic_backbone="statistics")
+    streams = ("visual", "semantic") if render else ("semantic",)
+    return Settings({stream: EncoderChoice("statistics") for stream in streams})
 
 
 def seeds_and_splits(count: int, seed: int) -> list[tuple[int, str]]:

@@ -37,13 +37,13 @@ from datasets_scripts.building.builder import (
     Report,
     Settings,
     Video,
-    add_extraction_arguments,
     build_dataset,
     settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.media_folders import find_media
+from datasets_scripts.building.options import add_extraction_arguments, name_encoders
 
 SEEDS = (42, 123, 456, 777, 999)
 FOLDS = 5
@@ -350,8 +350,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the dataset")
     add_extraction_arguments(parser)
     options = parser.parse_args(arguments)
-    backbones = (options.visual_backbone, options.semantic_backbone)
-    if not options.videos and set(backbones) != {"none"}:
+    if not options.videos and name_encoders(options):
         parser.error("features are computed from films, so a backbone needs --videos DIR")
     return run_dataset_command(lambda: _build(options), parser.prog)
 

@@ -51,7 +51,8 @@ from examples.training.runs import keep_freed_memory
 from examples.training.tables import markdown
 from modeling_davihd import DAViHDModel
 from modeling_davihd.metrics.highlight_detection.scores import highlight_scores
-from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d, SegmentRows
+from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d
+from modeling_davihd.streaming_davihd import SegmentRows
 
 COLUMNS = ("measurement", "ours", "textbook", "ratio", "target", "met")
 
@@ -131,8 +132,8 @@ def our_blocks(
     return encoder.blocks(log_mel.transpose(1, 2)[:, None], lengths=lengths)[0]
 
 
-def our_encoder(encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor, segments: int) -> torch.Tensor:
-    return encoder(log_mel, SegmentRows(None), segments)[0]
+def our_encoder(encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor, num_segments: int) -> torch.Tensor:
+    return encoder(log_mel, SegmentRows.of_batch(len(log_mel), num_segments, device=log_mel.device))[0]
 
 
 def dynamics_encoder(bench: Bench) -> Iterator[Row]:
@@ -189,10 +190,11 @@ def _train(forward: Callable[[], torch.Tensor]):
 def ragged_dynamics(bench: Bench) -> Iterator[Row]:
     model, lengths = network("davihd-mrhisum-reference", bench.device), mixed_lengths(120, 300)
     encoder, batch = model.dynamics_encoder, random_batch(model.config, lengths, bench.device)
-    log_mel, segments = batch["log_mel"], SegmentRows(batch["attention_mask"].bool())
+    log_mel, mask = batch["log_mel"], batch["attention_mask"]
+    segments = SegmentRows.of_batch(*mask.shape, mask)
 
     def ours() -> torch.Tensor:
-        return encoder(log_mel, segments, max(lengths))[0]
+        return encoder(log_mel, segments)[0]
 
     def loop(encode: Callable) -> torch.Tensor:
         videos = [(one[None, :, :n], n) for one, n in zip(log_mel, lengths, strict=True)]

@@ -55,9 +55,9 @@ def evaluate_rules(rows: Rows, training: Rows | None, seed: int = 0) -> dict[str
             found["position profile"] = rules.stretched(profile, seconds)
         if "log_mel" in row:
             found |= rules.sound_scores(row["log_mel"].numpy(), seconds)
-        for name, one in found.items():
-            scores.setdefault(name, []).append(one)
-    return {name: measure(ones, rows) for name, ones in scores.items()}
+        for name, values in found.items():
+            scores.setdefault(name, []).append(rules.without_negatives(values))
+    return {name: measure(values, rows) for name, values in scores.items()}
 
 
 def rule_metrics(dataset: HighlightDataset, split: str) -> dict[str, dict[str, float]]:

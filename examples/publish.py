@@ -33,12 +33,14 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.building.console import sentence
+from modeling_davihd.backbones_davihd import BACKBONES
+from modeling_davihd.conversion import EncoderChoice
 
 ROOT = Path(__file__).resolve().parent.parent
 METRIC = ROOT / "modeling_davihd" / "metrics" / "highlight_detection"
 DEMO = ROOT / "spaces_demo"
 SHARD_SIZE = "2GB"  # of weights
-ENCODER_FILES = ("visual_weights", "visual_pca", "semantic_weights")
+ENCODER_FILES = ("weights", "pca")
 LEFTOVERS = (".*", "__pycache__", "*.pyc", "*.pyi")  # hidden files and what running an app leaves behind
 
 
@@ -75,9 +77,7 @@ def pack_model(options: argparse.Namespace, folder: Path) -> Parcel:
     if options.with_backbones:
         from examples.training.bundle import bundle, extractor_of
 
-        names = encoders(options, detect.model.config, record)
-        files = {name: getattr(options, name) for name in ENCODER_FILES}
-        detect.model = bundle(detect.model, **names, **files)
+        detect.model = bundle(detect.model, encoders(options, detect.model.config, record))
         detect.feature_extractor = extractor_of(detect.model.config, detect.feature_extractor)
     detect.save_pretrained(folder, max_shard_size=SHARD_SIZE)
     write_card(options, folder, record, detect.model)
@@ -116,31 +116,32 @@ def read_record(folder: Path) -> dict | None:
     return record if ours else None
 
 
-def encoders(options: argparse.Namespace, config, record: dict | None) -> dict[str, str]:
-    """The frozen encoders that the model lacks, `visual_backbone` and `semantic_backbone`.
+def encoders(options: argparse.Namespace, config, record: dict | None) -> dict[str, EncoderChoice]:
+    """The frozen encoders that the model lacks, by stream.
 
     Raises ValueError if neither training record nor options say which they are, or both say different things.
     """
-    recorded, names = (record or {}).get("extraction", {}), {}
-    for kind in {"visual", "semantic"} & set(config.modalities):
-        field = f"{kind}_backbone"
-        if getattr(config, field) is not None:
+    recorded, found = (record or {}).get("extraction", {}), {}
+    for stream in config.feature_streams:
+        name, field = stream.name, stream.backbone_field
+        if config.stream_backbone(stream) is not None:
             continue
-        said = {getattr(options, field), recorded.get(field)} - {None}
+        said = {getattr(options, field, None), recorded.get(field)} - {None}
         if not said:
             raise ValueError(
-                f"{options.folder} does not say which encoder made its {kind} features; --{kind}-backbone is "
+                f"{options.folder} does not say which encoder made its {name} features; --{name}-backbone is "
                 "needed."
             )
         if len(said) > 1:
             raise ValueError(
-                f"--{kind}-backbone is {getattr(options, field)}, but {options.folder}/training.json says "
-                f"that the {kind} features were made with {recorded[field]}."
+                f"--{name}-backbone is {getattr(options, field)}, but {options.folder}/training.json says "
+                f"that the {name} features were made with {recorded[field]}."
             )
-        names[field] = said.pop()
-    if not names:
+        files = {part: getattr(options, f"{name}_{part}", None) for part in ENCODER_FILES}
+        found[name] = EncoderChoice(said.pop(), **files)
+    if not found:
         raise ValueError(f"{options.folder} takes films as it is; --with-backbones has nothing to add.")
-    return names
+    return found
 
 
 def write_card(options: argparse.Namespace, folder: Path, record: dict | None, model):
@@ -342,12 +343,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def add_backbone_options(parser: argparse.ArgumentParser):
     group = parser.add_argument_group("frozen encoders, so that the model takes films")
     group.add_argument("--with-backbones", action="store_true", help="put them into the checkpoint")
-    for kind in ("visual", "semantic"):
+    for stream, known in BACKBONES.items():
         group.add_argument(
-            f"--{kind}-backbone", metavar="NAME", help="its name, where training.json does not say it"
+            f"--{stream}-backbone", metavar="NAME", help="its name, where training.json does not say it"
         )
-        group.add_argument(f"--{kind}-weights", type=Path, metavar="FILE", help="its published checkpoint")
-    group.add_argument("--visual-pca", type=Path, metavar="FILE", help="PCA of inception_v3, .npz or .npy")
+        group.add_argument(f"--{stream}-weights", type=Path, metavar="FILE", help="its published checkpoint")
+        if any(kind.needs_pca for kind in known.values()):
+            group.add_argument(f"--{stream}-pca", type=Path, metavar="FILE", help="its PCA, .npz or .npy")
 
 
 def check_usage(parser: argparse.ArgumentParser, options: argparse.Namespace):
@@ -359,7 +361,7 @@ def check_usage(parser: argparse.ArgumentParser, options: argparse.Namespace):
         parser.error(f"{options.repo_id} is no USER/NAME")
     if options.what == "metric" and not options.repo_id.endswith(f"/{METRIC.name}"):
         parser.error(f"the name needs to be {METRIC.name}, after which `evaluate.load` looks for its script")
-    named = [name for name in vars(options) if name.startswith(("visual_", "semantic_"))]
+    named = [name for name in vars(options) if name.startswith(tuple(f"{stream}_" for stream in BACKBONES))]
     for name in named:
         if getattr(options, name) is not None and not options.with_backbones:
             parser.error(f"--{name.replace('_', '-')} needs --with-backbones")

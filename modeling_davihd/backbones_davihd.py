@@ -5,11 +5,15 @@ ever trained: they run without gradients, in evaluation mode, a few segments at 
 
 `VisualStatistics` and `SoundStatistics` are not the paper's: plain descriptors without weights, for tests,
 generated data and machines that have no weights.
+
+`BACKBONES`, at the end, has those of each stream by name. A further one is a class, which says all that there
+is to know of it, and a row there.
 """
 
 import functools
 import itertools
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,24 +21,41 @@ from torch.nn import functional as F
 from transformers import initialization as init
 from transformers.audio_utils import mel_filter_bank
 
+from .streams_davihd import SAMPLING_RATE
+
 INCEPTION_FEATURES = 2048
 
 
 class FrozenBackbone(nn.Module):
     """An encoder (N, *input_shape) -> (N, dim) whose weights never change.
 
-    Subclasses set the class attributes and `dim` (output width), build their layers, call `freeze()` last,
-    and define `encode` for one chunk. At most `chunk_size` segments are in flight, so memory does not grow
-    with the length of a video.
+    Subclasses set the class attributes, build their layers, call `freeze()` last, and define `encode` for one
+    chunk. At most `chunk_size` segments are in flight, so memory does not grow with the length of a video.
+
+    input_name, input_shape: the model's argument, and what there is of it for each segment.
+    dim: width of the features; None on the class where it is chosen, and the only argument of the class.
+    needs_weights: whether features mean nothing without a published checkpoint.
+    converter: "module.function" that gives such a checkpoint the names of this class.
+    needs_pca: whether a PCA of the user's, from a file of its own, is part of the weights.
+    packages: what has to be installed beside torch and transformers.
     """
 
     input_name: str
     input_shape: tuple[int, ...]
-    dim: int
+    dim: int | None
     chunk_size: int = 16
+    needs_weights: bool = True
+    converter: str = ""
+    needs_pca: bool = False
+    packages: tuple[str, ...] = ()
 
     def encode(self, inputs: Tensor) -> Tensor:
         raise NotImplementedError
+
+    @classmethod
+    def dim_of(cls, state: Mapping[str, Tensor]) -> int:
+        """Width of the features that these weights, under the names of this class, give."""
+        return cls.dim
 
     def freeze(self) -> None:
         """Draw the weights, then keep transformers' `post_init` from drawing them again."""
@@ -96,6 +117,10 @@ class InceptionV3Backbone(FrozenBackbone):
     image_mean = (0.5, 0.5, 0.5)
     image_std = (0.5, 0.5, 0.5)
     input_shape = (frames_per_segment, 3, image_size, image_size)
+    dim = None
+    converter = "modeling_davihd.conversion.convert_inception_state_dict"
+    needs_pca = True
+    packages = ("timm",)
 
     def __init__(self, dim: int = 1024) -> None:
         super().__init__()
@@ -105,6 +130,10 @@ class InceptionV3Backbone(FrozenBackbone):
         self.register_buffer("projection", torch.empty(dim, INCEPTION_FEATURES))
         self.register_buffer("scale", torch.empty(dim))
         self.freeze()
+
+    @classmethod
+    def dim_of(cls, state: Mapping[str, Tensor]) -> int:
+        return len(state["projection"])
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
@@ -141,12 +170,11 @@ class ResNet3D34Backbone(FrozenBackbone):
     image_std = (0.22803, 0.22145, 0.216989)
     input_shape = (frames_per_segment, 3, image_size, image_size)
     chunk_size = 4
+    dim = 512
+    converter = "modeling_davihd.conversion.convert_resnet3d_state_dict"
 
-    def __init__(self, dim: int = 512) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        if dim != 512:
-            raise ValueError(f"The resnet3d_34 backbone gives 512 features, but dim is {dim}.")
-        self.dim = dim
         self.conv1 = nn.Conv3d(3, 64, 7, stride=(1, 2, 2), padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(64)
         self.layer1 = _residual_stage(64, 64, blocks=3, stride=1)
@@ -196,9 +224,9 @@ class PANNsCNN14Backbone(FrozenBackbone):
     """
 
     input_name = "waveform"
-    sampling_rate = 16000
-    input_shape = (sampling_rate,)
+    input_shape = (SAMPLING_RATE,)
     dim = 2048
+    converter = "modeling_davihd.conversion.convert_panns_state_dict"
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,7 +291,7 @@ def _log_mel(power: Tensor) -> Tensor:
 @functools.cache
 def panns_mel_filters(device: torch.device) -> Tensor:
     """The 64 Slaney filters from 50 to 8000 Hz that CNN14 was trained with: (257, 64) float32 on `device`."""
-    filters = mel_filter_bank(257, 64, 50.0, 8000.0, 16000, norm="slaney", mel_scale="slaney")
+    filters = mel_filter_bank(257, 64, 50.0, 8000.0, SAMPLING_RATE, norm="slaney", mel_scale="slaney")
     return torch.from_numpy(filters).to(device, torch.float32)
 
 
@@ -271,6 +299,7 @@ class _Statistics(FrozenBackbone):
     """A backbone without weights: an empty buffer remembers the dtype and the device it was moved to."""
 
     chunk_size = 64
+    needs_weights = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -302,11 +331,6 @@ class VisualStatistics(_Statistics):
     image_std = (1.0, 1.0, 1.0)
     input_shape = (frames_per_segment, 3, image_size, image_size)
     dim = 64
-
-    def __init__(self, dim: int = 64) -> None:
-        if dim != self.dim:
-            raise ValueError(f"The statistics backbone gives {self.dim} features, but dim is {dim}.")
-        super().__init__()
 
     def describe(self, inputs: Tensor) -> list[Tensor]:
         luma, blue, red = (inputs.movedim(2, -1) @ _luma_chroma(inputs.device)).unbind(-1)  # (N, 2, 64, 64)
@@ -366,8 +390,7 @@ class SoundStatistics(_Statistics):
     """
 
     input_name = "waveform"
-    sampling_rate = 16000
-    input_shape = (sampling_rate,)
+    input_shape = (SAMPLING_RATE,)
     dim = 64
 
     def describe(self, inputs: Tensor) -> list[Tensor]:
@@ -401,35 +424,33 @@ def _cosines(bands: int, count: int, device: torch.device) -> Tensor:
     return torch.cos(math.pi / bands * angles) * (2 * orders).clamp(min=0.5) / bands
 
 
-VISUAL_BACKBONES: dict[str, type[FrozenBackbone]] = {
-    "inception_v3": InceptionV3Backbone,
-    "resnet3d_34": ResNet3D34Backbone,
-    "statistics": VisualStatistics,
+# The encoders of each stream, by the names that configurations, datasets and commands know them by.
+BACKBONES: dict[str, dict[str, type[FrozenBackbone]]] = {
+    "visual": {
+        "inception_v3": InceptionV3Backbone,
+        "resnet3d_34": ResNet3D34Backbone,
+        "statistics": VisualStatistics,
+    },
+    "semantic": {
+        "panns_cnn14_16k": PANNsCNN14Backbone,
+        "statistics": SoundStatistics,
+    },
 }
-SEMANTIC_BACKBONES: dict[str, type[FrozenBackbone]] = {
-    "panns_cnn14_16k": PANNsCNN14Backbone,
-    "statistics": SoundStatistics,
-}
 
 
-def build_visual_backbone(name: str, dim: int) -> FrozenBackbone:
-    """The visual backbone called `name`, `dim` features wide. Raises ValueError if there is none."""
-    return visual_backbone_class(name)(dim)
-
-
-def visual_backbone_class(name: str) -> type[FrozenBackbone]:
-    """The class of a visual backbone, which says what pictures it wants; ValueError if there is none."""
-    return _look_up(VISUAL_BACKBONES, name, "visual")
-
-
-def build_semantic_backbone(name: str) -> FrozenBackbone:
-    """The audio semantic backbone called `name`. Raises ValueError if there is none."""
-    return _look_up(SEMANTIC_BACKBONES, name, "semantic")()
-
-
-def _look_up(registry: dict[str, type[FrozenBackbone]], name: str, kind: str) -> type[FrozenBackbone]:
-    if name not in registry:
+def backbone_class(stream: str, name: str) -> type[FrozenBackbone]:
+    """The class of a stream's backbone, which says all about it. Raises ValueError for an unknown name."""
+    known = BACKBONES.get(stream, {})
+    if name not in known:
         raise ValueError(
-            f"There is no {kind} backbone {name!r}; the known ones are {', '.join(sorted(registry))}."
+            f"There is no {stream} backbone {name!r}; the known ones are {', '.join(sorted(known))}."
         )
-    return registry[name]
+    return known[name]
+
+
+def build_backbone(stream: str, name: str, dim: int) -> FrozenBackbone:
+    """A stream's backbone, `dim` features wide. Raises ValueError for an unknown name or another width."""
+    kind = backbone_class(stream, name)
+    if kind.dim not in (None, dim):
+        raise ValueError(f"The {name} backbone gives {kind.dim} features, but dim is {dim}.")
+    return kind(dim) if kind.dim is None else kind()

@@ -93,6 +93,7 @@ def _without_collection() -> Iterator[None]:
 
 
 def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace) -> None:
+    """Score one film, write its outputs and print the line that says so."""
     from .media import DecodingLimits, probe
     from .writers import HighlightResult, write_outputs
 
@@ -100,30 +101,13 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
     info = probe(path, limits)
     search = {"min_length": options.min_length, "max_length": options.max_length}
     search |= {"top_k": options.top_k, "duration": options.duration}
-    found = detect(str(path), return_features="png" in options.formats, limits=limits, **search)
-    result = HighlightResult(
-        source=path,
-        duration=found["duration"],
-        scores=found["scores"],
-        highlights=[_as_highlight(one) for one in found["highlights"]],
-        model_id=options.model,
-        version=__version__,
-        log_mel=found.get("log_mel"),
-        velocity_attention=found.get("velocity_attention"),
-        fps=info.fps if info.fps and info.fps >= 1 else None,
-        limits=limits,
-    )
+    found = detect(info, return_features="png" in options.formats, limits=limits)
+    result = HighlightResult.of_film(info, found, options.model, limits).with_highlights(**search)
     written = write_outputs(result, options.output_dir, options.formats)
     count = len(result.highlights)
     names = [file.name for file in written]
     number = f"{count} highlight{'s' * (count != 1)}"
     _tell("  ".join([result.source_name, _clock(result.duration), number, *names]))
-
-
-def _as_highlight(fields: dict[str, float]):
-    from .highlights import Highlight
-
-    return Highlight(**fields)
 
 
 def _device(name: str) -> torch.device:

@@ -10,14 +10,19 @@ from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 from transformers.dynamic_module_utils import get_relative_import_files
 
-MODALITIES = ("visual", "semantic", "dynamics")
-FULL_LOG_MEL_RATE = 62.5
+from .backbones_davihd import BACKBONES
+from .streams_davihd import (
+    FULL_LOG_MEL_RATE,
+    LOG_MEL_RATES,
+    NUM_MEL_BINS,
+    STREAMS,
+    Stream,
+    feature_streams,
+    streams_of,
+)
+
 MOST_PARAMETERS = 4e9  # of a network, twenty times the paper's: a bound on what a file may ask for
 MOST_BLOCKS = 64
-# Frozen encoders and their widths; None: as wide as the config says.
-VISUAL_BACKBONES = {"inception_v3": None, "resnet3d_34": 512, "statistics": 64}
-SEMANTIC_BACKBONES = {"panns_cnn14_16k": 2048, "statistics": 64}
-BACKBONES = {"visual": VISUAL_BACKBONES, "semantic": SEMANTIC_BACKBONES}
 # What a checkpoint tells machines without this package of its pipeline, and the file that holds it.
 PIPELINE_FILE = "pipeline_davihd.py"
 CUSTOM_PIPELINES = {
@@ -52,6 +57,24 @@ class HighlightConfig(PreTrainedConfig):
             kwargs.pop("custom_pipelines", None)
         super().__post_init__(**kwargs)
 
+    @property
+    def streams(self) -> list[Stream]:
+        """The streams that the model reads, in the order of `STREAMS`."""
+        return streams_of(self.modalities)
+
+    @property
+    def feature_streams(self) -> list[Stream]:
+        """Those of them that are features, one row a second."""
+        return feature_streams(self.modalities)
+
+    def stream_dim(self, stream: Stream) -> int:
+        """Width D of a stream of features."""
+        return getattr(self, stream.dim_field)
+
+    def stream_backbone(self, stream: Stream) -> str | None:
+        """Name of the frozen encoder that makes the features of raw input, if the checkpoint holds one."""
+        return getattr(self, stream.backbone_field, None)
+
     def log_mel_frames(self, segments: int) -> int:
         """Number of log-Mel frames M of a video of that many one-second segments."""
         return math.ceil(self.log_mel_rate * segments)
@@ -67,13 +90,30 @@ class HighlightConfig(PreTrainedConfig):
         if getattr(self, field) not in allowed:
             raise ValueError(f"`{field}` is {getattr(self, field)!r}; it needs one of {list(allowed)}.")
 
-    def _require_backbone_width(self, modality: str):
-        name, found = getattr(self, f"{modality}_backbone"), getattr(self, f"{modality}_dim")
-        needed = BACKBONES[modality].get(name)
-        if modality in self.modalities and needed not in (None, found):
+    def _require_feature_streams(self):
+        """Raise ValueError unless streams of features have a width, and encoders, if any, are that wide."""
+        for stream in self.feature_streams:
+            if not hasattr(self, stream.dim_field):
+                raise ValueError(
+                    f"`modalities` names the {stream.name} stream; {type(self).__name__} has no field "
+                    f"`{stream.dim_field}` for its width."
+                )
+        for stream in feature_streams():
+            if hasattr(self, stream.dim_field):
+                self._require_range(1, 65536, stream.dim_field)
+            if hasattr(self, stream.backbone_field):
+                self._require_backbone(stream)
+
+    def _require_backbone(self, stream: Stream):
+        known, name = BACKBONES.get(stream.name, {}), self.stream_backbone(stream)
+        self._require_choice(stream.backbone_field, (None, *known))
+        if name is None or stream.name not in self.modalities:
+            return
+        found, needed = self.stream_dim(stream), known[name].dim
+        if needed not in (None, found):
             raise ValueError(
-                f"`{modality}_dim` is {found}; the {name} backbone gives {needed} features a second, so it "
-                f"needs to be {needed}."
+                f"`{stream.dim_field}` is {found}; the {name} backbone gives {needed} features a second, so "
+                f"it needs to be {needed}."
             )
 
 
@@ -133,7 +173,7 @@ class DAViHDConfig(HighlightConfig):
 
     model_type = "davihd"
 
-    modalities: list[str] | tuple[str, ...] = MODALITIES
+    modalities: list[str] | tuple[str, ...] = tuple(STREAMS)
     visual_dim: int = 1024
     semantic_dim: int = 2048
     dynamics_dim: int = 2048
@@ -141,7 +181,7 @@ class DAViHDConfig(HighlightConfig):
     num_attention_heads: int = 4
     intermediate_ratio: int = 4
     dropout: float | int = 0.1
-    num_mel_bins: int = 128
+    num_mel_bins: int = NUM_MEL_BINS
     log_mel_rate: float | int = FULL_LOG_MEL_RATE
     log_mel_baseline_seconds: int | None = None
     dynamics_channels: list[int] | tuple[int, ...] = (16, 32, 64, 128, 128, 128)
@@ -187,24 +227,22 @@ class DAViHDConfig(HighlightConfig):
 
     def _validate_choices(self):
         names = list(self.modalities)
-        if not names or len(set(names)) < len(names) or not set(names) <= set(MODALITIES):
-            raise ValueError(
-                f"`modalities` is {names}; it needs a non-empty selection of {list(MODALITIES)}."
-            )
+        if not names or len(set(names)) < len(names) or not set(names) <= set(STREAMS):
+            raise ValueError(f"`modalities` is {names}; it needs a non-empty selection of {list(STREAMS)}.")
+        if len(seeing := [stream.name for stream in self.streams if stream.sees]) > 1:
+            raise ValueError(f"`modalities` has the visual streams {seeing}; the network takes at most one.")
         choices = {
-            "log_mel_rate": (FULL_LOG_MEL_RATE, 1),
+            "log_mel_rate": LOG_MEL_RATES,
             "dynamics_positions": ("sinusoidal", "convolutional"),
             "fusion_placement": ("early", "late"),
             "fusion_operation": ("multiply", "concat"),
-            "visual_backbone": (None, *VISUAL_BACKBONES),
-            "semantic_backbone": (None, *SEMANTIC_BACKBONES),
         }
         for field, allowed in choices.items():
             self._require_choice(field, allowed)
 
     def _validate_sizes(self):
-        self._require_range(1, 65536, "visual_dim", "semantic_dim", "dynamics_dim", "score_hidden_dim")
-        self._require_range(1, 65536, "num_mel_bins")
+        self._require_feature_streams()
+        self._require_range(1, 65536, "dynamics_dim", "score_hidden_dim", "num_mel_bins")
         self._require_range(1, 256, "num_attention_heads", "dynamics_num_heads", "intermediate_ratio")
         if self.projection_dim is not None:
             self._require_range(1, 65536, "projection_dim")
@@ -237,17 +275,19 @@ class DAViHDConfig(HighlightConfig):
             )
 
     def _validate_widths(self):
-        self._require_backbone_width("visual")
-        self._require_backbone_width("semantic")
-        if {"semantic", "dynamics"} <= set(self.modalities) and self.audio_width != self.dynamics_width:
-            raise ValueError(
-                f"`dynamics_dim` is {self.dynamics_dim}; to be combined with the semantic stream it needs to "
-                f"equal `semantic_dim` ({self.semantic_dim}), or `projection_dim` needs to be set."
-            )
-        self._require_divisible("num_attention_heads", "visual", self.visual_width)
-        contextualised = "dynamics" if self.fusion_placement == "late" else "semantic"
-        self._require_divisible("num_attention_heads", contextualised, self.audio_width)
-        self._require_divisible("dynamics_num_heads", "dynamics", self.dynamics_width)
+        for stream in self.audio_streams[1:]:
+            first = self.audio_streams[0]
+            if self.stream_width(stream) != self.audio_width:
+                raise ValueError(
+                    f"`{stream.dim_field}` is {self.stream_dim(stream)}; to be combined with the "
+                    f"{first.name} stream it needs to equal `{first.dim_field}` ({self.stream_dim(first)}), "
+                    "or `projection_dim` needs to be set."
+                )
+        for stream in self.streams:
+            if stream.sees or not stream.spectrogram or self.fusion_placement == "late":
+                self._require_divisible("num_attention_heads", stream)
+            if stream.spectrogram:
+                self._require_divisible("dynamics_num_heads", stream)
         if self.dynamics_positions == "sinusoidal" and self.dynamics_width % 2:
             raise ValueError(
                 f"The dynamics stream is {self.dynamics_width} wide; its positions need an even width."
@@ -262,21 +302,24 @@ class DAViHDConfig(HighlightConfig):
 
     def approximate_parameters(self) -> int:
         """Numbers in the network's large matrices, the frozen backbones apart."""
-        listens = bool({"semantic", "dynamics"} & set(self.modalities))
-        visual, audio = self.visual_width * ("visual" in self.modalities), self.audio_width * listens
-        encoders = [visual]
-        if self.fusion_placement == "late" or "semantic" in self.modalities:
-            encoders.append(audio)
+        visual, audio = self.visual_width * self.sees, self.audio_width * bool(self.audio_streams)
+        encoders = [visual, *[audio] * self._audio_encoders()]
         total = sum((4 + 2 * self.intermediate_ratio) * width**2 for width in encoders)
         if "dynamics" in self.modalities:
             total += self._dynamics_parameters()
         if visual and audio:
             total += 5 * (visual**2 + audio**2) + 4 * visual * audio
         if self.projection_dim:
-            total += self.projection_dim * (self.visual_dim * bool(visual) + self.semantic_dim * bool(audio))
+            total += self.projection_dim * sum(map(self.stream_dim, self.feature_streams))
         if self.fusion_operation == "concat":
-            total += 2 * audio**2
+            total += len(self.audio_streams) * audio**2
         return total + 4 * (visual + audio) * self.score_hidden_dim + 2 * self.score_hidden_dim**2
+
+    def _audio_encoders(self) -> int:
+        """Self-attention encoders on the side of the sound."""
+        if self.fusion_placement == "late":
+            return 1
+        return sum(not stream.spectrogram for stream in self.audio_streams)
 
     def _dynamics_parameters(self) -> int:
         width, channels = self.dynamics_width, list(self.dynamics_channels)
@@ -290,29 +333,42 @@ class DAViHDConfig(HighlightConfig):
         positions = 0 if self.dynamics_positions == "sinusoidal" else width * self.dynamics_position_kernel
         return layers + convolutions + channels[-1] * bins * width + positions
 
-    def _require_divisible(self, heads_field: str, modality: str, width: int):
-        if modality in self.modalities and width % getattr(self, heads_field):
+    def _require_divisible(self, heads_field: str, stream: Stream):
+        heads, width = getattr(self, heads_field), self.stream_width(stream)
+        if width % heads:
             raise ValueError(
-                f"`{heads_field}` is {getattr(self, heads_field)}; it needs to divide the width of the "
-                f"{modality} stream ({width})."
+                f"`{heads_field}` is {heads}; it needs to divide the width of the {stream.name} stream "
+                f"({width})."
             )
 
     @property
+    def sees(self) -> bool:
+        """Whether the model reads a stream of the picture."""
+        return any(stream.sees for stream in self.streams)
+
+    @property
+    def audio_streams(self) -> list[Stream]:
+        """The streams that are fused to one before they meet the picture (Section 2.2.3)."""
+        return [stream for stream in self.streams if not stream.sees]
+
+    def stream_width(self, stream: Stream) -> int:
+        """Width of a stream inside the network."""
+        return self.projection_dim or self.stream_dim(stream)
+
+    @property
     def visual_width(self) -> int:
-        """Width of the visual stream inside the network."""
-        return self.projection_dim or self.visual_dim
+        """Width D_v of the visual stream inside the network."""
+        return next((self.stream_width(stream) for stream in self.streams if stream.sees), self.visual_dim)
 
     @property
     def dynamics_width(self) -> int:
-        """Width of the dynamics stream inside the network."""
+        """Width D_d of the dynamics stream inside the network."""
         return self.projection_dim or self.dynamics_dim
 
     @property
     def audio_width(self) -> int:
         """Width D_a of the fused audio stream."""
-        return self.projection_dim or (
-            self.semantic_dim if "semantic" in self.modalities else self.dynamics_dim
-        )
+        return self.stream_width(self.audio_streams[0]) if self.audio_streams else self.dynamics_width
 
 
 __all__ = ["DAViHDConfig", "HighlightConfig"]

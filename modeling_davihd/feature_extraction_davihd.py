@@ -1,7 +1,9 @@
 """DAViHD feature extractor: frames and waveforms of one or many videos to the tensors the model reads."""
 
+import difflib
 import functools
 import math
+import numbers
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,9 +13,26 @@ from torch.nn import functional as F
 from transformers import BatchFeature
 from transformers.feature_extraction_utils import FeatureExtractionMixin
 
-from .configuration_davihd import FULL_LOG_MEL_RATE
+from .backbones_davihd import backbone_class
+from .streams_davihd import (
+    FULL_LOG_MEL_RATE,
+    HIGHEST_HZ,
+    HOP_LENGTH,
+    LOG_MEL_RATES,
+    N_FFT,
+    NUM_MEL_BINS,
+    SAMPLING_RATE,
+)
 
-SAMPLING_RATE = 16000
+# Where whole numbers among the settings have to lie: no file may ask for any memory it likes.
+_RANGES = {
+    "num_mel_bins": (1, 4096),
+    "n_fft": (16, 16384),
+    "frames_per_segment": (1, 64),
+    "image_size": (1, 1024),
+}
+# What files hold beside settings.
+_KNOWN_ELSEWHERE = ("feature_extractor_type", "processor_class", "auto_map")
 _INTEGER_SCALES = {torch.int16: 2.0**15, torch.int32: 2.0**31}
 _ROWS_AT_ONCE = 60
 _FRAMES_AT_ONCE = 512
@@ -28,13 +47,15 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
 
     model_input_names (`list[str]`):
         Which of those the model reads; the extractor computes no others.
-    num_mel_bins (`int`), n_fft (`int`), hop_length (`int`):
-        The log-Mel spectrogram: log(mel + 1e-8) of 16 kHz sound, 0 to 8000 Hz. The hop is 256, which is 62.5
-        frames a second.
+    num_mel_bins (`int`), n_fft (`int`):
+        Bins and window of the log-Mel spectrogram: log(mel + 1e-8) of 16 kHz sound, 0 to 8000 Hz, every 256
+        samples, which is 62.5 frames a second.
     log_mel_rate (`float`):
         62.5 frames a second as computed, or 1: the mean over each second.
     frames_per_segment (`int`), image_size (`int`), image_mean, image_std (`list[float]`):
         What the visual backbone wants of each one-second segment.
+
+    Raises ValueError, naming the setting, for one that is unknown or out of range.
     """
 
     model_input_names = ["pixel_values", "waveform", "log_mel", "attention_mask"]
@@ -42,9 +63,8 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
     def __init__(
         self,
         model_input_names: Sequence[str] = ("log_mel", "attention_mask"),
-        num_mel_bins: int = 128,
-        n_fft: int = 2048,
-        hop_length: int = 256,
+        num_mel_bins: int = NUM_MEL_BINS,
+        n_fft: int = N_FFT,
         log_mel_rate: float = FULL_LOG_MEL_RATE,
         frames_per_segment: int = 1,
         image_size: int = 299,
@@ -52,29 +72,50 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
         image_std: Sequence[float] = (0.5, 0.5, 0.5),
         **kwargs,
     ):
+        self._check_others(kwargs)
         super().__init__(**kwargs)
-        unknown = set(model_input_names) - set(type(self).model_input_names)
-        if unknown:
-            raise ValueError(
-                f"`model_input_names` holds {sorted(unknown)}; it needs names out of "
-                f"{type(self).model_input_names}."
-            )
-        if log_mel_rate not in (FULL_LOG_MEL_RATE, 1):
-            raise ValueError(f"`log_mel_rate` is {log_mel_rate}; it needs to be {FULL_LOG_MEL_RATE} or 1.")
-        if hop_length != SAMPLING_RATE / FULL_LOG_MEL_RATE:
-            raise ValueError(
-                f"`hop_length` is {hop_length}; {FULL_LOG_MEL_RATE} frames a second of 16 kHz sound, which a "
-                f"rate of 1 averages, need {SAMPLING_RATE / FULL_LOG_MEL_RATE:.0f}."
-            )
         self.model_input_names = list(model_input_names)
         self.num_mel_bins = num_mel_bins
         self.n_fft = n_fft
-        self.hop_length = hop_length
         self.log_mel_rate = log_mel_rate
         self.frames_per_segment = frames_per_segment
         self.image_size = image_size
         self.image_mean = list(image_mean)
         self.image_std = list(image_std)
+        self._check_settings()
+
+    def _check_others(self, others: dict):
+        """Refuse misspelt settings, and a hop that would give another number of frames a second."""
+        if (hop := others.pop("hop_length", HOP_LENGTH)) != HOP_LENGTH:
+            raise ValueError(
+                f"`hop_length` is {hop!r}; {FULL_LOG_MEL_RATE} frames a second of 16 kHz sound, which a rate "
+                f"of 1 averages, need {HOP_LENGTH}."
+            )
+        known = [*_RANGES, "log_mel_rate", "model_input_names", "image_mean", "image_std"]
+        for name in others.keys() - set(_KNOWN_ELSEWHERE):
+            similar = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean `{similar[0]}`?" if similar else "."
+            raise ValueError(f"The feature extractor has no setting `{name[:80]}`{hint}")
+
+    def _check_settings(self):
+        known = type(self).model_input_names
+        if unknown := [name for name in self.model_input_names if name not in known]:
+            raise ValueError(f"`model_input_names` holds {unknown}; it needs names out of {known}.")
+        if self.log_mel_rate not in LOG_MEL_RATES:
+            raise ValueError(
+                f"`log_mel_rate` is {self.log_mel_rate!r}; it needs to be {FULL_LOG_MEL_RATE} or 1."
+            )
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or not low <= value <= high:
+                raise ValueError(f"`{name}` is {value!r}; a whole number from {low} to {high} is needed.")
+        for name in ("image_mean", "image_std"):
+            values = getattr(self, name)
+            real = [value for value in values if isinstance(value, numbers.Real) and math.isfinite(value)]
+            if len(values) != 3 or len(real) != 3:
+                raise ValueError(f"`{name}` is {values}; it needs three finite numbers.")
+        if 0 in self.image_std:
+            raise ValueError(f"`image_std` is {self.image_std}; pixels cannot be divided by zero.")
 
     def __call__(
         self,
@@ -173,7 +214,7 @@ class LogMelStream:
 
     def __init__(self, extractor: DAViHDFeatureExtractor):
         self._extractor = extractor
-        self._mel = mel_spectrogram(extractor.n_fft, extractor.hop_length, extractor.num_mel_bins)
+        self._mel = mel_spectrogram(extractor.n_fft, extractor.num_mel_bins)
         self._half = extractor.n_fft // 2
         self._pending = torch.zeros(0)
         self._seconds = 0
@@ -197,7 +238,7 @@ class LogMelStream:
         return self._emit(self._compute(), last=True)
 
     def _compute(self) -> torch.Tensor:
-        hop, n_fft = self._extractor.hop_length, self._extractor.n_fft
+        hop, n_fft = HOP_LENGTH, self._extractor.n_fft
         count = (len(self._pending) - n_fft) // hop + 1
         if count <= 0:
             return self._frames[:, :0]
@@ -229,14 +270,15 @@ class LogMelStream:
 
 
 @functools.cache
-def mel_spectrogram(n_fft: int, hop_length: int, num_mel_bins: int) -> torchaudio.transforms.MelSpectrogram:
+def mel_spectrogram(n_fft: int, num_mel_bins: int) -> torchaudio.transforms.MelSpectrogram:
+    """Samples (n,) at 16 kHz, n >= n_fft -> mel power (num_mel_bins, 1 + (n - n_fft) // HOP_LENGTH)."""
     return torchaudio.transforms.MelSpectrogram(
         SAMPLING_RATE,
         n_fft,
-        hop_length=hop_length,
+        hop_length=HOP_LENGTH,
         n_mels=num_mel_bins,
         f_min=0.0,
-        f_max=8000.0,
+        f_max=HIGHEST_HZ,
         center=False,
     )
 
@@ -315,4 +357,23 @@ def numpy_values(features: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
     return {name: tensor.numpy() for name, tensor in features.items()}
 
 
-__all__ = ["DAViHDFeatureExtractor", "LogMelStream"]
+def feature_extractor_for(
+    visual_backbone: str | None,
+    model_input_names: Sequence[str] = ("pixel_values", "waveform", "log_mel", "attention_mask"),
+    **settings,
+) -> DAViHDFeatureExtractor:
+    """The feature extractor whose pictures fit that visual backbone; without one, it makes no pictures.
+
+    settings: further arguments of the extractor, such as `log_mel_rate`. Raises ValueError for an unknown
+    name.
+    """
+    if visual_backbone is None:
+        names = [name for name in model_input_names if name != "pixel_values"]
+        return DAViHDFeatureExtractor(names, **settings)
+    backbone = backbone_class("visual", visual_backbone)
+    fields = ("frames_per_segment", "image_size", "image_mean", "image_std")
+    pictures = {field: getattr(backbone, field) for field in fields}
+    return DAViHDFeatureExtractor(model_input_names, **pictures, **settings)
+
+
+__all__ = ["DAViHDFeatureExtractor", "LogMelStream", "feature_extractor_for"]

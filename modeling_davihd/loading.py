@@ -6,15 +6,13 @@ so that nothing in it can be executed.
 
 from __future__ import annotations
 
-import difflib
 import json
-import math
-import numbers
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .baselines import MODEL_TYPES as BASELINE_TYPES
+from .baselines import BASELINES
+from .wording import short, some
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "davihd-small"  # the name of the model inside this package
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / DEFAULT_MODEL
-MODEL_TYPES = ("davihd", *BASELINE_TYPES)
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl")
 LARGEST_JSON = 1 << 20  # bytes; ours have two thousand
@@ -35,15 +32,6 @@ STORED = {True: ("F64", "F32", "F16", "BF16"), False: ("I64",)}
 DTYPES = (None, "float32", "float16", "bfloat16", "float64")
 # Of a config, what the caller decides; an attention may name code on the Hub.
 CALLERS_CHOICE = {"attn_implementation", "output_attentions", "output_hidden_states", "return_dict"}
-# Where settings of a feature extractor have to lie; what else it has, its own class or the backbone decides.
-EXTRACTOR_RANGES = {
-    "num_mel_bins": (1, 4096),
-    "n_fft": (16, 16384),
-    "hop_length": (64, 4096),
-    "frames_per_segment": (1, 64),
-    "image_size": (1, 1024),
-}
-EXTRACTOR_MARKS = ("feature_extractor_type", "processor_class", "auto_map")
 
 Shapes = dict[str, tuple[tuple[int, ...], str]]
 
@@ -94,9 +82,9 @@ def load_model(folder: Path) -> PreTrainedModel:
     model = AutoModel.from_pretrained(folder, config=config, use_safetensors=True, trust_remote_code=False)
     state = model.state_dict()
     if wrong := not_finite(state):
-        raise ValueError(f"its weights are NaN or infinite, as in {_some(wrong)}")
+        raise ValueError(f"its weights are NaN or infinite, as in {some(wrong)}")
     if wrong := [name for name, one in state.items() if name.endswith("running_var") and one.min() < 0]:
-        raise ValueError(f"its weights hold variances below zero, as in {_some(wrong)}")
+        raise ValueError(f"its weights hold variances below zero, as in {some(wrong)}")
     return model.eval()
 
 
@@ -105,20 +93,6 @@ def load_extractor(folder: Path) -> DAViHDFeatureExtractor:
     from . import DAViHDFeatureExtractor
 
     fields = _read_object(folder / "preprocessor_config.json")
-    known = set(DAViHDFeatureExtractor().to_dict()) | set(EXTRACTOR_MARKS)
-    _check_known(fields, known, "preprocessor_config.json")
-    for name, (low, high) in EXTRACTOR_RANGES.items():
-        value = fields.get(name, low)
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(
-                f"its preprocessor_config.json has the {name} {_short(value)}; a whole number from {low} to "
-                f"{high} is needed"
-            )
-    for name in ("image_mean", "image_std"):
-        if name in fields and not _is_colour(fields[name]):
-            raise ValueError(f"its preprocessor_config.json has an {name} that is not three finite numbers")
-    if fields.get("log_mel_rate", 1) == 0 or 0 in fields.get("image_std", ()):
-        raise ValueError("its preprocessor_config.json divides by zero")
     try:  # not from_pretrained: a processor_config.json beside it would be read instead
         return DAViHDFeatureExtractor.from_dict(fields)
     except ValueError as error:
@@ -159,9 +133,10 @@ def _read_kind(folder: Path) -> str:
         kind = _read_object(folder / "config.json").get("model_type")
     except ValueError as error:
         raise ValueError(f"the folder has no readable config.json: {error}") from error
-    if kind not in MODEL_TYPES:
+    known = ("davihd", *BASELINES)
+    if kind not in known:
         raise ValueError(
-            f"its config.json is that of a {_short(kind)} model; one of {', '.join(MODEL_TYPES)} is needed"
+            f"its config.json is that of a {short(kind)} model; one of {', '.join(known)} is needed"
         )
     return kind
 
@@ -194,31 +169,15 @@ def _read_config(folder: Path) -> PreTrainedConfig:
     _read_kind(folder)
     fields = _read_object(folder / "config.json")
     if (dtype := fields.get("dtype", fields.get("torch_dtype"))) not in DTYPES:
-        raise ValueError(f"its config.json has the dtype {_short(dtype)}; one of {DTYPES[1:]} is needed")
+        raise ValueError(f"its config.json has the dtype {short(dtype)}; one of {DTYPES[1:]} is needed")
     if unfit := sorted(fields.keys() & CALLERS_CHOICE):
-        raise ValueError(f"its config.json has {_some(unfit)}, which is not for a file to choose")
+        raise ValueError(f"its config.json has {some(unfit)}, which is not for a file to choose")
     try:
         return AutoConfig.for_model(**fields)
     except StrictDataclassError as error:
         raise ValueError(f"its config.json does not hold: {error.__cause__ or error}") from error
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise ValueError(f"its config.json does not hold: {error}") from error
-
-
-def _check_known(fields: Iterable[str], known: Collection[str], file: str) -> None:
-    for name in fields:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"its {file} has the field {_short(name)}, which nothing here reads{hint}")
-
-
-def _is_colour(values: object) -> bool:
-    return (
-        isinstance(values, list)
-        and len(values) == 3
-        and all(isinstance(one, numbers.Real) and math.isfinite(one) for one in values)
-    )
 
 
 # Weights
@@ -238,7 +197,7 @@ def _read_shapes(folder: Path) -> Shapes:
     shapes: Shapes = {}
     for file in sorted(set(map(str, weight_map.values()))):
         if Path(file).name != file or not file.endswith(".safetensors"):
-            raise ValueError(f"its {INDEX} names {_short(file)}, which is no .safetensors file of the folder")
+            raise ValueError(f"its {INDEX} names {short(file)}, which is no .safetensors file of the folder")
         if not (folder / file).is_file():
             raise ValueError(f"it lacks {file}, which its {INDEX} names")
         shapes |= _read_header(folder / file)
@@ -279,9 +238,9 @@ def _expected_shapes(config: PreTrainedConfig) -> Mapping[str, object]:
 
 def _compare(expected: Mapping[str, object], found: Shapes) -> None:
     if missing := expected.keys() - found.keys():
-        raise ValueError(f"its weights do not fit its config: {_some(missing)} missing")
+        raise ValueError(f"its weights do not fit its config: {some(missing)} missing")
     if extra := found.keys() - expected.keys():
-        raise ValueError(f"its weights do not fit its config: {_some(extra)} left over")
+        raise ValueError(f"its weights do not fit its config: {some(extra)} left over")
     for name, tensor in expected.items():
         (shape, kind), needed = found[name], tuple(tensor.shape)
         if shape != needed:
@@ -290,20 +249,6 @@ def _compare(expected: Mapping[str, object], found: Shapes) -> None:
             )
         if kind not in STORED[tensor.is_floating_point()]:
             raise ValueError(f"its weights are stored as {kind} in {name}, which is not read")
-
-
-def _some(names: Iterable[str], limit: int = 5) -> str:
-    names = sorted(map(_plain, names))
-    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + rest
-
-
-def _plain(name: str) -> str:
-    return name if len(name) < 80 else f"{name[:77]}..."
-
-
-def _short(value: object) -> str:
-    return _plain(repr(value))
 
 
 def _from_hub(model: str, files: list[str]) -> Path:

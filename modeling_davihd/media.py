@@ -1,17 +1,12 @@
-"""All that decodes (`media_reading`) and encodes (`media_writing`) media in this package, with PyAV."""
+"""All that touches media in this package, with PyAV.
 
-from .media_reading import (
-    DEFAULT_LIMITS,
-    SAMPLING_RATE,
-    DecodingLimits,
-    FrameSampling,
-    MediaChunk,
-    MediaError,
-    MediaInfo,
-    MediaWarning,
-    probe,
-    stream_segments,
-)
+`media_limits`: how much a film may ask for. `media_tracks`: its headers, and its frames with their times.
+`media_reading`: segments of one second. `media_writing`: reels, clips and films.
+"""
+
+from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning
+from .media_reading import SAMPLING_RATE, FrameSampling, MediaChunk, stream_segments
+from .media_tracks import MediaInfo, probe
 from .media_writing import cut_clips, cut_reel, write_film
 
 __all__ = [
@@ -19,6 +14,7 @@ __all__ = [
     "SAMPLING_RATE",
     "DecodingLimits",
     "FrameSampling",
+    "LimitError",
     "MediaChunk",
     "MediaError",
     "MediaInfo",

@@ -14,19 +14,9 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from .media_reading import (
-    DEFAULT_LIMITS,
-    AnyPath,
-    Array,
-    DecodingLimits,
-    MediaError,
-    Sound,
-    Track,
-    probe,
-    rotation_of,
-    turned,
-    upright,
-)
+from .media_limits import DEFAULT_LIMITS, DecodingLimits, MediaError
+from .media_reading import Array, Sound, rotation_of, turned, upright
+from .media_tracks import AnyPath, MediaInfo, Track, probe
 
 SHORTEST = 0.001  # seconds: frames seen for less time do not get into a reel
 REEL_LIMITS = (1920, 1080)  # pixels: longer and shorter side of a reel
@@ -36,7 +26,7 @@ Piece = tuple[float, float]
 
 
 def cut_reel(
-    path: AnyPath,
+    path: AnyPath | MediaInfo,
     segments: Sequence[Piece],
     destination: AnyPath,
     *,
@@ -46,17 +36,17 @@ def cut_reel(
 
     Cuts are exact to the frame and the sample; frames keep their times, stand upright and keep their size up
     to 1080p. Pieces are cut off at the film's end. A source without picture gives an mp4 with sound only, one
-    without sound a silent film. Raises MediaError for impossible pieces, for one after the film's end, and
-    for a film beyond the limits.
+    without sound a silent film. A film that has been probed can be given as its MediaInfo.
+    Raises MediaError for impossible pieces, for one after the film's end, and for a film beyond the limits.
     """
     info = probe(path, limits)
-    pieces = _checked_pieces(path, segments, destination)
+    pieces = _checked_pieces(info.path, segments, destination)
     with ExitStack() as stack:
         picture = stack.enter_context(closing(Track(info, "video", limits))) if info.has_video else None
         sound = stack.enter_context(closing(Track(info, "audio", limits))) if info.has_audio else None
         film = stack.enter_context(_FilmWriter.open(destination))
         if picture:
-            first = picture.first_frame()  # opens the film anew: its stream is another one then
+            first = picture.first_frame()
             film.add_video_like(picture.stream, first)
             del first  # of 8K, it takes 141 MB
         if sound:
@@ -65,19 +55,22 @@ def cut_reel(
             before = film.length
             _write_piece(film, picture, sound, (start, end))
             if film.length == before:
-                raise MediaError(f"{path}: the piece from {start:g} s to {end:g} s is after the film's end.")
+                raise MediaError(
+                    f"{info.path}: the piece from {start:g} s to {end:g} s is after the film's end."
+                )
 
 
 def cut_clips(
-    path: AnyPath,
+    path: AnyPath | MediaInfo,
     segments: Sequence[Piece],
     destinations: Sequence[AnyPath],
     *,
     limits: DecodingLimits = DEFAULT_LIMITS,
 ) -> None:
     """Write each piece [start, end) of a film to an mp4 of its own, as `cut_reel` would."""
+    info = probe(path, limits)
     for segment, destination in zip(segments, destinations, strict=True):
-        cut_reel(path, [segment], destination, limits=limits)
+        cut_reel(info, [segment], destination, limits=limits)
 
 
 def write_film(

@@ -1,23 +1,29 @@
 """DAViHD: dual-pathway audio encoders for audio-visual video highlight detection (arXiv 2602.03891).
 
-Top to bottom this file is Figure 2 of the paper: self-attention encoder (2.1, 2.2.1), audio dynamics encoder
-(2.2.2), audio fusion (2.2.3), cross-attention and score prediction (2.3).
+Top to bottom this file is Figure 2 of the paper:
 
-B is the batch, T the number of one-second segments, L the log-Mel frames that a block sees, C its channels
-and F its frequency bins. Padding is at the end of the time axis; a video's scores in a padded batch equal its
-scores alone. What acts on one segment at a time acts on rows: the N real segments of the batch as (N, D), or
-(B, T, D) where nothing is padded.
+    self-attention encoder, one for each stream       Sections 2.1 and 2.2.3
+    audio dynamics encoder E_a^d, Figure 2b           Section 2.2.2, Eq. 1 and 2
+    audio feature fusion F_a                          Section 2.2.3, Eq. 3
+    cross-attention and score prediction              Section 2.3, Eq. 4
+    the whole network, Figure 2a, and its loss        Section 2, Eq. 5
+
+B is the batch, T the number of one-second segments (the paper's T_f), L the log-Mel frames that a block sees,
+C its channels and F its frequency bins. Padding is at the end of the time axis; a video's scores in a padded
+batch equal its scores alone. Layers that act on one segment at a time act on rows, by way of `SegmentRows`:
+the N real segments of the batch as (N, D), or (B, T, D) where nothing is padded. The frozen backbones E_v and
+E_a^s (Sections 2.1 and 2.2.1) are in backbones_davihd.py.
 """
 
-import itertools
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
@@ -26,17 +32,33 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from .backbones_davihd import FrozenBackbone, build_semantic_backbone, build_visual_backbone
+from .backbones_davihd import FrozenBackbone, build_backbone
 from .configuration_davihd import DAViHDConfig
+from .convolution_davihd import ConvolveBins
+from .streaming_davihd import (
+    DAViHDBatchNorm,
+    FrameSource,
+    HaloedStates,
+    RunningSoftmaxSum,
+    SegmentRows,
+    Spectrogram,
+    align_adaptively,
+    align_by_time,
+    check_inputs,
+    check_shape,
+    time_windows,
+)
+from .streams_davihd import STREAMS, Stream
 
-# Elements of one convolution window outside training: long videos pass through in pieces of about that.
-_WINDOW_ELEMENTS = 2**19
-# Elements of a block's output for one video, outside training: more are not kept but computed when read.
+# Elements of the largest output of a dynamics block for one video that is kept outside training. A larger one
+# is computed piece by piece whenever it is read.
 _HELD_ELEMENTS = 2**24
-# Rows of a feed-forward block outside training: its hidden states would be the largest of a long video.
+# Rows that pass through a feed-forward network at once outside training: the hidden states of all rows would
+# be the largest tensor of a long video.
 _ROWS_AT_ONCE = 1024
-# Seconds whose medians are found at once.
-_MEDIAN_BLOCK = 64
+
+# Attention weights by their names in `DAViHDOutput`.
+Attentions = dict[str, torch.Tensor | tuple[torch.Tensor, ...] | None]
 
 
 @dataclass
@@ -74,7 +96,7 @@ class DAViHDOutput(ModelOutput):
     velocity_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-# ---------------------------------------------------------------------------------- attention (2.1, 2.2.1)
+# -------------------------------------------------------------------- self-attention encoder (2.1 and 2.2.3)
 
 
 def eager_attention_forward(
@@ -87,7 +109,11 @@ def eager_attention_forward(
     dropout: float = 0.0,
     **kwargs,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention that keeps its weights. `attention_mask` is boolean, True where a key may be attended."""
+    """Attention that returns its weights, as SDPA does not.
+
+    query (B, heads, T, d), key and value (B, heads, S, d), boolean `attention_mask` (B, 1, 1, S), True at the
+    keys that may be attended to -> (B, T, heads, d) and weights (B, heads, T, S).
+    """
     weights = query @ key.transpose(2, 3) * scaling
     if attention_mask is not None:
         weights = weights.masked_fill(~attention_mask, torch.finfo(weights.dtype).min)
@@ -96,44 +122,20 @@ def eager_attention_forward(
     return output.transpose(1, 2).contiguous(), weights
 
 
-class SegmentRows:
-    """The way between padded (B, T, D) states and the rows of their real segments.
-
-    `mask` is (B, T), True at real segments, or None where nothing is padded: then rows are the states.
-    """
-
-    def __init__(self, mask: torch.Tensor | None):
-        self.mask = mask
-        self._index = None if mask is None else mask.flatten().nonzero()[:, 0]
-
-    def gather(self, states: torch.Tensor) -> torch.Tensor:
-        """(B, T, ...) -> (N, ...). What stands at padding, NaN included, is left behind."""
-        return states if self.mask is None else states.flatten(0, 1).index_select(0, self._index)
-
-    def scatter(self, rows: torch.Tensor) -> torch.Tensor:
-        """(N, ...) -> (B, T, ...), zero at padding."""
-        if self.mask is None:
-            return rows
-        states = rows.new_zeros(self.mask.numel(), *rows.shape[1:]).index_copy(0, self._index, rows)
-        return states.unflatten(0, self.mask.shape)
-
-
-def zero_padding(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Zero the padded rows of (B, T, D) states; `mask` is (B, T), True at real rows. Padding may be NaN."""
-    return states if mask is None else states.masked_fill(~mask[..., None], 0)
-
-
 def attention_function(
     config: PreTrainedConfig, output_attentions: bool, eager: Callable = eager_attention_forward
 ) -> Callable:
-    """What the config names, SDPA by default; `eager` where weights are asked for, which it alone gives."""
+    """The implementation that the config names, SDPA by default; `eager` if attention weights are wanted."""
     if output_attentions:
         return eager
     return ALL_ATTENTION_FUNCTIONS.get_interface(config._attn_implementation, eager)
 
 
 class DAViHDAttention(nn.Module):
-    """Multi-head attention with biases from rows of queries to rows of keys and values."""
+    """Multi-head attention with biases of every segment to all segments of its video.
+
+    Rows of D as queries, keys and values -> rows of D, and the weights (B, heads, T, T) or None.
+    """
 
     def __init__(self, config: DAViHDConfig, width: int, num_heads: int, dropout: float = 0.0):
         super().__init__()
@@ -172,9 +174,10 @@ class DAViHDAttention(nn.Module):
         mask: torch.Tensor | None,
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Attention of projected (B, T, D) to projected (B, S, D), where the mask (B, S) is True."""
+        """Projected queries (B, T, D), keys and values (B, S, D), mask (B, S), True at real keys -> states
+        (B, T, D), and the weights (B, heads, T, S) or None."""
         if mask is not None:
-            # A video without any real segment attends everywhere instead of nowhere: no NaN.
+            # In a video without real segments all keys are attended to: a softmax over none would be NaN.
             mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
         attend = attention_function(self.config, output_attentions)
         output, weights = attend(
@@ -189,11 +192,12 @@ class DAViHDAttention(nn.Module):
         return output.flatten(2), weights if output_attentions else None
 
     def _heads(self, states: torch.Tensor) -> torch.Tensor:
+        """(B, T, D) -> (B, heads, T, D / heads)."""
         return states.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
 
 
 class DAViHDFeedForward(nn.Sequential):
-    """Linear D -> ratio D, ReLU, dropout, Linear back."""
+    """Rows of D -> rows of D: linear to a multiple of D, ReLU, dropout, linear back."""
 
     def __init__(self, config: DAViHDConfig, width: int):
         hidden = config.intermediate_ratio * width
@@ -208,15 +212,15 @@ class DAViHDFeedForward(nn.Sequential):
         if self.training or rows.shape[-2] <= _ROWS_AT_ONCE:
             return super().forward(rows)
         return torch.cat(
-            [super(DAViHDFeedForward, self).forward(few) for few in rows.split(_ROWS_AT_ONCE, -2)], -2
+            [super(DAViHDFeedForward, self).forward(part) for part in rows.split(_ROWS_AT_ONCE, -2)], -2
         )
 
 
 class DAViHDSelfAttentionEncoder(GradientCheckpointingLayer):
-    """Post-norm self-attention block of Sections 2.1 and 2.2.3: y = LN(x + MHA(x)), z = LN(y + FFN(y)); no
-    positions.
+    """Attn_self of Sections 2.1 and 2.2.3, post-norm: y = LN(x + MHA(x)), z = LN(y + FFN(y)).
 
-    Rows of D -> rows of D, and the attention weights (B, heads, T, T) or None.
+    Rows of D -> rows of D, and the attention weights (B, heads, T, T) or None. It knows no positions. The
+    visual and the semantic stream have one each and, with late fusion, the fused audio.
     """
 
     def __init__(self, config: DAViHDConfig, width: int):
@@ -237,197 +241,10 @@ class DAViHDSelfAttentionEncoder(GradientCheckpointingLayer):
 # ------------------------------------------------------------------------- audio dynamics encoder (2.2.2)
 
 
-def frame_mask(lengths: torch.Tensor | None, frames: int) -> torch.Tensor | None:
-    """Real frames of videos of those lengths (B,): (B, 1, frames, 1), or None where nothing is padded."""
-    if lengths is None:
-        return None
-    return (torch.arange(frames, device=lengths.device) < lengths[:, None])[:, None, :, None]
-
-
-def time_windows(start: int, end: int, frame_elements: int, training: bool) -> Iterator[tuple[int, int]]:
-    """Consecutive spans of nearly equal length of the frames [start, end), each of `frame_elements` elements.
-
-    In training there is one, because batch norm needs the whole batch; otherwise they bound the memory that a
-    convolution takes.
-    """
-    span = end - start
-    count = 1 if training else max(1, min(span, round(span * frame_elements / _WINDOW_ELEMENTS)))
-    return itertools.pairwise(start + span * i // count for i in range(count + 1))
-
-
-@dataclass(frozen=True)
-class FrameSource:
-    """States of `shape` (B, C, L, F), of which `frames(start, end)` gives (B, C, end - start, F).
-
-    They lie in memory, or are computed when asked for: states of a long video need not exist as a whole.
-    """
-
-    shape: torch.Size
-    frames: Callable[[int, int], torch.Tensor]
-
-    @classmethod
-    def held(cls, states: torch.Tensor) -> "FrameSource":
-        return cls(states.shape, lambda start, end: states[:, :, start:end])
-
-    @classmethod
-    def above(
-        cls, log_mel: torch.Tensor, background: torch.Tensor | None, second: torch.Tensor | None
-    ) -> "FrameSource":
-        """(B, 1, L, F) less the background (B, T, F), if there is one, of the second (L,) of each frame."""
-        if background is None:
-            return cls.held(log_mel)
-        return cls(
-            log_mel.shape,
-            lambda start, end: log_mel[:, :, start:end] - background[:, None, second[start:end]],
-        )
-
-    def all(self) -> torch.Tensor:
-        return self.frames(0, self.shape[2])
-
-
-class HaloedStates:
-    """(B, C, L, F) states, seen through windows with a rim of one frame and one bin for 3x3 convolutions.
-
-    Padding, what is after `lengths` (B,), and the rim beyond the ends are zero; without lengths nothing is
-    padded. The last window is kept: in training all convolutions share the only one there is.
-    """
-
-    def __init__(self, source: FrameSource, lengths: torch.Tensor | None):
-        self.source, self.shape = source, source.shape
-        self.lengths, self.mask = lengths, frame_mask(lengths, self.shape[2])
-        self._span = self._states = self._window = None
-
-    def mask_of(self, start: int, end: int) -> torch.Tensor | None:
-        """Which of the frames are real, (B, 1, end - start, 1); None if all are."""
-        return None if self.mask is None else self.mask[:, :, start:end]
-
-    def window(self, start: int, end: int) -> torch.Tensor:
-        """Frames [start, end): (B, C, end - start + 2, F + 2)."""
-        first = self._read(start, end)
-        if self._window is None:
-            rim = (first + 1 - start, end + 1 - first - self._states.shape[2])
-            self._window = F.pad(self._states, (1, 1, *rim))
-        return self._window
-
-    def velocity(self, start: int, end: int) -> torch.Tensor:
-        """The same of |S_t - S_{t-1}|, zero at the first frame and where the later of the two is padding."""
-        first = self._read(start, end)
-        last = first + self._states.shape[2]
-        # Cut by padding, as only its gradient keeps channels last in memory.
-        later, earlier = F.pad(self._states, (0, 0, -1, 0)), F.pad(self._states, (0, 0, 0, -1))
-        velocity = (later - earlier).abs()
-        if self.mask is not None:
-            velocity.masked_fill_(~self.mask[:, :, first + 1 : last], 0)
-        return F.pad(velocity, (1, 1, first + 2 - start, end + 1 - last))
-
-    def mean(self, start: int, end: int) -> torch.Tensor:
-        """What frames [start, end) add to the mean over all real frames, (B, C, F).
-
-        As a product, for a sum over time is slow with channels last.
-        """
-        first = self._read(start, end)
-        batch, channels, frames, _ = self._states.shape
-        count = self.shape[2] if self.lengths is None else self.lengths.clamp(min=1)[:, None, None]
-        weights = self._states.new_ones(batch, 1, frames) / count
-        weights[..., : start - first] = weights[..., end - first :] = 0
-        mean = torch.bmm(weights, self._states.permute(0, 2, 3, 1).flatten(2))
-        return mean.unflatten(2, (-1, channels))[:, 0].transpose(1, 2)
-
-    def _read(self, start: int, end: int) -> int:
-        """Read what windows on [start, end) need, unless it is there; returns the first frame of it."""
-        first, last = max(start - 2, 0), min(end + 1, self.shape[2])
-        if self._span != (start, end):
-            self._span, self._window, self._states = (start, end), None, None  # lets the memory go first
-            states = self.source.frames(first, last)
-            if self.mask is not None:  # masked_fill would lose channels last
-                states = torch.where(self.mask[:, :, first:last], states, 0)
-            self._states = states
-        return first
-
-
-def masked_sum(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Sum over the positions of (B, C, ..., F) where the mask (B, 1, ..., 1) is True: (C,).
-
-    Over bins first, then over what the mask tells apart: one pass over the states, in either memory layout.
-    """
-    sums = states.movedim(1, -1).sum(-2).masked_fill(~mask[..., 0].movedim(1, -1), 0)
-    return sums.flatten(0, -2).sum(0)
-
-
-class MaskedBatchNorm(torch.autograd.Function):
-    """Batch norm of (B, C, ..., F) by the mean and variance (C,), which it gives too, where `mask` is True.
-
-    `count` is how many values of a channel that is. Elsewhere the output means nothing, and its gradient is
-    not read. With c = x - mean and d the deviation, y = weight c / d + bias, whose gradient is
-    dx = weight / d (dy - mean(dy) - c / d^2 mean(c dy)). Autograd would pass over the states three times as
-    often.
-    """
-
-    @staticmethod
-    def forward(ctx, states: torch.Tensor, mask: torch.Tensor, count: torch.Tensor, weight, bias, eps: float):
-        shape = (1, -1) + (1,) * (states.dim() - 2)
-        mean = masked_sum(states, mask) / count
-        centred = states - mean.view(shape)
-        variance = masked_sum(centred.square(), mask) / count
-        scale = torch.rsqrt(variance + eps)
-        ctx.save_for_backward(centred, mask, count, weight, scale)
-        ctx.mark_non_differentiable(mean, variance)
-        return torch.addcmul(bias.view(shape), centred, (weight * scale).view(shape)), mean, variance
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad: torch.Tensor, *_):
-        centred, mask, count, weight, scale = ctx.saved_tensors
-        shape = (1, -1) + (1,) * (grad.dim() - 2)
-        grad_bias, grad_weight = masked_sum(grad, mask), masked_sum(grad * centred, mask) * scale
-        centre = (grad_bias / count).view(shape)
-        slope = (grad_weight * scale / count).view(shape)
-        grad_states = torch.addcmul(grad - centre, centred, slope, value=-1)
-        grad_states.mul_((weight * scale).view(shape) * mask)
-        return grad_states, None, None, grad_weight, grad_bias, None
-
-
-class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch norm over (B, C, ...) whose training statistics leave out the positions where `mask` is False.
-
-    `mask` broadcasts against the input with one channel. The running statistics move once after
-    `update_expected` is set, so that a block that gradient checkpointing runs twice is counted once.
-    """
-
-    update_expected = False
-
-    def _check_input_dim(self, input: torch.Tensor):
-        if input.dim() not in (3, 4):
-            raise ValueError(
-                f"batch norm got a tensor of shape {tuple(input.shape)}; it needs 3 or 4 dimensions."
-            )
-
-    def forward(self, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        update, self.update_expected = self.training and self.update_expected, False
-        if update:
-            self.num_batches_tracked.add_(1)
-        if self.training and mask is not None:
-            return self._masked(states, mask, update)
-        running = self.running_mean, self.running_var
-        if self.training and not update:  # checkpointing wants the same tensors from both runs
-            running = tuple(statistic.clone() for statistic in running)
-        return F.batch_norm(states, *running, self.weight, self.bias, self.training, self.momentum, self.eps)
-
-    def _masked(self, states: torch.Tensor, mask: torch.Tensor, update: bool) -> torch.Tensor:
-        exact = states.to(torch.promote_types(states.dtype, torch.float32))
-        count = (mask.sum() * states.shape[-1]).clamp(min=1)
-        normed, mean, variance = MaskedBatchNorm.apply(exact, mask, count, self.weight, self.bias, self.eps)
-        if update:
-            unbiased = variance * count / (count - 1).clamp(min=1)
-            self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
-            self.running_var.lerp_(unbiased.to(self.running_var), self.momentum)
-        return normed.to(states.dtype)
-
-
 class DAViHDConvBranch(nn.Module):
     """The paper's 2D Conv block: Conv2d C -> h 3x3, batch norm, ReLU, Conv2d h -> C 1x1; h = max(4, C // 4).
 
-    Takes (B, C, L + 2, F + 2), a window of `HaloedStates`, gives (B, C, L, F).
+    A window of `HaloedStates`, (B, C, L + 2, F + 2), and its mask (B, 1, L, 1) -> (B, C, L, F).
     """
 
     def __init__(self, channels: int):
@@ -437,37 +254,22 @@ class DAViHDConvBranch(nn.Module):
         self.norm = DAViHDBatchNorm(hidden)
         self.conv_out = nn.Conv2d(hidden, channels, 1)
 
-    def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        return self.conv_out(self.norm(self.conv_in(states).contiguous(), mask).relu_())
+    def forward(self, window: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        # Channels first from here on: batch norm of so few channels is much slower with channels last, and so
+        # are the sums over time that follow.
+        hidden = self.conv_in(window).contiguous()
+        return self.conv_out(self.norm(hidden, mask).relu_())
 
 
-class RunningSoftmaxSum:
-    """sum_t softmax_t(logits) * values over consecutive windows of (B, C, L, F) logits and values."""
+class AttentionMaps(NamedTuple):
+    """alpha and beta of Eq. 1, averaged over channels: (B, L, F) each, which sum to 1 over time."""
 
-    def __init__(self):
-        self.peak = self.weight = self.total = None
-
-    def add(self, logits: torch.Tensor, values: torch.Tensor):
-        peak = logits.detach().amax(2)
-        if self.peak is not None:
-            peak = torch.maximum(peak, self.peak)
-        exponentials = (logits - peak[:, :, None]).exp()
-        weight, total = exponentials.sum(2), (exponentials * values).sum(2)
-        if self.peak is not None:
-            decay = (self.peak - peak).exp()
-            weight, total = weight + decay * self.weight, total + decay * self.total
-        self.peak, self.weight, self.total = peak, weight, total
-
-    def result(self) -> torch.Tensor:
-        return self.total / self.weight
-
-    def channel_mean(self, logits: torch.Tensor) -> torch.Tensor:
-        """The softmax of a window's logits among all that were added, averaged over channels: (B, L, F)."""
-        return ((logits - self.peak[:, :, None]).exp() / self.weight[:, :, None]).mean(1)
+    time: torch.Tensor
+    velocity: torch.Tensor
 
 
 class TemporalAttentionPooling(nn.Module):
-    """Pools (B, C, L, F) over time into (B, C, F): f_TA + f_VA + mean_t S (Eq. 1).
+    """Pools (B, C, L, F) over time into f_combined (B, C, F) = f_TA + f_VA + mean_t S (Eq. 1).
 
     alpha = softmax_t(branch(S)), beta = softmax_t(branch(|S_t - S_{t-1}|)), x_s = sigmoid(branch(S));
     f_TA = sum_t alpha x_s, f_VA = sum_t beta x_s.
@@ -481,26 +283,28 @@ class TemporalAttentionPooling(nn.Module):
 
     def forward(
         self, haloed: HaloedStates, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
-        """Also gives channel means of alpha and beta, (B, L, F), on demand."""
+    ) -> tuple[torch.Tensor, AttentionMaps | None]:
+        """States (B, C, L, F) -> f_combined (B, C, F), and the maps on demand."""
         pools, mean = (RunningSoftmaxSum(), RunningSoftmaxSum()), 0
         for start, end, logits in self._windows(haloed):
             saliency = self.saliency_gate(haloed.window(start, end), haloed.mask_of(start, end)).sigmoid()
             for pool, values in zip(pools, logits, strict=True):
                 pool.add(values, saliency)
-            mean = mean + haloed.mean(start, end)
+            mean = mean + haloed.share_of_mean(start, end)
         pooled = pools[0].result() + pools[1].result() + mean
-        if not output_attentions:
-            return pooled, None
-        # Computed again, since the logits of all windows would take many times the memory of one.
-        maps = [
+        return pooled, self._maps(haloed, pools) if output_attentions else None
+
+    def _maps(self, haloed: HaloedStates, pools: tuple[RunningSoftmaxSum, ...]) -> AttentionMaps:
+        # A softmax is known once all its logits have been seen. To keep them until then would take C times
+        # the memory of the maps; so the few who want maps pay for computing the logits again.
+        windows = [
             [pool.channel_mean(values) for pool, values in zip(pools, logits, strict=True)]
             for _, _, logits in self._windows(haloed)
         ]
-        return pooled, tuple(torch.cat(windows, 1) for windows in zip(*maps, strict=True))
+        return AttentionMaps(*(torch.cat(maps, 1) for maps in zip(*windows, strict=True)))
 
     def _windows(self, haloed: HaloedStates) -> Iterator[tuple[int, int, list[torch.Tensor]]]:
-        """Windows of the states, and their logits of time and velocity attention."""
+        """Spans [start, end) of frames, and their logits of time and velocity attention (B, C, L, F)."""
         batch, channels, frames, bins = haloed.shape
         for start, end in time_windows(0, frames, batch * channels * bins, self.training):
             mask = haloed.mask_of(start, end)
@@ -513,69 +317,10 @@ class TemporalAttentionPooling(nn.Module):
             yield start, end, logits
 
 
-def neighbouring_bins(window: torch.Tensor) -> torch.Tensor:
-    """(B, C, L, F + 2) -> (B, F, L, 3 C): at every frame each bin between its two neighbours.
-
-    With channels last the three lie side by side in memory, so that this is a view that overlaps itself.
-    """
-    batch, channels, frames, bins = window.shape
-    window = window.permute(0, 2, 3, 1).contiguous()
-    video, frame, step, _ = window.stride()
-    return window.as_strided((batch, bins - 2, frames, 3 * channels), (video, step, frame, 1))
-
-
-def correlate_bins(rows: torch.Tensor, kernels: torch.Tensor, rim: int = 0) -> torch.Tensor:
-    """Rows (B, F, L + 2, 3 C), kernels of each bin (B, F, 3, 3 C, O) -> (B, O, L, F), in a rim of zeros."""
-    batch, bins, frames, _ = rows.shape
-    output = rows.new_empty(batch, frames - 2, bins + 2 * rim, kernels.shape[-1])
-    for edge in (output[:, :, :rim], output[:, :, rim + bins :]):
-        edge.zero_()
-    for result, row, kernel in zip(output[:, :, rim : rim + bins], rows, kernels, strict=True):
-        products = torch.bmm(row[:, :-2], kernel[:, 0])
-        products.baddbmm_(row[:, 1:-1], kernel[:, 1]).baddbmm_(row[:, 2:], kernel[:, 2])
-        result.copy_(products.transpose(0, 1))
-    return output.permute(0, 3, 1, 2)
-
-
-class ConvolveBins(torch.autograd.Function):
-    """3x3 convolution of (B, C, L + 2, F + 2) by kernels of each bin (B, F, 3, 3 C, O) -> (B, O, L, F).
-
-    Autograd's own gradient of an overlapping view would cost more than all the rest.
-    """
-
-    @staticmethod
-    def forward(ctx, window: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(window, kernels)
-        return correlate_bins(neighbouring_bins(window), kernels)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        window, kernels = ctx.saved_tensors
-        rows = neighbouring_bins(F.pad(grad, (1, 1, 2, 2)))
-        grad_window = correlate_bins(rows, mirrored_kernels(kernels), rim=1)  # which is no input
-        rows, frames = neighbouring_bins(window).transpose(2, 3), grad.shape[2]
-        grad_kernels = torch.empty_like(kernels)
-        for result, row, output in zip(grad_kernels, rows, grad.permute(0, 3, 2, 1), strict=True):
-            for step in range(3):
-                result[:, step] = row[..., step : step + frames] @ output
-        return grad_window, grad_kernels
-
-
-def mirrored_kernels(kernels: torch.Tensor) -> torch.Tensor:
-    """(B, F, 3, 3 C, O) -> (B, F, 3, 3 O, C): by these, bins give back what neighbours took from them."""
-    taps = kernels.unflatten(3, (3, -1)).transpose(4, 5)
-    mirrored, bins = torch.zeros_like(taps, memory_format=torch.contiguous_format), taps.shape[1]
-    for time, step in itertools.product(range(3), repeat=2):
-        first, last = max(0, 1 - step), min(bins, bins + 1 - step)
-        mirrored[:, first:last, time, step] = taps[:, first + step - 1 : last + step - 1, 2 - time, 2 - step]
-    return mirrored.flatten(3, 4)
-
-
 class FrequencyDynamicConv2d(nn.Module):
     """3x3 convolution whose kernel varies with frequency: sum_k gamma_k(f) (W_k * S) (Eq. 2).
 
-    gamma(f) = softmax_k(conv block(pooled S) / temperature), from the temporally pooled input (B, C, F).
+    gamma(f) = softmax_k(1D Conv block(f_combined) / temperature), where f_combined is that of Eq. 1.
     """
 
     def __init__(self, in_channels: int, out_channels: int, basis_kernels: int, temperature: float):
@@ -594,17 +339,17 @@ class FrequencyDynamicConv2d(nn.Module):
 
     def kernel_weights(
         self, haloed: HaloedStates, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
-        """gamma (B, K, F) of (B, C, L, F) states, and the maps of `TemporalAttentionPooling`."""
+    ) -> tuple[torch.Tensor, AttentionMaps | None]:
+        """States (B, C, L, F) -> gamma (B, K, F), and the maps of Eq. 1 on demand."""
         pooled, maps = self.pooling(haloed, output_attentions)
         not_empty = None if haloed.lengths is None else (haloed.lengths > 0)[:, None, None]
         hidden = self.kernel_norm(self.kernel_in(pooled), not_empty).relu_()
         return (self.kernel_out(hidden) / self.temperature).softmax(1), maps
 
     def forward(self, window: torch.Tensor, gamma: torch.Tensor) -> torch.Tensor:
-        """(B, C, L + 2, F + 2), gamma (B, K, F) -> (B, out, L, F).
+        """A window (B, C, L + 2, F + 2), gamma (B, K, F) -> (B, out, L, F).
 
-        Since gamma_k(f) weights output row f, the sum over k folds into one kernel for each row.
+        Since gamma_k(f) weights output bin f, the sum over k folds into one kernel for each bin.
         """
         weight = self.weight.permute(0, 3, 4, 2, 1).flatten(1)
         kernels = gamma.transpose(1, 2).to(weight.dtype) @ weight
@@ -613,20 +358,23 @@ class FrequencyDynamicConv2d(nn.Module):
 
 
 class StaticConv2d(nn.Conv2d):
-    """Ordinary 3x3 convolution with bias over (B, C, L + 2, F + 2); it has no kernels to weigh."""
+    """Ordinary 3x3 convolution with bias: a window (B, C, L + 2, F + 2) -> (B, out, L, F)."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__(in_channels, out_channels, 3)
 
-    def kernel_weights(self, haloed: HaloedStates, output_attentions: bool = False):
-        return None, None
-
-    def forward(self, window: torch.Tensor, gamma: None) -> torch.Tensor:
+    def forward(self, window: torch.Tensor) -> torch.Tensor:
+        # A copy, because the one channel of a spectrogram is channels last in any layout: `contiguous` would
+        # leave it alone, and the convolution would lay out its output with channels first.
         return super().forward(window.clone(memory_format=torch.channels_last))
 
 
 class DAViHDDynamicsBlock(GradientCheckpointingLayer):
-    """(Frequency-dynamic) convolution -> batch norm -> ReLU -> average pool, on (B, C, L, F)."""
+    """(Frequency-dynamic) convolution -> batch norm -> ReLU -> average pool, on (B, C, L, F).
+
+    Eq. 1 pools over the whole video, so its result is needed before the first frame can be convolved: a block
+    reads its input twice.
+    """
 
     def __init__(self, config: DAViHDConfig, index: int):
         super().__init__()
@@ -644,68 +392,69 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
 
     def forward(
         self, states: torch.Tensor, lengths: torch.Tensor | None, output_attentions: bool = False
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor] | None]:
-        """Pooled states (B, out, L // pool, F // pool), of videos of `lengths // pool` frames; on demand also
-        the maps of `TemporalAttentionPooling`."""
+    ) -> tuple[torch.Tensor, AttentionMaps | None]:
+        """States (B, C, L, F) with `lengths` (B,) real frames -> (B, out, L // pool, F // pool) with
+        `lengths // pool`, and the maps of Eq. 1 on demand, None from an ordinary convolution."""
         source, maps = self.stream(FrameSource.held(states), lengths, output_attentions)
         return source.all(), maps
 
     def stream(
         self, source: FrameSource, lengths: torch.Tensor | None, output_attentions: bool = False
-    ) -> tuple[FrameSource, tuple[torch.Tensor, torch.Tensor] | None]:
-        """The same, of which neither what is taken nor what is given need lie in memory as a whole."""
+    ) -> tuple[FrameSource, AttentionMaps | None]:
+        """The same for states that need not lie in memory as a whole, and nor do those returned."""
         haloed = HaloedStates(source, lengths)
-        gamma, maps = self.conv.kernel_weights(haloed, output_attentions)
+        convolve, maps = self.conv, None
+        if isinstance(self.conv, FrequencyDynamicConv2d):
+            gamma, maps = self.conv.kernel_weights(haloed, output_attentions)
+            convolve = partial(self.conv, gamma=gamma)
         batch, _, frames, bins = source.shape
         shape = (batch, self.conv.out_channels, frames // self.pooling[0], bins // self.pooling[1])
-        pooled = FrameSource(torch.Size(shape), partial(self._pooled, haloed, gamma))
-        short = pooled.shape[1:].numel() <= _HELD_ELEMENTS
-        return FrameSource.held(pooled.all()) if short else pooled, maps
+        pooled = FrameSource(torch.Size(shape), partial(self._pooled, haloed, convolve))
+        fits = pooled.shape[1:].numel() <= _HELD_ELEMENTS
+        return FrameSource.held(pooled.all()) if fits else pooled, maps
 
-    def _pooled(self, haloed: HaloedStates, gamma: torch.Tensor | None, start: int, end: int) -> torch.Tensor:
+    def _pooled(self, haloed: HaloedStates, convolve: Callable, start: int, end: int) -> torch.Tensor:
         """Frames [start, end) of the output."""
         batch, _, frames, bins = haloed.shape
         pool, channels = self.pooling[0], self.conv.out_channels
-        if self.training:  # with the frames that fill no pool, which batch norm counts
-            return self._convolve(haloed, gamma, 0, frames)
-        states = None  # filled in place: many small results would leave gaps between them in memory
-        for first, last in time_windows(start, end, batch * channels * bins * pool, training=False):
-            piece = self._convolve(haloed, gamma, first * pool, last * pool)
-            if states is None:
-                states = piece.new_empty(batch, end - start, bins // self.pooling[1], channels)
-                states = states.permute(0, 3, 1, 2)
-            states[:, :, first - start : last - start] = piece
-        return states
+        if self.training:  # all at once, with the last frames that fill no pool: batch norm counts them
+            return self._convolve(haloed, convolve, 0, frames)
+        output = None  # filled piece by piece: many small results would leave gaps between them in memory
+        frame_elements = pool * batch * channels * bins
+        for piece_start, piece_end in time_windows(start, end, frame_elements, training=False):
+            piece = self._convolve(haloed, convolve, piece_start * pool, piece_end * pool)
+            if output is None:
+                output = piece.new_empty(batch, end - start, bins // self.pooling[1], channels)
+                output = output.permute(0, 3, 1, 2)
+            output[:, :, piece_start - start : piece_end - start] = piece
+        return output
 
     def _convolve(
-        self, haloed: HaloedStates, gamma: torch.Tensor | None, start: int, end: int
+        self, haloed: HaloedStates, convolve: Callable, input_start: int, input_end: int
     ) -> torch.Tensor:
-        """Convolution, batch norm, ReLU and pooling of the input's frames [start, end)."""
-        window = self.conv(haloed.window(start, end), gamma)
-        return F.avg_pool2d(self.norm(window, haloed.mask_of(start, end)).relu_(), self.pooling)
+        """Convolution, batch norm, ReLU and pooling of the frames [input_start, input_end) of the input."""
+        states = convolve(haloed.window(input_start, input_end))
+        return F.avg_pool2d(self.norm(states, haloed.mask_of(input_start, input_end)).relu_(), self.pooling)
 
 
 class DAViHDDynamicsBlocks(nn.ModuleList):
-    """Blocks, one after the other.
+    """The blocks, one after the other.
 
-    Outside training what the first ones give of a long video is computed whenever a later one reads it, so
-    that memory does not grow with the largest states.
+    Outside training, the large outputs of the first blocks for a long video are computed whenever a later
+    block reads them, so that memory does not grow with the largest states.
     """
 
     def forward(
         self,
         log_mel: torch.Tensor,
         background: torch.Tensor | None = None,
-        second: torch.Tensor | None = None,
+        second_of_frame: torch.Tensor | None = None,
         lengths: torch.Tensor | None = None,
         output_attentions: bool = False,
-    ) -> tuple[torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]:
-        """
-        log_mel (B, 1, L, F), less the background (B, T, F) of the second (L,) that a frame belongs to, of
-        `lengths` (B,) real frames -> states (B, C, L', F') and, on demand, the maps of each
-        `TemporalAttentionPooling`.
-        """
-        source, recorded = FrameSource.above(log_mel, background, second), []
+    ) -> tuple[torch.Tensor, list[AttentionMaps]]:
+        """The fields of a `Spectrogram`, log_mel (B, 1, L, F) with `lengths` (B,) real frames, None if all
+        are -> states (B, C, L', F'), and the maps of each frequency-dynamic block on demand."""
+        source, recorded = FrameSource.above_background(log_mel, background, second_of_frame), []
         for block in self:
             if self.training:
                 states, maps = block(source.all(), lengths, output_attentions)
@@ -716,18 +465,13 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
             recorded += [] if maps is None else [maps]
         return source.all(), recorded
 
-    def velocity_attention(
-        self,
-        log_mel: torch.Tensor,
-        background: torch.Tensor | None,
-        second: torch.Tensor | None,
-        lengths: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """Velocity attention (B, L, F) of the first frequency-dynamic block; later blocks do not run."""
-        source = FrameSource.above(log_mel, background, second)
+    def velocity_attention(self, source: FrameSource, lengths: torch.Tensor | None) -> torch.Tensor:
+        """Spectrogram (B, 1, L, F) -> beta (B, L', F') of the first frequency-dynamic block, without running
+        the blocks after it. Raises ValueError if there is none."""
         for block in self:
             if isinstance(block.conv, FrequencyDynamicConv2d):
-                return block.conv.kernel_weights(HaloedStates(source, lengths), output_attentions=True)[1][1]
+                _, maps = block.conv.kernel_weights(HaloedStates(source, lengths), output_attentions=True)
+                return maps.velocity
             source, _ = block.stream(source, lengths)
             lengths = None if lengths is None else lengths // block.pooling[0]
         raise ValueError(
@@ -736,7 +480,10 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
 
 
 class DAViHDDynamicsLayer(GradientCheckpointingLayer):
-    """Pre-norm Transformer layer over rows of D_d."""
+    """Attn_self of the dynamics stream (Section 2.2.3), a pre-norm Transformer layer.
+
+    Rows of D_d -> rows of D_d, and the attention weights (B, heads, T, T) or None.
+    """
 
     def __init__(self, config: DAViHDConfig):
         super().__init__()
@@ -756,100 +503,20 @@ class DAViHDDynamicsLayer(GradientCheckpointingLayer):
 
 
 def sinusoidal_positions(length: int, width: int, like: torch.Tensor) -> torch.Tensor:
-    """Interleaved sinusoids (length, width), sine at even columns; made in float32, then cast to `like`."""
+    """Interleaved sinusoids (length, width), sine at even columns, in the dtype of `like`.
+
+    They are computed in float32: half precision cannot tell the angles of a long video apart.
+    """
     rates = torch.exp(torch.arange(0, width, 2, device=like.device).float() * (-math.log(10000.0) / width))
     angles = torch.arange(length, device=like.device).float()[:, None] * rates
     return torch.stack((angles.sin(), angles.cos()), -1).flatten(1).to(like.dtype)
 
 
-def repeat_last_frame(log_mel: torch.Tensor, lengths: torch.Tensor, minimum: int) -> torch.Tensor:
-    """Lengthen videos of fewer than `minimum` frames, (B, L, F), by repeating their last real frame."""
-    frames = torch.arange(max(log_mel.shape[1], minimum), device=log_mel.device)
-    last = torch.where(lengths < minimum, (lengths - 1).clamp(min=0), log_mel.shape[1] - 1)
-    index = torch.minimum(frames, last[:, None])
-    return log_mel.gather(1, index[..., None].expand(-1, -1, log_mel.shape[2]))
-
-
-def running_median(
-    log_mel: torch.Tensor, frames: torch.Tensor, segments: torch.Tensor, rate: float, seconds: int
-) -> torch.Tensor:
-    """The background of each band of (B, L, F), a running median over `seconds`: (B, ceil(L / rate), F).
-
-    It is the median of each second's median. Only real frames and segments count, both given as lengths (B,).
-    A frame belongs to the second that it starts in.
-    """
-    second = torch.arange(math.ceil(log_mel.shape[1] / rate), device=log_mel.device)
-    first = torch.ceil(second * rate).long()
-    index = first[:, None] + torch.arange(math.ceil(rate), device=log_mel.device)
-    outside = (index >= torch.ceil((second + 1) * rate)[:, None]) | (index >= frames[:, None, None])
-    index = index.clamp(max=log_mel.shape[1] - 1)
-    # In blocks, for the windows of a long video laid side by side are many times its spectrogram.
-    medians = torch.cat(
-        [
-            log_mel[:, rows].masked_fill(hidden[..., None], torch.nan).nanmedian(2).values
-            for rows, hidden in zip(index.split(_MEDIAN_BLOCK), outside.split(_MEDIAN_BLOCK, 1), strict=True)
-        ],
-        1,
-    ).masked_fill((second >= segments[:, None])[..., None], torch.nan)
-    windows = F.pad(medians, (0, 0, seconds // 2, seconds // 2), value=torch.nan).unfold(1, seconds, 1)
-    background = torch.cat([block.nanmedian(-1).values for block in windows.split(_MEDIAN_BLOCK, 1)], 1)
-    return background.nan_to_num(0.0)
-
-
-def mean_over_rows(rows: torch.Tensor, first: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Weighted means of consecutive rows: out[b, t] = sum_r weights[b, t, r] rows[b, first[b, t] + r] / sum_r
-    weights.
-
-    rows (B, L, D), first (B, T), weights (B, T, R) -> (B, T, D). Where no row has a weight the first one is
-    taken.
-    """
-    weights = weights.to(rows.dtype)
-    weights[..., 0] += weights.sum(-1) == 0
-    weights = weights / weights.sum(-1, keepdim=True)
-    total = 0
-    for r in range(weights.shape[-1]):
-        index = (first + r).clamp(max=rows.shape[1] - 1)[..., None].expand(-1, -1, rows.shape[2])
-        total = total + weights[..., r, None] * rows.gather(1, index)
-    return total
-
-
-def align_by_time(rows: torch.Tensor, lengths: torch.Tensor, segments: int, pooling: int) -> torch.Tensor:
-    """Full rate: row j covers seconds [j p / 62.5, (j + 1) p / 62.5); each second takes the overlap-weighted
-    mean.
-
-    rows (B, L, D) of which `lengths` (B,) are real -> (B, segments, D). Times are counted in 1/125 s, hence
-    exact.
-    """
-    width, second = 2 * pooling, 125
-    start = second * torch.arange(segments, device=rows.device)
-    last = (lengths - 1).clamp(min=0)[:, None]
-    first = torch.minimum(start // width, last)
-    row = first[..., None] + torch.arange(-(-second // width) + 1, device=rows.device)
-    start = start[:, None]
-    overlap = torch.minimum((row + 1) * width, start + second) - torch.maximum(row * width, start)
-    return mean_over_rows(rows, first, overlap.clamp(min=0).masked_fill(row > last[..., None], 0))
-
-
-def align_adaptively(
-    rows: torch.Tensor, lengths: torch.Tensor, segments: int, segment_lengths: torch.Tensor
-) -> torch.Tensor:
-    """1 frame a second: adaptive average pooling of each video's own rows to its own number of segments.
-
-    Segment i takes rows floor(i L / T) to ceil((i + 1) L / T) - 1: at most two, since L <= T.
-    """
-    total = segment_lengths.clamp(min=1)[:, None]
-    segment = torch.minimum(torch.arange(segments, device=rows.device), total - 1)
-    first = segment * lengths[:, None] // total
-    end = -(-(segment + 1) * lengths[:, None] // total)
-    return mean_over_rows(
-        rows, first, first[..., None] + torch.arange(2, device=rows.device) < end[..., None]
-    )
-
-
 class DAViHDDynamicsEncoder(nn.Module):
     """Audio dynamics encoder E_a^d (Section 2.2.2, Figure 2b): log-Mel (B, F, M) -> rows of D_d.
 
-    With early fusion the stream is contextualised by a pre-norm Transformer with positions.
+    Blocks of Eq. 1 and 2, channels and bins flattened, alignment to seconds, projection to D_d. With early
+    fusion a Transformer with positions follows (Section 2.2.3).
     """
 
     def __init__(self, config: DAViHDConfig):
@@ -871,97 +538,86 @@ class DAViHDDynamicsEncoder(nn.Module):
         self.layers = nn.ModuleList(DAViHDDynamicsLayer(config) for _ in range(num_layers))
 
     def forward(
-        self, log_mel: torch.Tensor, segments: SegmentRows, count: int, output_attentions: bool = False
+        self, log_mel: torch.Tensor, segments: SegmentRows, output_attentions: bool = False
     ) -> tuple[torch.Tensor, dict[str, tuple[torch.Tensor, ...]]]:
-        """`count` is T. Also gives attentions under their names in `DAViHDOutput`, empty unless asked for."""
+        """log-Mel (B, F, M) -> rows of D_d, and attentions by their names in `DAViHDOutput`, on demand."""
         if self.training:
-            self._expect_norm_updates()
-        mask = segments.mask
-        *prepared, frames, segment_lengths = self._prepare(log_mel, mask, count)
-        states, maps = self.blocks(*prepared, None if mask is None else frames, output_attentions)
-        states, frames = states.transpose(1, 2).flatten(2), frames // self.time_pooling
-        if self.config.log_mel_rate == 1:
-            states = align_adaptively(states, frames, count, segment_lengths)
-        else:
-            states = align_by_time(states, frames, count, self.time_pooling)
+            self._request_norm_updates()
+        sound = self._prepare(log_mel, segments)
+        lengths = None if segments.mask is None else sound.lengths
+        states, maps = self.blocks(
+            sound.log_mel, sound.background, sound.second_of_frame, lengths, output_attentions
+        )
+        states = self._align(states.transpose(1, 2).flatten(2), sound.lengths // self.time_pooling, segments)
         rows = self.projection(segments.gather(states))
         if self.layers:
-            rows = self.dropout(rows + self._positions(rows, segments, states.shape[:2]))
+            rows = self.dropout(rows + self._positions(rows, segments))
         attentions = ()
         for layer in self.layers:
             rows, weights = layer(rows, segments, output_attentions)
             attentions = (*attentions, weights)
         return rows, {
             "dynamics_attentions": attentions,
-            "time_attentions": tuple(time for time, _ in maps),
-            "velocity_attentions": tuple(velocity for _, velocity in maps),
+            "time_attentions": tuple(each.time for each in maps),
+            "velocity_attentions": tuple(each.velocity for each in maps),
         }
 
-    def velocity_attention(
-        self, log_mel: torch.Tensor, mask: torch.Tensor | None, segments: int
-    ) -> torch.Tensor:
-        """Velocity attention (B, L, F) of the first frequency-dynamic block; later blocks do not run."""
-        *prepared, frames, _ = self._prepare(log_mel, mask, segments)
-        return self.blocks.velocity_attention(*prepared, None if mask is None else frames)
+    def velocity_attention(self, log_mel: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
+        """log-Mel (B, F, M) -> beta (B, L', F') of the first frequency-dynamic block."""
+        sound = self._prepare(log_mel, segments)
+        source = FrameSource.above_background(sound.log_mel, sound.background, sound.second_of_frame)
+        return self.blocks.velocity_attention(source, None if segments.mask is None else sound.lengths)
 
-    def _positions(self, rows: torch.Tensor, segments: SegmentRows, shape: torch.Size) -> torch.Tensor:
-        """What is added to the rows of a (B, T) batch to tell where in the video they are."""
+    def _prepare(self, log_mel: torch.Tensor, segments: SegmentRows) -> Spectrogram:
+        config, min_frames = self.config, self.time_pooling
+        return Spectrogram.prepare(
+            log_mel, segments, config.log_mel_rate, min_frames, config.log_mel_baseline_seconds
+        )
+
+    def _align(self, states: torch.Tensor, lengths: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
+        """(B, L', C F'), of which `lengths` (B,) are real -> (B, T, C F')."""
+        if self.config.log_mel_rate == 1:
+            return align_adaptively(states, lengths, segments)
+        return align_by_time(states, lengths, segments, self.time_pooling)
+
+    def _positions(self, rows: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
+        """Rows of D_d to be added to `rows`, which tell where in its video each segment is."""
         if self.config.dynamics_positions == "sinusoidal":
-            table = sinusoidal_positions(shape[1], rows.shape[-1], rows)
-            return segments.gather(table.expand(*shape, -1))
+            table = sinusoidal_positions(segments.num_segments, rows.shape[-1], rows)
+            return segments.gather(table.expand(len(segments.lengths), -1, -1))
         states = segments.scatter(rows).transpose(1, 2)
         return segments.gather(self.position_conv(states).relu().transpose(1, 2))
 
-    def _expect_norm_updates(self):
+    def _request_norm_updates(self):
+        # Here, because gradient checkpointing runs blocks twice for each batch, but never the encoder.
         for module in self.modules():
             if isinstance(module, DAViHDBatchNorm):
-                module.update_expected = True
-
-    def _prepare(
-        self, log_mel: torch.Tensor, mask: torch.Tensor | None, segments: int
-    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Tensor, torch.Tensor]:
-        """The spectrogram (B, 1, L, F), its background (B, T, F) and the second (L,) of each frame if one is
-        taken from it, its real frames (B,), and the real segments (B,)."""
-        log_mel = log_mel.transpose(1, 2)
-        if mask is None:
-            segment_lengths = torch.full(log_mel.shape[:1], segments, device=log_mel.device)
-        else:
-            segment_lengths = mask.sum(1)
-        rate, minimum = self.config.log_mel_rate, self.time_pooling
-        frames = torch.ceil(segment_lengths * rate).long()
-        if mask is not None:
-            log_mel = zero_padding(log_mel, frame_mask(frames, log_mel.shape[1])[:, 0, :, 0])
-        if mask is not None or log_mel.shape[1] < minimum:
-            log_mel = repeat_last_frame(log_mel, frames, minimum)
-        background = second = None
-        if self.config.log_mel_baseline_seconds is not None:
-            seconds = self.config.log_mel_baseline_seconds
-            background = running_median(log_mel, frames, segment_lengths, rate, seconds)
-            background = repeat_last_frame(background, segment_lengths, math.ceil(minimum / rate))
-            second = (torch.arange(log_mel.shape[1], device=log_mel.device) / rate).long()
-        frames = frames.clamp(min=minimum).masked_fill(frames == 0, 0)
-        return log_mel[:, None], background, second, frames, segment_lengths
+                module.update_due = True
 
 
-# ---------------------------------------------------- audio fusion (2.2.3), cross-attention, score (2.3)
+# ------------------------------------------ audio fusion (2.2.3), cross-attention and score prediction (2.3)
 
 
 class DAViHDAudioFusion(nn.Module):
-    """Combines rows of the semantic and dynamics streams: element-wise product (Eq. 3) or concatenation."""
+    """F_a of Section 2.2.3: the element-wise product (Eq. 3), or a linear map of both streams (Table 3).
+
+    Rows of D_a of the semantic and the dynamics stream -> rows of D_a.
+    """
 
     def __init__(self, config: DAViHDConfig):
         super().__init__()
+        width, streams = config.audio_width, len(config.audio_streams)
         concat = config.fusion_operation == "concat"
-        self.projection = nn.Linear(2 * config.audio_width, config.audio_width) if concat else None
+        self.projection = nn.Linear(streams * width, width) if concat else None
 
-    def forward(self, semantic: torch.Tensor, dynamics: torch.Tensor) -> torch.Tensor:
+    def forward(self, *streams: torch.Tensor) -> torch.Tensor:
         if self.projection is None:
-            return semantic * dynamics
-        return self.projection(torch.cat((semantic, dynamics), -1))
+            return functools.reduce(torch.mul, streams)
+        return self.projection(torch.cat(streams, -1))
 
 
 class DAViHDCrossAttention(nn.Module):
-    """Queries of one stream over keys and values of the other (Eq. 4).
+    """Attn_cross of Section 2.3: queries of one stream over keys and values of the other (Eq. 4).
 
     Rows of D_q and of D_c -> rows of D_q, and the attention weights (B, heads, T, T) or None.
     """
@@ -986,7 +642,7 @@ class DAViHDCrossAttention(nn.Module):
 
 
 class DAViHDScoreHead(nn.Sequential):
-    """3-layer MLP of Section 2.3: rows of D -> score logits, rows of 1."""
+    """The 3-layer MLP of Section 2.3: rows of D -> rows of 1, the logits of the scores."""
 
     def __init__(self, config: DAViHDConfig, width: int):
         hidden = config.score_hidden_dim
@@ -1001,14 +657,18 @@ class DAViHDScoreHead(nn.Sequential):
         super().__init__(*layers, nn.Linear(hidden, 1))
 
 
+# ------------------------------------------------------------------------------ the whole network (Figure 2a)
+
+
 class DAViHDPreTrainedModel(PreTrainedModel):
-    """First weights, and the inputs of every stream: features, or raw ones through a frozen backbone."""
+    """Initial weights, and the inputs of every stream: features, or raw ones through a frozen backbone."""
 
     config: DAViHDConfig
     base_model_prefix = "davihd"
     main_input_name = "log_mel"
     input_modalities = ("video", "audio")
     supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False  # `forward` takes further streams by keyword, and nothing for the loss
     _no_split_modules = ["DAViHDSelfAttentionEncoder", "DAViHDDynamicsBlocks", "DAViHDDynamicsLayer"]
     _supports_sdpa = True
 
@@ -1031,96 +691,101 @@ class DAViHDPreTrainedModel(PreTrainedModel):
             init.normal_(module.weight, std=(2 / math.prod(module.weight.shape[2:])) ** 0.5)
 
     def _build_backbones(self):
-        """The frozen encoders that the config names, of streams that the model reads."""
-        config = self.config
-        if "visual" in config.modalities and config.visual_backbone is not None:
-            self.visual_backbone = build_visual_backbone(config.visual_backbone, config.visual_dim)
-        if "semantic" in config.modalities and config.semantic_backbone is not None:
-            self.semantic_backbone = build_semantic_backbone(config.semantic_backbone)
+        """Build the frozen encoders that the config names for the streams in `modalities`."""
+        for stream in self.config.feature_streams:
+            if (name := self.config.stream_backbone(stream)) is not None:
+                backbone = build_backbone(stream.name, name, self.config.stream_dim(stream))
+                setattr(self, stream.backbone_field, backbone)
 
     def get_visual_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Frozen visual backbone alone: pixel_values (B, T, P, 3, H, W) -> (B, T, D_v), P frames a segment.
+        """E_v of Section 2.1 alone: pixel_values (B, T, P, 3, H, W), P frames a segment -> Z_v (B, T, D_v).
 
         Raises ValueError if the config names no visual backbone or the shape does not fit it.
         """
-        return self._run_backbone("visual_backbone", "pixel_values", pixel_values)
+        return self.encode_raw(STREAMS["visual"], pixel_values)
 
     def get_semantic_features(self, waveform: torch.Tensor) -> torch.Tensor:
-        """Frozen semantic backbone alone: 16 kHz waveform (B, T, 16000) -> (B, T, D_s).
+        """E_a^s of Section 2.2.1 alone: 16 kHz waveform (B, T, 16000) -> Z_a^s (B, T, D_s).
 
         Raises ValueError if the config names no semantic backbone or the shape does not fit it.
         """
-        return self._run_backbone("semantic_backbone", "waveform", waveform)
+        return self.encode_raw(STREAMS["semantic"], waveform)
 
-    def _run_backbone(self, name: str, argument: str, values: torch.Tensor) -> torch.Tensor:
-        backbone = getattr(self, name, None)
+    def encode_raw(self, stream: Stream, values: torch.Tensor) -> torch.Tensor:
+        """A stream's frozen backbone alone: its raw input (B, T, ...) -> features (B, T, D).
+
+        Raises ValueError if the config names no backbone for it or the shape does not fit.
+        """
+        backbone = getattr(self, stream.backbone_field, None)
         if backbone is None:
-            raise ValueError(f"`{argument}` needs a frozen encoder, but this model's config has no `{name}`.")
-        check_shape(argument, values, (None, None, *backbone.input_shape))
+            raise ValueError(
+                f"`{stream.raw or stream.column}` needs a frozen encoder, but this model's config has no "
+                f"`{stream.backbone_field}`."
+            )
+        check_shape(stream.raw, values, (None, None, *backbone.input_shape))
         return backbone(values.flatten(0, 1)).unflatten(0, values.shape[:2])
 
-    def _stream_inputs(self, visual_features, semantic_features, log_mel, pixel_values, waveform):
-        """The inputs of the streams that the config names; raw ones pass through their backbone."""
-        inputs = {}
-        if "visual" in self.config.modalities:
-            inputs["visual"] = self._features(
-                "visual_features", visual_features, "pixel_values", pixel_values, self.get_visual_features
-            )
-        if "semantic" in self.config.modalities:
-            inputs["semantic"] = self._features(
-                "semantic_features", semantic_features, "waveform", waveform, self.get_semantic_features
-            )
-        if "dynamics" in self.config.modalities:
-            if log_mel is None:
-                raise ValueError(f"`log_mel` is missing; it needs shape (B, {self.config.num_mel_bins}, M).")
-            inputs["dynamics"] = log_mel
-        return inputs
+    def _stream_inputs(self, **given: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        """What `forward` was given, by the names of the streams in `config.modalities`: features (B, T, D)
+        and log-Mel (B, F, M). Raw inputs pass through their backbone.
 
-    def _features(self, name, features, raw_name, raw, backbone) -> torch.Tensor:
+        Raises ValueError naming the argument if one is missing or given twice, TypeError if no stream has it.
+        """
+        known = {name for stream in STREAMS.values() for name in (stream.column, stream.raw)}
+        if unknown := sorted(given.keys() - known):
+            raise TypeError(f"{type(self).__name__} got an unexpected input `{unknown[0]}`.")
+        return {stream.name: self._stream_input(stream, given) for stream in self.config.streams}
+
+    def _stream_input(self, stream: Stream, given: dict[str, torch.Tensor | None]) -> torch.Tensor:
+        """Features (B, T, D), as given or from raw input, or log-Mel; ValueError unless one is given."""
+        features, raw = given.get(stream.column), given.get(stream.raw)
+        if stream.raw is None:
+            if features is None:
+                shape = f"(B, {self.config.num_mel_bins}, M)" if stream.spectrogram else "(B, T, D)"
+                raise ValueError(f"`{stream.column}` is missing; it needs shape {shape}.")
+            return features
         if (features is None) == (raw is None):
             found = "missing, and so is" if features is None else "given together with"
-            raise ValueError(f"`{name}` is {found} `{raw_name}`; the model needs exactly one of them.")
-        return backbone(raw) if features is None else features
+            raise ValueError(
+                f"`{stream.column}` is {found} `{stream.raw}`; the model needs exactly one of them."
+            )
+        return self.encode_raw(stream, raw) if features is None else features
 
 
 class DAViHDModel(DAViHDPreTrainedModel):
-    """DAViHD (Figure 2a): one highlight score in [0, 1] for every second of a video.
+    """DAViHD (Section 2, Figure 2a): one highlight score in [0, 1] for every second of a video.
 
-    What `config.modalities` does not name is not built, not needed and not computed.
+    A stream that `config.modalities` does not name is not built, not needed and not computed (Table 2).
     """
 
     def __init__(self, config: DAViHDConfig):
         super().__init__(config)
         self._build_backbones()
-        visual, audio = "visual" in config.modalities, set(config.modalities) - {"visual"}
-        if visual:
-            self._build_visual(config)
-        if "semantic" in audio:
-            self._build_semantic(config)
-        if "dynamics" in audio:
-            self.dynamics_encoder = DAViHDDynamicsEncoder(config)
-        if len(audio) == 2:
+        for stream in config.streams:
+            self._build_stream(config, stream)
+        hears = bool(config.audio_streams)
+        if len(config.audio_streams) > 1:
             self.audio_fusion = DAViHDAudioFusion(config)
-        if audio and config.fusion_placement == "late":
+        if hears and config.fusion_placement == "late":
             self.audio_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
-        width = config.visual_width * visual + config.audio_width * bool(audio)
-        if visual and audio:
+        width = config.visual_width * config.sees + config.audio_width * hears
+        if config.sees and hears:
             self.cross_visual_to_audio = DAViHDCrossAttention(config, config.visual_width, config.audio_width)
             self.cross_audio_to_visual = DAViHDCrossAttention(config, config.audio_width, config.visual_width)
             width *= 2
         self.score_head = DAViHDScoreHead(config, width)
         self.post_init()
 
-    def _build_visual(self, config: DAViHDConfig):
+    def _build_stream(self, config: DAViHDConfig, stream: Stream):
+        """`visual_projection` and `visual_encoder`, say; late fusion encodes the sound once it is fused."""
+        if stream.spectrogram:
+            self.dynamics_encoder = DAViHDDynamicsEncoder(config)
+            return
+        width = config.stream_width(stream)
         if config.projection_dim is not None:
-            self.visual_projection = nn.Linear(config.visual_dim, config.projection_dim)
-        self.visual_encoder = DAViHDSelfAttentionEncoder(config, config.visual_width)
-
-    def _build_semantic(self, config: DAViHDConfig):
-        if config.projection_dim is not None:
-            self.semantic_projection = nn.Linear(config.semantic_dim, config.projection_dim)
-        if config.fusion_placement == "early":
-            self.semantic_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
+            setattr(self, f"{stream.name}_projection", nn.Linear(config.stream_dim(stream), width))
+        if stream.sees or config.fusion_placement == "early":
+            setattr(self, f"{stream.name}_encoder", DAViHDSelfAttentionEncoder(config, width))
 
     @can_return_tuple
     def forward(
@@ -1134,6 +799,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
         waveform: torch.Tensor | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
+        **others: torch.Tensor | None,
     ) -> DAViHDOutput:
         r"""
         visual_features (`torch.Tensor` of shape `(B, T, D_v)`, *optional*):
@@ -1148,27 +814,31 @@ class DAViHDModel(DAViHDPreTrainedModel):
             1 at real segments, 0 at padding, which is at the end.
         labels (`torch.Tensor` of shape `(B, T)`, *optional*):
             Ground-truth scores in [0, 1]; read at real segments only.
+        others (`torch.Tensor`, *optional*):
+            Inputs of further streams of the table `STREAMS`, by their column.
 
         Raises ValueError, naming the argument, the shape it has and the shape it needs, if an input that the
         config's `modalities` call for is missing or misshapen.
         """
-        inputs = self._stream_inputs(visual_features, semantic_features, log_mel, pixel_values, waveform)
-        count = self._check_inputs(inputs, attention_mask, labels)
-        segments = SegmentRows(segment_mask(attention_mask))
+        inputs = self._stream_inputs(
+            visual_features=visual_features,
+            semantic_features=semantic_features,
+            log_mel=log_mel,
+            pixel_values=pixel_values,
+            waveform=waveform,
+            **others,
+        )
+        segments = check_inputs(self.config, inputs, attention_mask, labels)
         output_attentions = bool(output_attentions)
-        visual, audio, attentions = None, None, {}
-        if "visual" in inputs:
-            visual, attentions["visual_attentions"] = self._encode_visual(
-                inputs["visual"], segments, output_attentions
-            )
-        if inputs.keys() - {"visual"}:
-            audio = self._encode_audio(inputs, segments, count, output_attentions, attentions)
+        attentions: Attentions = {}
+        visual = self._encode_visual(inputs, segments, output_attentions, attentions)
+        audio = self._encode_audio(inputs, segments, output_attentions, attentions)
         joint = self._join(visual, audio, segments, output_attentions, attentions)
         scores = self.score_head(joint)[..., 0].sigmoid()
-        # Mean squared error over the real segments of the batch (Eq. 5).
         loss = None if labels is None else mean_squared_error(scores, segments.gather(labels))
         scores = segments.scatter(scores)
-        return DAViHDOutput(loss=loss, scores=scores, **(attentions if output_attentions else {}))
+        kept = DAViHDOutput.__dataclass_fields__.keys() & attentions.keys() if output_attentions else ()
+        return DAViHDOutput(loss=loss, scores=scores, **{name: attentions[name] for name in kept})
 
     def get_velocity_attention(
         self, log_mel: torch.Tensor, attention_mask: torch.Tensor | None = None
@@ -1176,74 +846,79 @@ class DAViHDModel(DAViHDPreTrainedModel):
         """Where the sound changes abruptly: beta of Eq. 1 in the first frequency-dynamic block.
 
         log_mel (B, F, M) -> (B, L, F'), averaged over channels, L frames and F' bins after the pooling of the
-        blocks before it. Unlike `output_attentions`, it leaves out all that is later in the network, so it
-        suits long videos.
+        blocks before it. Unlike `output_attentions`, it runs nothing later in the network, so it suits long
+        videos.
         """
-        inputs = {"dynamics": log_mel}
-        segments = self._check_inputs(inputs, attention_mask, None)
-        return self.dynamics_encoder.velocity_attention(log_mel, segment_mask(attention_mask), segments)
+        segments = check_inputs(self.config, {"dynamics": log_mel}, attention_mask, None)
+        return self.dynamics_encoder.velocity_attention(log_mel, segments)
 
-    def _check_inputs(
+    def _encode_visual(
         self,
         inputs: dict[str, torch.Tensor],
-        attention_mask: torch.Tensor | None,
-        labels: torch.Tensor | None,
-    ) -> int:
-        """Raise ValueError where shapes do not fit the config or each other; returns T."""
-        config = self.config
-        dims = {"visual_features": config.visual_dim, "semantic_features": config.semantic_dim}
-        features = {f"{name}_features": inputs[name] for name in ("visual", "semantic") if name in inputs}
-        per_segment = {"attention_mask": attention_mask, "labels": labels}
-        per_segment = {name: tensor for name, tensor in per_segment.items() if tensor is not None}
-        for name, tensor in features.items():
-            check_shape(name, tensor, (None, None, dims[name]))
-        for name, tensor in per_segment.items():
-            check_shape(name, tensor, (None, None))
-        if "dynamics" in inputs:
-            check_shape("log_mel", inputs["dynamics"], (None, config.num_mel_bins, None))
-        batch = next(iter(inputs.values())).shape[0]
-        timed = [*features.values(), *per_segment.values()]
-        if timed:
-            segments = timed[0].shape[1]
-        else:
-            segments = max(1, int(inputs["dynamics"].shape[2] / config.log_mel_rate))
-        for name, tensor in features.items():
-            check_shape(name, tensor, (batch, segments, dims[name]))
-        if "dynamics" in inputs:
-            frames = config.log_mel_frames(segments)
-            check_shape("log_mel", inputs["dynamics"], (batch, config.num_mel_bins, frames))
-        for name, tensor in per_segment.items():
-            check_shape(name, tensor, (batch, segments))
-        return segments
+        segments: SegmentRows,
+        output_attentions: bool,
+        attentions: Attentions,
+    ) -> torch.Tensor | None:
+        """Z'_v of Section 2.1: features (B, T, D_v) -> rows of the visual width; None without a picture. Adds
+        attention weights to `attentions`."""
+        for stream in self.config.feature_streams:
+            if stream.sees:
+                return self._encode_features(stream, inputs, segments, output_attentions, attentions)
+        return None
 
-    def _encode_visual(self, features, segments, output_attentions):
-        features = segments.gather(features)
+    def _encode_features(
+        self,
+        stream: Stream,
+        inputs: dict[str, torch.Tensor],
+        segments: SegmentRows,
+        output_attentions: bool,
+        attentions: Attentions,
+    ) -> torch.Tensor:
+        """Features (B, T, D) -> rows, projected if the config says so, and contextualised unless they are to
+        be fused first. Adds attention weights to `attentions`."""
+        rows = segments.gather(inputs[stream.name])
         if self.config.projection_dim is not None:
-            features = self.visual_projection(features)
-        return self.visual_encoder(features, segments, output_attentions)
+            rows = getattr(self, f"{stream.name}_projection")(rows)
+        if stream.sees or self.config.fusion_placement == "early":
+            encoder = getattr(self, f"{stream.name}_encoder")
+            rows, attentions[f"{stream.name}_attentions"] = encoder(rows, segments, output_attentions)
+        return rows
 
-    def _encode_audio(self, inputs, segments, count, output_attentions, attentions) -> torch.Tensor:
-        """Dual-pathway audio encoder and fusion (Section 2.2): rows of D_a. Records into `attentions`."""
+    def _encode_audio(
+        self,
+        inputs: dict[str, torch.Tensor],
+        segments: SegmentRows,
+        output_attentions: bool,
+        attentions: Attentions,
+    ) -> torch.Tensor | None:
+        """Z'_a of Section 2.2, dual-pathway audio encoder and fusion: features (B, T, D_s) and log-Mel
+        (B, F, M) -> rows of D_a; None without sound. Adds attention weights to `attentions`."""
         streams = []
-        if "semantic" in inputs:
-            semantic = segments.gather(inputs["semantic"])
-            if self.config.projection_dim is not None:
-                semantic = self.semantic_projection(semantic)
-            if self.config.fusion_placement == "early":
-                semantic, weights = self.semantic_encoder(semantic, segments, output_attentions)
-                attentions["semantic_attentions"] = weights
-            streams.append(semantic)
-        if "dynamics" in inputs:
-            dynamics, recorded = self.dynamics_encoder(inputs["dynamics"], segments, count, output_attentions)
-            attentions.update(recorded)
-            streams.append(dynamics)
-        audio = self.audio_fusion(*streams) if len(streams) == 2 else streams[0]
+        for stream in self.config.audio_streams:
+            if stream.spectrogram:
+                log_mel = inputs[stream.name]
+                rows, recorded = self.dynamics_encoder(log_mel, segments, output_attentions)
+                attentions.update(recorded)
+            else:
+                rows = self._encode_features(stream, inputs, segments, output_attentions, attentions)
+            streams.append(rows)
+        if not streams:
+            return None
+        audio = self.audio_fusion(*streams) if len(streams) > 1 else streams[0]
         if self.config.fusion_placement == "late":
             audio, attentions["fused_attentions"] = self.audio_encoder(audio, segments, output_attentions)
         return audio
 
-    def _join(self, visual, audio, segments, output_attentions, attentions) -> torch.Tensor:
-        """[Z'_v, Z'_a, S_v, S_a] of Section 2.3, or the only stream there is. Records into `attentions`."""
+    def _join(
+        self,
+        visual: torch.Tensor | None,
+        audio: torch.Tensor | None,
+        segments: SegmentRows,
+        output_attentions: bool,
+        attentions: Attentions,
+    ) -> torch.Tensor:
+        """Rows of Z'_v and Z'_a -> rows of [Z'_v, Z'_a, S_v, S_a] (Section 2.3), where S_v = Z'_v + Z'_{a->v}
+        and S_a = Z'_a + Z'_{v->a}; of a single stream, its rows. Adds attention weights to `attentions`."""
         if visual is None or audio is None:
             return audio if visual is None else visual
         to_visual, weights = self.cross_visual_to_audio(visual, audio, segments, output_attentions)
@@ -1254,29 +929,8 @@ class DAViHDModel(DAViHDPreTrainedModel):
 
 
 def mean_squared_error(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean over all elements; 0 where there is none."""
+    """Eq. 5: rows of scores and labels, both (N,) or (B, T) -> their mean squared error, 0 without rows."""
     return (scores - labels.to(scores.dtype)).square().sum() / max(1, scores.numel())
-
-
-def check_shape(name: str, tensor: torch.Tensor, expected: tuple[int | None, ...]):
-    """Raise ValueError naming the argument, its shape and the shape needed; None is any size above 0."""
-    shape = tuple(tensor.shape)
-    fits = len(shape) == len(expected) and all(
-        size > 0 and need in (None, size) for size, need in zip(shape, expected, strict=True)
-    )
-    if not fits:
-        needed = ", ".join("any" if size is None else str(size) for size in expected)
-        raise ValueError(f"`{name}` has shape {shape}; it needs ({needed}).")
-
-
-def segment_mask(attention_mask: torch.Tensor | None) -> torch.Tensor | None:
-    """Boolean (B, T), True at real segments, or None if none is padded. ValueError unless padding is last."""
-    if attention_mask is None or bool(attention_mask.all()):
-        return None
-    mask = attention_mask.bool()
-    if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
-        raise ValueError("`attention_mask` has a 1 after a 0; padding needs to be at the end of every row.")
-    return mask
 
 
 __all__ = ["DAViHDModel", "DAViHDOutput", "DAViHDPreTrainedModel"]

@@ -1,9 +1,10 @@
 """`pipeline("video-highlight-detection")`: a media file of any length in, scores and highlights out."""
 
+import functools
 import math
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
@@ -15,27 +16,22 @@ from tqdm import tqdm
 from transformers import Pipeline
 from transformers.dynamic_module_utils import custom_object_save
 
-from .backbones_davihd import visual_backbone_class
-from .feature_extraction_davihd import DAViHDFeatureExtractor, LogMelStream
+from .feature_stream_davihd import FeatureStream
 from .highlights import clip_highlights, find_highlights
 from .media import (
     DEFAULT_LIMITS,
     DecodingLimits,
-    FrameSampling,
-    MediaChunk,
     MediaError,
     MediaInfo,
     MediaWarning,
     probe,
     stream_segments,
 )
+from .streams_davihd import Stream
 
 # Sound whose largest sample stays below this (-80 dB of full scale) counts as silence.
 _SILENCE = 1e-4
-# A file may lie about its duration: memory for more seconds than that is not taken beforehand.
-_LONGEST_EXPECTED = 6 * 3600
 
-Encoder = Callable[[torch.Tensor], torch.Tensor]
 Item = TypeVar("Item")
 
 
@@ -62,7 +58,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
     def __init__(self, *arguments, **kwargs):
         """Raises ValueError if the feature extractor does not make what the model reads."""
         super().__init__(*arguments, **kwargs)
-        if "dynamics" in self.model.config.modalities:
+        if any(stream.spectrogram for stream in self.model.config.streams):
             for name in ("log_mel_rate", "num_mel_bins"):
                 made, needed = getattr(self.feature_extractor, name), getattr(self.model.config, name)
                 if made != needed:
@@ -71,11 +67,14 @@ class VideoHighlightDetectionPipeline(Pipeline):
                     )
 
     def __call__(
-        self, inputs: str | os.PathLike | list[str | os.PathLike], batch_size: int | None = None, **kwargs
+        self,
+        inputs: str | os.PathLike | MediaInfo | list[str | os.PathLike | MediaInfo],
+        batch_size: int | None = None,
+        **kwargs,
     ) -> dict | list[dict]:
         """
         Args:
-            inputs: path of a media file, or a list of paths.
+            inputs: path of a media file, or what `media.probe` has found in it, or a list of these.
             batch_size: of no effect; films are streamed one after the other.
             top_k, duration, min_length, max_length, merge_gap, boundaries: see `find_highlights`.
             limits: how much a film may ask of its decoders, a `media.DecodingLimits`.
@@ -105,28 +104,31 @@ class VideoHighlightDetectionPipeline(Pipeline):
         find_highlights(np.zeros(2), **search)  # refuses a wrong option before anything is decoded
         return {}, forward, search
 
-    def preprocess(self, inputs: str | os.PathLike) -> dict:
-        if not isinstance(inputs, str | os.PathLike):
+    def preprocess(self, inputs: str | os.PathLike | MediaInfo) -> dict:
+        if not isinstance(inputs, str | os.PathLike | MediaInfo):
             raise ValueError(
                 f"The pipeline got a {type(inputs).__name__}; it needs the path of a media file."
             )
-        return {"path": os.fspath(inputs)}
+        return {"film": inputs}
 
     def _forward(
         self, model_inputs: dict, return_features: bool = False, limits: DecodingLimits = DEFAULT_LIMITS
     ) -> dict:
-        path = model_inputs["path"]
-        info = probe(path, limits)
+        """One film from `preprocess` -> `duration`, `scores` (T,) and, on demand, what a picture needs."""
+        info = probe(model_inputs["film"], limits)
         features, duration, audible = self._stream(info, limits)
-        modalities = self.model.config.modalities
-        if modalities and "visual" not in modalities and not audible:
+        streams = self.model.config.streams
+        if streams and not audible and not any(stream.sees for stream in streams):
             if info.has_audio:  # a missing sound track has been warned of while decoding
-                warnings.warn(f"{path}: the sound is silent, nothing stands out.", MediaWarning, stacklevel=2)
+                message = f"{info.path}: the sound is silent, nothing stands out."
+                warnings.warn(message, MediaWarning, stacklevel=2)
             scores = torch.zeros(int(np.ceil(duration)))
         else:
             scores = self.model(**features).scores[0].float()
             if not scores.isfinite().all():
-                raise ValueError(f"{path}: the model's scores are not finite; its weights may be damaged.")
+                raise ValueError(
+                    f"{info.path}: the model's scores are not finite; its weights may be damaged."
+                )
         output = {"duration": duration, "scores": scores}
         if return_features:
             log_mel = features.get("log_mel")
@@ -148,11 +150,11 @@ class VideoHighlightDetectionPipeline(Pipeline):
 
     def _stream(self, info: MediaInfo, limits: DecodingLimits) -> tuple[dict[str, torch.Tensor], float, bool]:
         """One pass over the file: features (a batch of one), duration, and whether there is audible sound."""
-        features = self._feature_stream(info)
+        features = self.feature_stream(info)
         end, audible = 0.0, False
         total = info.duration and round(info.duration)
         with tqdm(total=total, unit="s", disable=None, desc=info.path.name) as progress:
-            for chunk in one_ahead(stream_segments(info.path, **features.wanted, limits=limits)):
+            for chunk in one_ahead(stream_segments(info, **features.wanted, limits=limits)):
                 features.add(chunk)
                 audible = audible or (features.listens and np.abs(chunk.waveform).max() > _SILENCE)
                 progress.update(round(chunk.end) - round(end))
@@ -163,88 +165,22 @@ class VideoHighlightDetectionPipeline(Pipeline):
         batch["attention_mask"] = torch.ones(1, math.ceil(end), dtype=torch.long, device=self.model.device)
         return batch, end, bool(audible)
 
-    def _feature_stream(self, info: MediaInfo) -> "FeatureStream":
-        model, modalities = self.model, self.model.config.modalities
-        if not info.has_audio and "visual" not in modalities:  # hours of silence would be heard for nothing
-            modalities = ()
-        return FeatureStream(
-            self.feature_extractor,
-            visual=self._of_model(model.get_visual_features) if "visual" in modalities else None,
-            semantic=self._of_model(model.get_semantic_features) if "semantic" in modalities else None,
-            log_mel="dynamics" in modalities,
-            duration=info.duration,
-        )
+    def feature_stream(self, info: MediaInfo) -> FeatureStream:
+        """What turns that film's chunks into the model's inputs."""
+        config, encoders = self.model.config, {}
+        if not info.has_audio and not any(stream.sees for stream in config.streams):
+            return FeatureStream(self.feature_extractor)  # hours of silence would be heard for nothing
+        for stream in config.feature_streams:
+            encoders[stream.name] = functools.partial(self._encode, stream)
+        listens = any(stream.spectrogram for stream in config.streams)
+        return FeatureStream(self.feature_extractor, encoders, listens, info.duration)
 
-    def _of_model(self, encode: Encoder) -> Encoder:
-        """An encoder of batches that are on the model's device, as one of segments that may be elsewhere."""
-        return lambda segments: encode(self._to_model(segments)[None])[0]
+    def _encode(self, stream: Stream, segments: torch.Tensor) -> torch.Tensor:
+        """Raw segments (n, ...), wherever they are -> features (n, D) on the model's device."""
+        return self.model.encode_raw(stream, self._to_model(segments)[None])[0]
 
     def _to_model(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(self.model.device, self.model.dtype)
-
-
-class FeatureStream:
-    """The model's inputs of one film from its chunks; pixels and samples become features and are let go.
-
-    visual: normalised pixels (n, P, 3, H, W) -> (n, D_v). semantic: waveform (n, 16000) -> (n, D_s). What is
-    None, or False, is not computed. `duration` in seconds, if known, spares the log-Mel spectrogram from
-    being moved as it grows.
-    """
-
-    def __init__(
-        self,
-        extractor: DAViHDFeatureExtractor,
-        visual: Encoder | None = None,
-        semantic: Encoder | None = None,
-        log_mel: bool = False,
-        duration: float | None = None,
-    ):
-        self.listens = semantic is not None or log_mel
-        self.sampling = None
-        if visual is not None:
-            size = extractor.image_size
-            self.sampling = FrameSampling(extractor.frames_per_segment, size, size)
-        self._extractor, self._encode_frames, self._encode_sound = extractor, visual, semantic
-        self._pieces: dict[str, list[torch.Tensor]] = {}
-        self._log_mel_stream = LogMelStream(extractor) if log_mel else None
-        self._log_mel, self._frames = torch.empty(extractor.num_mel_bins, 0), 0
-        self._expected = math.ceil(extractor.log_mel_rate * min(math.ceil(duration or 60), _LONGEST_EXPECTED))
-
-    @property
-    def wanted(self) -> dict[str, object]:
-        """What `stream_segments` has to decode: if nothing else, sound, which tells the length."""
-        return {"audio": self.listens or self.sampling is None, "frames": self.sampling}
-
-    def add(self, chunk: MediaChunk):
-        """Take the next segments of the film."""
-        if self._encode_frames is not None:
-            pixels = self._extractor.normalise(chunk.frames)
-            self._keep("visual_features", self._encode_frames(pixels))
-        if self._encode_sound is not None:
-            self._keep("semantic_features", self._encode_sound(torch.from_numpy(chunk.waveform)))
-        if self._log_mel_stream is not None:
-            self._keep_log_mel(self._log_mel_stream.add(chunk.waveform))
-
-    def result(self) -> dict[str, torch.Tensor]:
-        """Of those asked for: `visual_features` (T, D_v), `semantic_features` (T, D_s), `log_mel` (F, M)."""
-        features = {name: torch.cat(pieces) for name, pieces in self._pieces.items()}
-        if self._log_mel_stream is not None:
-            self._keep_log_mel(self._log_mel_stream.finish())
-            features["log_mel"] = self._log_mel[:, : self._frames]
-        return features
-
-    def _keep(self, name: str, piece: torch.Tensor):
-        self._pieces.setdefault(name, []).append(piece)
-
-    def _keep_log_mel(self, log_mel: torch.Tensor):
-        """Put frames (F, m) into one block of memory: many small ones would leave gaps between them."""
-        end = self._frames + log_mel.shape[1]
-        if end > self._log_mel.shape[1]:
-            grown = torch.empty(len(log_mel), max(end, self._expected, 3 * self._frames // 2))
-            grown[:, : self._frames] = self._log_mel[:, : self._frames]
-            self._log_mel = grown
-        self._log_mel[:, self._frames : end] = log_mel
-        self._frames = end
 
 
 def one_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
@@ -260,23 +196,4 @@ def one_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
             yield item
 
 
-def feature_extractor_for(
-    visual_backbone: str | None,
-    model_input_names: Sequence[str] = ("pixel_values", "waveform", "log_mel", "attention_mask"),
-    **settings,
-) -> DAViHDFeatureExtractor:
-    """The feature extractor whose pictures fit that visual backbone; without one, it makes no pictures.
-
-    settings: further arguments of the extractor, such as `log_mel_rate`. Raises ValueError for an unknown
-    name.
-    """
-    if visual_backbone is None:
-        names = [name for name in model_input_names if name != "pixel_values"]
-        return DAViHDFeatureExtractor(names, **settings)
-    backbone = visual_backbone_class(visual_backbone)
-    fields = ("frames_per_segment", "image_size", "image_mean", "image_std")
-    pictures = {field: getattr(backbone, field) for field in fields}
-    return DAViHDFeatureExtractor(model_input_names, **pictures, **settings)
-
-
-__all__ = ["FeatureStream", "VideoHighlightDetectionPipeline", "feature_extractor_for"]
+__all__ = ["VideoHighlightDetectionPipeline"]

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 import gradio as gr
 from gradio.components import Component
 from gradio.themes.utils.fonts import LocalFont
-from handlers import Space, nothing
+from handlers import Space, empty_page
 from limits import Limits
-from scoring import listen_for_damage
+from scoring import collect_media_warnings
 
 from modeling_davihd.loading import DEFAULT_MODEL
 
@@ -33,8 +33,8 @@ PRESS_SAVE = "() => requestAnimationFrame(() => document.querySelector('#save-re
 def build(limits: Limits) -> gr.Blocks:
     """The page and what it does."""
     space = Space(limits)
-    space.model(DEFAULT_MODEL)  # before the first visitor comes
-    listen_for_damage()
+    space.pipeline(DEFAULT_MODEL)  # before the first visitor comes
+    collect_media_warnings()
     work = {"concurrency_id": "work", "concurrency_limit": limits.jobs}
     with gr.Blocks(
         title="Highlights of a film",
@@ -45,16 +45,16 @@ def build(limits: Limits) -> gr.Blocks:
         film, model = _inputs(limits)
         player = _player()
         with gr.Column(visible=False) as results:
-            wishes = _sliders()
+            sliders = _sliders()
             make_reel, downloads = _downloads()
         scored = gr.State(time_to_live=limits.keep_seconds)
         shown = [player, *downloads]
-        _on_film(space, film, model, wishes, [scored, results, *shown], work)
-        _on_wishes(space, [scored, *wishes], shown)
-        _on_reel(space, make_reel, [scored, *wishes], downloads[-1], work)
+        _on_film(space, film, model, sliders, [scored, results, *shown], work)
+        _on_sliders(space, [scored, *sliders], shown)
+        _on_reel(space, make_reel, [scored, *sliders], downloads[-1], work)
         player.unplayable(space.convert, scored, player, api_visibility="private", **work)
         page.unload(space.leave)
-        _endpoint(space, [film, model, *wishes], work)
+        _endpoint(space, [film, model, *sliders], work)
     return page.queue(max_size=limits.waiting)
 
 
@@ -146,14 +146,14 @@ def _downloads() -> tuple[Component, list[Component]]:
 # What happens on it
 
 
-def _on_film(space, film, model, wishes, everything, work) -> None:
+def _on_film(space, film, model, sliders, everything, work) -> None:
     """A new film or model: whatever is on show goes, then the new film is scored."""
     emptied = gr.on(
-        [film.change, model.change], nothing, outputs=everything, trigger_mode="always_last", **SILENT
+        [film.change, model.change], empty_page, outputs=everything, trigger_mode="always_last", **SILENT
     )
     analysed = emptied.then(
         space.analyse,
-        [film, model, *wishes],
+        [film, model, *sliders],
         everything,
         show_progress_on=everything[2],
         trigger_mode="always_last",
@@ -161,10 +161,10 @@ def _on_film(space, film, model, wishes, everything, work) -> None:
         **RAW,
         **work,
     )
-    analysed.failure(nothing, outputs=everything, **SILENT)  # what a film before it may have left on show
+    analysed.failure(empty_page, outputs=everything, **SILENT)  # what a film before it may have left on show
 
 
-def _on_wishes(space, inputs, shown) -> None:
+def _on_sliders(space, inputs, shown) -> None:
     moved = [slider.change for slider in inputs[1:]]
     gr.on(moved, space.recut, inputs, shown, trigger_mode="always_last", **SILENT)
 

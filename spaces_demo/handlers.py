@@ -14,9 +14,9 @@ from pathlib import Path
 import gradio as gr
 from gradio.data_classes import FileData
 from limits import Limits
-from models import load_model
-from scoring import Scored, Wishes, check_film, playable_copy, score_film, with_highlights, write
-from visits import Visits, adopt, private_folder
+from models import pipeline_for
+from scoring import CutOptions, Scored, check_film, choose_highlights, playable_copy, score_film, write
+from visits import Visits, link_upload, private_folder
 
 from modeling_davihd.writers import HighlightResult
 
@@ -25,8 +25,8 @@ log = logging.getLogger("davihd.space")
 
 
 @contextmanager
-def in_words(folder: Path) -> Iterator[None]:
-    """Let the visitor see a sentence, with the names of the folder's files and not their places."""
+def errors_for_visitors(folder: Path) -> Iterator[None]:
+    """Turn errors into a sentence for the page, which names files of the folder but not the folder."""
     try:
         yield
     except gr.Error:
@@ -41,7 +41,7 @@ def in_words(folder: Path) -> Iterator[None]:
 
 
 def as_text(sentence: str) -> str:
-    """What Gradio shows as it is: it takes messages for HTML, and a model's file may hold links in names."""
+    """A sentence for Gradio to show as it is; it takes messages for HTML, and names in files may be links."""
     return html.escape(sentence, quote=False)
 
 
@@ -51,13 +51,13 @@ class Space:
     def __init__(self, limits: Limits):
         self.limits = limits
         self.visits = Visits(limits.keep_seconds, limits.leave_seconds)
-        self.model = lru_cache(limits.models)(lambda name: load_model(name, limits.model_megabytes))
+        self.pipeline = lru_cache(limits.models)(lambda name: pipeline_for(name, limits.model_megabytes))
 
     def score(self, film: Path, model: str | None) -> Scored:
         """Raises ValueError, in a sentence, for a film or a model that cannot be used."""
         name = (model or "").strip()
-        check_film(film, self.limits)
-        return score_film(self.model(name), film, name)
+        info = check_film(film, self.limits)  # before a model is fetched for it
+        return score_film(self.pipeline(name), info, name, self.limits)
 
     def analyse(
         self,
@@ -71,41 +71,44 @@ class Space:
     ) -> list:
         """A new film or model: score, then show everything."""
         if film is None:  # it may have been removed while it was scored
-            return nothing()
-        with self.visits.new_folder(request.session_hash) as folder, in_words(folder):
-            scored = self.score(adopt(film["path"], folder), model)
-            cut = self.cut(scored, Wishes(count, shortest, longest), value=player_value(scored))
+            return empty_page()
+        with self.visits.new_folder(request.session_hash) as folder, errors_for_visitors(folder):
+            scored = self.score(link_upload(film["path"], folder), model)
+            updates = self.cut(scored, CutOptions(count, shortest, longest), value=player_value(scored))
         for damage in scored.damages:
             gr.Warning(as_text(damage))
-        return [scored, gr.Column(visible=True), *cut]
+        return [scored, gr.Column(visible=True), *updates]
 
     def recut(self, scored: Scored | None, count: int, shortest: float, longest: float) -> list:
         """The sliders moved: nothing is scored again."""
-        with in_words(folder_of(scored)):
-            return self.cut(scored, Wishes(count, shortest, longest))
+        with errors_for_visitors(folder_of(scored)):
+            return self.cut(scored, CutOptions(count, shortest, longest))
 
-    def cut(self, scored: Scored, wishes: Wishes, **shown) -> list:
-        """What else the player is to show, with highlights; files to download; no reel of another cut."""
-        result = with_highlights(scored.result, wishes)
-        files = [str(write(result, cut_folder(result, wishes), kind)) for kind in ("json", "edl")]
+    def cut(self, scored: Scored, options: CutOptions, **shown) -> list:
+        """Updates of the page: the player's highlights, files to download, and no reel of another cut.
+
+        shown: further values for the player.
+        """
+        result = choose_highlights(scored.result, options)
+        files = [str(write(result, cut_folder(result, options), kind)) for kind in ("json", "edl")]
         highlights = [one.as_dict() for one in result.highlights]
         return [gr.HTML(highlights=highlights, **shown), *files, gr.DownloadButton(visible=False)]
 
     def reel(self, scored: Scored | None, count: int, shortest: float, longest: float) -> gr.DownloadButton:
         """Cut the film."""
-        wishes = Wishes(count, shortest, longest)
-        with in_words(folder_of(scored)):
-            result = with_highlights(scored.result, wishes)
-            reel = write(result, cut_folder(result, wishes), "mp4")
+        options = CutOptions(count, shortest, longest)
+        with errors_for_visitors(folder_of(scored)):
+            result = choose_highlights(scored.result, options)
+            reel = write(result, cut_folder(result, options), "mp4")
         size = reel.stat().st_size / 1e6
         return gr.DownloadButton(f"Save the reel ({size:.1f} MB)", value=str(reel), visible=True)
 
     def convert(self, scored: Scored | None) -> gr.HTML:
-        """The visitor's browser cannot play the film, for its format or because it is gone."""
+        """Show a copy where the visitor's browser cannot play the film; say so if the film is gone."""
         if not is_here(scored):
             gr.Warning(GONE)
             return gr.HTML(value=None, highlights=[])
-        with in_words(folder_of(scored)):
+        with errors_for_visitors(folder_of(scored)):
             return gr.HTML(value=player_value(scored, playable_copy(scored.result, folder_of(scored))))
 
     def highlights(self, film: dict | None, model: str, count: int, shortest: float, longest: float) -> dict:
@@ -116,9 +119,9 @@ class Space:
         """
         if film is None:
             raise gr.Error("No film was given.", print_exception=False)
-        with private_folder() as name, in_words(folder := Path(name)):
-            scored = self.score(adopt(film["path"], folder), model)
-            result = with_highlights(scored.result, Wishes(count, shortest, longest))
+        with private_folder() as name, errors_for_visitors(folder := Path(name)):
+            scored = self.score(link_upload(film["path"], folder), model)
+            result = choose_highlights(scored.result, CutOptions(count, shortest, longest))
             return json.loads(write(result, folder, "json").read_text(encoding="utf-8"))
 
     def leave(self, request: gr.Request) -> None:
@@ -138,9 +141,9 @@ def folder_of(scored: Scored | None) -> Path:
     return scored.result.source.parent
 
 
-def cut_folder(result: HighlightResult, wishes: Wishes) -> Path:
+def cut_folder(result: HighlightResult, options: CutOptions) -> Path:
     """One for each cut, so that a browser's cache cannot mistake one for another."""
-    return result.source.parent / f"{wishes.count}-{wishes.shortest:g}-{wishes.longest:g}"
+    return result.source.parent / f"{options.count}-{options.shortest:g}-{options.longest:g}"
 
 
 def player_value(scored: Scored, copy: Path | None = None) -> dict:
@@ -157,7 +160,7 @@ def player_value(scored: Scored, copy: Path | None = None) -> dict:
     }
 
 
-def nothing() -> list:
+def empty_page() -> list:
     """An empty page, for the outputs of `Space.analyse`."""
     hidden = gr.DownloadButton(visible=False)
     return [None, gr.Column(visible=False), gr.HTML(value=None, highlights=[]), None, None, hidden]

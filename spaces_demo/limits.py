@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from modeling_davihd.media import DecodingLimits
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -27,5 +29,10 @@ class Limits:
 
     @property
     def film_bytes(self) -> int:
-        """Of 1024 x 1024 bytes are Gradio's megabytes too, in what it says to visitors."""
+        """A megabyte is 1024 x 1024 bytes, as it is in what Gradio tells visitors."""
         return int(self.megabytes * 1024 * 1024)
+
+    @property
+    def decoding(self) -> DecodingLimits:
+        """What a film may ask of its decoders, whenever it is decoded for a visitor."""
+        return DecodingLimits(pixels=self.pixels, duration=self.minutes * 60)

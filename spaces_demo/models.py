@@ -27,7 +27,7 @@ class ModelError(ValueError):
     """A model cannot be used; the message is one sentence that names it."""
 
 
-def load_model(name: str, megabytes: float) -> VideoHighlightDetectionPipeline:
+def pipeline_for(name: str, megabytes: float) -> VideoHighlightDetectionPipeline:
     """The pipeline of the embedded default or of a public Hub id `owner/name` of at most `megabytes`."""
     if name == DEFAULT_MODEL:
         return load_pipeline(name, DEVICE)

@@ -5,27 +5,19 @@ from __future__ import annotations
 import os
 import warnings
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from limits import Limits
 from strip import strip_picture
-from tqdm import tqdm
 
-from modeling_davihd import VideoHighlightDetectionPipeline, __version__, find_highlights
-from modeling_davihd.media import (
-    DecodingLimits,
-    MediaError,
-    MediaWarning,
-    cut_reel,
-    probe,
-    stream_segments,
-)
+from modeling_davihd import VideoHighlightDetectionPipeline
+from modeling_davihd.media import LimitError, MediaError, MediaInfo, MediaWarning, cut_reel, probe
 from modeling_davihd.writers import HighlightResult, WriterError, write_outputs
 
 
 @dataclass(frozen=True)
-class Wishes:
+class CutOptions:
     """What the sliders say. count: of highlights, 0 for what stands out; shortest, longest: in seconds."""
 
     count: int = 0
@@ -35,8 +27,9 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Scored:
-    """
-    A film's scores, not cut yet. strip: see `strip_picture`; None if the model has no use for it.
+    """A film's scores, with no highlights chosen yet.
+
+    strip: see `strip_picture`; None if the model does not look at a spectrogram.
     damages: sentences about parts of the film that could not be used.
     """
 
@@ -49,8 +42,8 @@ class Scored:
 _damages: ContextVar[list[str]] = ContextVar("damages")
 
 
-def listen_for_damage() -> None:
-    """Keep media warnings for `score_film`; those of films that are scored at the same time stay apart."""
+def collect_media_warnings() -> None:
+    """Let `score_film` have the warnings about its own film, while other films are scored beside it."""
     usual = warnings.showwarning
     warnings.simplefilter("always", MediaWarning)
 
@@ -63,55 +56,55 @@ def listen_for_damage() -> None:
     warnings.showwarning = show
 
 
-def check_film(path: Path, limits: Limits) -> None:
-    """Raise MediaError for what is no film or over a limit; its length is measured, not believed."""
+def check_film(path: Path, limits: Limits) -> MediaInfo:
+    """Refuse what can be refused before anything is decoded; return what the headers say of the rest.
+
+    Raises MediaError for a file that is too big, is not a film, or claims to be too long.
+    """
     if path.stat().st_size > limits.film_bytes:
         raise MediaError(f"{path}: is too big; a film may have {limits.megabytes:g} MB here.")
-    too_long = MediaError(f"{path}: is too long; a film may last {limits.minutes:g} minutes here.")
-    info = probe(path)
-    if (info.duration or 0) > limits.minutes * 60:
-        raise too_long
-    _damages.set([])  # `score_film` will find the same
-    with tqdm(
-        total=info.duration and round(info.duration), unit="s", disable=None, desc="measuring"
-    ) as progress:
-        for chunk in stream_segments(path, limits=DecodingLimits(pixels=limits.pixels)):
-            if chunk.end > limits.minutes * 60:
-                raise too_long
-            progress.update(round(chunk.end) - chunk.first_segment)
+    info = probe(path, limits.decoding)
+    if (info.duration or 0) > limits.decoding.duration:
+        raise too_long(path, limits)
+    return info
 
 
-def score_film(detect: VideoHighlightDetectionPipeline, path: Path, model_id: str) -> Scored:
-    """Score a checked film. Raises MediaError where it holds nothing that the model could go by."""
-    info, damages = probe(path), []
+def too_long(path: Path, limits: Limits) -> MediaError:
+    """The error of a film whose headers say that it is too long, and of one that turns out to be."""
+    return MediaError(f"{path}: is too long; a film may last {limits.minutes:g} minutes here.")
+
+
+def score_film(
+    detect: VideoHighlightDetectionPipeline, info: MediaInfo, model_id: str, limits: Limits
+) -> Scored:
+    """Score a film from `check_film` in one pass, whatever length its headers claim.
+
+    Raises MediaError for a film that is over a limit or holds nothing that the model could go by.
+    """
+    damages: list[str] = []
     _damages.set(damages)
-    found = detect(str(path), return_features=True)
+    try:
+        found = detect(info, return_features=True, limits=limits.decoding)
+    except LimitError as error:
+        if error.limit == "duration":
+            raise too_long(info.path, limits) from error
+        raise
     if not found["scores"].any():
-        raise MediaError(f"{path}: has no audible sound, and {model_id} only listens.")
-    log_mel = found["log_mel"]
-    result = HighlightResult(
-        source=path,
-        duration=found["duration"],
-        scores=found["scores"],
-        highlights=[],
-        model_id=model_id,
-        version=__version__,
-        fps=info.fps if info.fps and info.fps >= 1 else None,
-    )
-    strip = None if log_mel is None else strip_picture(log_mel, found["velocity_attention"])
-    told = (damage.replace(f"{path.parent}{os.sep}", "") for damage in dict.fromkeys(damages))
-    return Scored(result, strip, info.has_video, tuple(told))
+        raise MediaError(f"{info.path}: has no audible sound, and {model_id} only listens.")
+    log_mel, attention = found.pop("log_mel"), found.pop("velocity_attention")  # too large to be kept
+    strip = None if log_mel is None else strip_picture(log_mel, attention)
+    result = HighlightResult.of_film(info, found, model_id, limits.decoding)
+    sentences = (damage.replace(f"{info.path.parent}{os.sep}", "") for damage in dict.fromkeys(damages))
+    return Scored(result, strip, info.has_video, tuple(sentences))
 
 
-def with_highlights(result: HighlightResult, wishes: Wishes) -> HighlightResult:
-    """Cut the same scores anew."""
-    found = find_highlights(
-        result.scores,
-        top_k=wishes.count or None,
-        min_length=min(wishes.shortest, wishes.longest),
-        max_length=wishes.longest,
+def choose_highlights(result: HighlightResult, options: CutOptions) -> HighlightResult:
+    """The same film with the highlights that the sliders ask for; nothing is scored again."""
+    return result.with_highlights(
+        top_k=options.count or None,
+        min_length=min(options.shortest, options.longest),
+        max_length=options.longest,
     )
-    return replace(result, highlights=found)
 
 
 def write(result: HighlightResult, folder: Path, kind: str) -> Path:
@@ -125,5 +118,5 @@ def write(result: HighlightResult, folder: Path, kind: str) -> Path:
 def playable_copy(result: HighlightResult, folder: Path) -> Path:
     """The whole film as an mp4 that every browser plays."""
     copy = folder / f"{result.source.stem}.playable.mp4"
-    cut_reel(result.source, [(0, result.duration)], copy)
+    cut_reel(result.source, [(0, result.duration)], copy, limits=result.limits)
     return copy

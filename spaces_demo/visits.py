@@ -57,13 +57,13 @@ class Visits:
 
 
 def private_folder() -> TemporaryDirectory:
-    """A new folder whose files the server may send to who knows its name."""
+    """A new folder whose files the server may send to anyone who knows its name."""
     Path(get_upload_folder()).mkdir(parents=True, exist_ok=True)
     return TemporaryDirectory(prefix="visit-", dir=get_upload_folder(), ignore_cleanup_errors=True)
 
 
-def adopt(upload: str | os.PathLike, folder: Path) -> Path:
-    """Give the folder an uploaded film; another visitor who uploads the same one meanwhile keeps theirs."""
+def link_upload(upload: str | os.PathLike, folder: Path) -> Path:
+    """Put an uploaded film into a folder; another visitor who uploads the same one meanwhile keeps theirs."""
     film = folder / Path(upload).name
     os.link(upload, film)
     return film

@@ -17,7 +17,7 @@ import os
 import platform
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
@@ -26,7 +26,6 @@ from datasets_scripts.building.card import dataset_card
 from datasets_scripts.building.crash_record import BEGUN, CrashRecord
 from datasets_scripts.building.errors import DatasetError, UnreachableVideo, UnusableVideo, UsageError
 from datasets_scripts.building.extraction import (
-    NUM_MEL_BINS,
     Encoders,
     Extractor,
     Given,
@@ -53,8 +52,9 @@ from datasets_scripts.building.shards import (
 from datasets_scripts.building.sources import UNREACHABLE, file_print
 from datasets_scripts.building.videos import Video, check_videos, video_identity
 from modeling_davihd import __version__
+from modeling_davihd.streams_davihd import feature_streams
 
-LABELS_ALONE = Settings(log_mel_rate=None)  # no features, for a dataset without its media
+LABELS_ALONE = Settings(log_mel=None)  # no features, for a dataset without its media
 ATTEMPTS = 3  # at decoding a video
 UNFINISHED = "unfinished"  # instead of a fingerprint, so that the next run builds the shard again
 
@@ -360,15 +360,9 @@ def _json(content: object) -> str:
 
 def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Report) -> dict[str, object]:
     """The content of extraction.json."""
-    widths = reports[0].widths
     facts = {
         "davihd": __version__,
-        "visual_backbone": settings.visual_backbone,
-        "visual_dim": widths.get("visual_features"),
-        "semantic_backbone": settings.semantic_backbone,
-        "semantic_dim": widths.get("semantic_features"),
-        "log_mel_rate": settings.log_mel_rate,
-        "num_mel_bins": NUM_MEL_BINS,
+        **_streams(settings, reports[0].widths),
         "splits": {
             split: {"videos": videos, "seconds": report.seconds[split]}
             for split, videos in report.videos.items()
@@ -379,6 +373,19 @@ def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Repo
     if settings.given:
         facts["source"] = {name: given.source for name, given in sorted(settings.given.items())}
     return facts
+
+
+def _streams(settings: Settings, widths: Mapping[str, int]) -> dict[str, object]:
+    """What made each stream, and how wide it is; nothing where there is no such column."""
+    facts: dict[str, object] = {}
+    for stream in feature_streams():
+        facts[stream.backbone_field] = settings.backbone(stream.name)
+        facts[stream.dim_field] = widths.get(stream.column)
+    log_mel = settings.log_mel and asdict(settings.log_mel)
+    return facts | {
+        "log_mel_rate": log_mel and log_mel.pop("rate"),
+        **(log_mel or dict.fromkeys(("num_mel_bins", "n_fft"))),
+    }
 
 
 __all__ = [

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from huggingface_hub import RepoCard
 
+from modeling_davihd.backbones_davihd import backbone_class
+from modeling_davihd.streams_davihd import feature_streams
+
 
 def dataset_card(card: str, facts: Mapping, missing: int, labelled: bool = True) -> str:
     """The caller's card with the files named in its front matter, and a section on what the dataset holds.
@@ -56,14 +59,14 @@ were made, for programs.
 
 def _feature_lines(facts: Mapping) -> Iterator[str]:
     """A line for each feature column."""
-    for kind in ("visual", "semantic"):
-        if (name := facts[f"{kind}_backbone"]) is None:
+    for stream in feature_streams():
+        if (name := facts[stream.backbone_field]) is None:
             continue
-        made = facts.get("source", {}).get(f"{kind}_features")
+        made = facts.get("source", {}).get(stream.column)
         origin = f"of {name}" + (f", taken from {made}" if made else "")
-        if name == "statistics":
+        if not backbone_class(stream.name, name).needs_weights:
             origin = "plain descriptors without a trained network, for trying things out"
-        yield f"- `{kind}_features` (T, {facts[f'{kind}_dim']}), float16: {origin}"
+        yield f"- `{stream.column}` (T, {facts[stream.dim_field]}), float16: {origin}"
     if (rate := facts["log_mel_rate"]) is not None:
         shape = f"(ceil({rate:g} T), {facts['num_mel_bins']})"
         yield f"- `log_mel` {shape}, float16: log(mel + 1e-8) of 16 kHz sound, {rate:g} rows a second"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import functools
-import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +17,11 @@ from datasets_scripts.building.batches import SEGMENTS, Batches, Result
 from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from datasets_scripts.building.sources import file_print
 from datasets_scripts.building.stopwatch import Stopwatch
-from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES, FrozenBackbone
-from modeling_davihd.configuration_davihd import FULL_LOG_MEL_RATE
-from modeling_davihd.conversion import (
-    StateDict,
-    convert_inception_state_dict,
-    convert_panns_state_dict,
-    convert_resnet3d_state_dict,
-    load_foreign_checkpoint,
-    load_pca,
-)
+from modeling_davihd.backbones_davihd import BACKBONES, FrozenBackbone
+from modeling_davihd.conversion import EncoderChoice, load_encoder
+from modeling_davihd.feature_extraction_davihd import DAViHDFeatureExtractor, feature_extractor_for
+from modeling_davihd.feature_stream_davihd import FilmLogMel, decoding_for, raw_segments
 from modeling_davihd.media import (
-    SAMPLING_RATE,
     DecodingLimits,
     MediaChunk,
     MediaError,
@@ -37,11 +29,9 @@ from modeling_davihd.media import (
     probe,
     stream_segments,
 )
-from modeling_davihd.pipeline_davihd import FeatureStream, feature_extractor_for
+from modeling_davihd.streams_davihd import SAMPLING_RATE, STREAMS, LogMel, feature_streams
 
-NUM_MEL_BINS = 128
 CHUNK_SECONDS = 30
-STAGES = {"visual_features": "visual encoder", "semantic_features": "semantic encoder"}
 
 Arrays = dict[str, np.ndarray]
 
@@ -58,126 +48,129 @@ class Given:
 class Settings:
     """What to compute of each video, and with what.
 
-    visual_backbone, semantic_backbone: names of `modeling_davihd.backbones_davihd`, or None for no column.
-    visual_weights, semantic_weights: published checkpoints; every backbone but "statistics" needs its own.
-    visual_pca: .npz or .npy file as `conversion.load_pca` reads it; "inception_v3" needs it.
-    log_mel_rate: 62.5 or 1 frame a second, or None for no `log_mel` column.
-    device: where the backbones run; no part of a fingerprint.
-    given: columns ("visual_features", "semantic_features", "log_mel") that are not computed but come from
-        `Video.given`. The backbone's name then says what they were made with, and needs no weights.
+    encoders: by stream, what makes or made its features; streams that are not named get no column.
+    log_mel: the log-Mel spectrogram, or None for no `log_mel` column.
+    device: where the encoders run; no part of a fingerprint.
+    given: columns ("visual_features", "log_mel", ...) that are not computed but come from `Video.given`; an
+        encoder is then only named, and needs no weights.
     """
 
-    visual_backbone: str | None = None
-    semantic_backbone: str | None = None
-    visual_weights: Path | None = None
-    semantic_weights: Path | None = None
-    visual_pca: Path | None = None
-    log_mel_rate: float | None = FULL_LOG_MEL_RATE
+    encoders: Mapping[str, EncoderChoice] = field(default_factory=dict)
+    log_mel: LogMel | None = LogMel()
     device: str = "cpu"
     given: Mapping[str, Given] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
         """The feature columns of the dataset."""
-        wanted = {
-            "visual_features": self.visual_backbone,
-            "semantic_features": self.semantic_backbone,
-            "log_mel": self.log_mel_rate,
-        }
-        return [name for name, value in wanted.items() if value is not None]
+        return [
+            stream.column
+            for stream in STREAMS.values()
+            if stream.name in self.encoders or (stream.spectrogram and self.log_mel is not None)
+        ]
 
     @property
     def computed(self) -> list[str]:
         """The feature columns that are computed from the media."""
         return [name for name in self.columns if name not in self.given]
 
+    @property
+    def encoded(self) -> list[str]:
+        """The streams whose features are computed by an encoder."""
+        return [stream.name for stream in feature_streams(self.encoders) if stream.column in self.computed]
+
+    def backbone(self, stream: str) -> str | None:
+        """The name of what makes or made that stream's features; None without such a column."""
+        return self.encoders[stream].name if stream in self.encoders else None
+
+    def extractor(self) -> DAViHDFeatureExtractor:
+        """What makes pictures for the visual encoder, and the log-Mel spectrogram."""
+        chosen = self.log_mel or LogMel()
+        settings = {"num_mel_bins": chosen.num_mel_bins, "n_fft": chosen.n_fft, "log_mel_rate": chosen.rate}
+        return feature_extractor_for(self.backbone("visual"), **settings)
+
     def identity(self) -> dict[str, object]:
         """All that decides the features' values, weights included, as plain data."""
-        files = (self.visual_weights, self.semantic_weights, self.visual_pca)
-        return {
-            "backbones": [self.visual_backbone, self.semantic_backbone],
-            "log_mel_rate": self.log_mel_rate,
-            "files": [path and file_print(path) for path in files],
-            "given": {name: [one.width, one.source] for name, one in sorted(self.given.items())},
+        encoders = {
+            name: [one.name, *(path and file_print(path) for path in (one.weights, one.pca))]
+            for name, one in self.encoders.items()
         }
+        given = {name: [one.width, one.source] for name, one in self.given.items()}
+        return {"encoders": encoders, "log_mel": self.log_mel and asdict(self.log_mel), "given": given}
 
 
 @dataclass(frozen=True)
 class Film:
     """What became of a film, or of sound alone, when it was decoded.
 
-    features: float16 arrays that are there already (`log_mel` (M, 128)). tickets: of those that encoders make
-    in batches across films; `Extractor.features` gives all. damage: what was wrong with the file.
+    log_mel: (M, F) float16, unless there is none. tickets: (T, 1) by stream, of the features that encoders
+    make in batches across films, for `Extractor.features`. damage: what was wrong with the file.
     """
 
-    features: Arrays
+    log_mel: np.ndarray | None
     tickets: dict[str, torch.Tensor]
     duration: float
     damage: str | None = None
 
 
 class Encoders:
-    """The backbones of settings that `check_weights` accepts, loaded.
+    """The encoders of settings that `check_weights` accepts, loaded; by the names of their streams.
 
-    Raises DatasetError, in one sentence, where weights are not those of their backbone.
+    Raises DatasetError, in one sentence, where weights are not those of their encoder.
     """
 
     def __init__(self, settings: Settings):
-        device, build = torch.device(settings.device), {}
-        if "visual_features" in settings.computed:
-            build["visual_features"] = _visual_backbone
-        if "semantic_features" in settings.computed:
-            build["semantic_features"] = _semantic_backbone
-        self._backbones = {name: _load(function, settings, device) for name, function in build.items()}
+        device = torch.device(settings.device)
+        self._encoders = {name: _load(name, settings.encoders[name], device) for name in settings.encoded}
         if device.type != "cpu":  # batches are chosen to fit there
-            for backbone in self._backbones.values():
-                backbone.chunk_size = SEGMENTS
-        self._normalise = feature_extractor_for(settings.visual_backbone).normalise
-        self.widths = {name: backbone.dim for name, backbone in self._backbones.items()}
+            for encoder in self._encoders.values():
+                encoder.chunk_size = SEGMENTS
+        self._normalise = settings.extractor().normalise
+        self.widths = {name: encoder.dim for name, encoder in self._encoders.items()}
 
-    def encode(self, name: str, segments: torch.Tensor) -> torch.Tensor:
-        """Frames as bytes (n, P, H, W, 3), or sound (n, 16000) -> that column's features (n, dim)."""
-        inputs = self._normalise(segments) if name == "visual_features" else segments
-        backbone = self._backbones[name]
-        return backbone(inputs.to(backbone.device)).cpu()
+    def encode(self, stream: str, segments: torch.Tensor) -> torch.Tensor:
+        """Frames as bytes (n, P, H, W, 3), or sound (n, 16000) -> that stream's features (n, D)."""
+        inputs = self._normalise(segments) if STREAMS[stream].sees else segments
+        encoder = self._encoders[stream]
+        return encoder(inputs.to(encoder.device)).cpu()
 
-    def submit(self, name: str, segments: torch.Tensor) -> Result:
+    def submit(self, stream: str, segments: torch.Tensor) -> Result:
         """As `encode`, for `Batches`: here nothing has to be waited for."""
-        features = self.encode(name, segments)
+        features = self.encode(stream, segments)
         return lambda: features
 
 
 class Extractor:
     """Films into features; `stages` says where the time went.
 
+    Frames and sound go to the encoders in batches across films, for which the extractor holds tickets; frames
+    travel as bytes, a quarter of the size, and are normalised where they are encoded.
+
     encoders: the settings' own, in this process, unless others stand in for them.
     """
 
     def __init__(self, settings: Settings, encoders: Encoders | None = None):
         self.settings, self.stages = settings, Stopwatch()
-        self._encoders = encoders or Encoders(settings)
-        self._batches = {
-            name: Batches(functools.partial(self._submit, name)) for name in self._encoders.widths
-        }
-        rate = settings.log_mel_rate or FULL_LOG_MEL_RATE
-        self._front_end = feature_extractor_for(settings.visual_backbone, log_mel_rate=rate)
-        # Frames travel as bytes, a quarter of the size, and are normalised where they are encoded.
-        self._front_end.normalise = torch.from_numpy
-        self.widths = {name: given.width for name, given in settings.given.items()} | self._encoders.widths
-        if settings.log_mel_rate is not None:
-            self.widths["log_mel"] = NUM_MEL_BINS
+        encoders = encoders or Encoders(settings)
+        self._batches = {name: Batches(functools.partial(encoders.submit, name)) for name in encoders.widths}
+        self._feature_extractor = settings.extractor()
+        self._makes_log_mel = "log_mel" in settings.computed
+        self._decoding = decoding_for(self._feature_extractor, self._batches, self._makes_log_mel)
+        self.widths = {name: given.width for name, given in settings.given.items()}
+        self.widths |= {STREAMS[name].column: width for name, width in encoders.widths.items()}
+        if settings.log_mel is not None:
+            self.widths["log_mel"] = settings.log_mel.num_mel_bins
 
     def film(self, path: Path) -> Film:
         """Decode a media file. Raises UnusableVideo, naming the file, if it lacks what its features need."""
-        stream = self._stream()
         try:
-            if stream.listens and not probe(path).has_audio:
+            if self._listens() and not probe(path).has_audio:
                 raise UnusableVideo(f"{path.name}: has no sound, which its features are made of.")
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", MediaWarning)
                 limits = DecodingLimits(threads=torch.get_num_threads())
-                wanted = stream.wanted | {"chunk_seconds": CHUNK_SECONDS, "limits": limits}
-                film = self._drain(stream, stream_segments(path, **wanted))
+                wanted = self._decoding | {"chunk_seconds": CHUNK_SECONDS, "limits": limits}
+                film = self._take(stream_segments(path, **wanted))
         except MediaError as error:
             raise UnusableVideo(str(error).replace(str(path), path.name)) from error
         if film.duration == 0:
@@ -190,7 +183,7 @@ class Extractor:
 
     def sound(self, waveform: np.ndarray) -> Film:
         """Take sound alone: (n,) samples, mono, 16 kHz."""
-        return self._drain(self._stream(), _chunks_of(waveform))
+        return self._take(_chunks_of(waveform))
 
     def is_ready(self, film: Film) -> bool:
         """Whether all batches that the film is in were full and are under way."""
@@ -199,46 +192,47 @@ class Extractor:
     def flush(self) -> None:
         """Make films ready whose batches are not full: there are no more to come."""
         for name, batches in self._batches.items():
-            with self.stages(STAGES[name]):
+            with self.stages(f"{name} encoder"):
                 batches.flush()
 
     def features(self, film: Film) -> Arrays:
-        """All features of a film that is ready, (T, width) each, `log_mel` (M, 128), float16; once."""
-        arrays = dict(film.features)
+        """All that was made of a film that is ready, by column: (T, D), `log_mel` (M, F), float16; once."""
+        arrays = {} if film.log_mel is None else {"log_mel": film.log_mel}
         for name, tickets in film.tickets.items():
-            with self.stages(STAGES[name]):
-                arrays[name] = self._batches[name].take(tickets).half().numpy()
+            with self.stages(f"{name} encoder"):
+                arrays[STREAMS[name].column] = self._batches[name].take(tickets).half().numpy()
         return arrays
 
-    def _drain(self, stream: FeatureStream, chunks: Iterable[MediaChunk]) -> Film:
-        marks, end = {name: batches.mark() for name, batches in self._batches.items()}, 0.0
+    def _listens(self) -> bool:
+        return self._makes_log_mel or any(STREAMS[name].raw == "waveform" for name in self._batches)
+
+    def _take(self, chunks: Iterable[MediaChunk]) -> Film:
+        """Queue a film's segments. If it fails on the way, it is as though they had never been queued."""
+        marks = {name: batches.mark() for name, batches in self._batches.items()}
         try:
-            for chunk in self.stages.each("decoding", chunks):
-                with self.stages("log-Mel"):
-                    stream.add(chunk)
-                end = chunk.end
-            with self.stages("log-Mel"):
-                made = stream.result() if end else {}
+            return self._queue(chunks)
         except BaseException:
             for name, mark in marks.items():
                 self._batches[name].rewind(mark)
             raise
-        features = {"log_mel": made.pop("log_mel").T.half().numpy()} if "log_mel" in made else {}
-        return Film(features, made, end)
 
-    def _stream(self) -> FeatureStream:
-        visual, semantic = (
-            functools.partial(self._add, name) if name in self._batches else None
-            for name in ("visual_features", "semantic_features")
-        )
-        return FeatureStream(self._front_end, visual, semantic, "log_mel" in self.settings.computed)
-
-    def _add(self, name: str, segments: torch.Tensor) -> torch.Tensor:
-        with self.stages(STAGES[name]):
-            return self._batches[name].add(segments)
-
-    def _submit(self, name: str, segments: torch.Tensor) -> Result:
-        return self._encoders.submit(name, segments)
+    def _queue(self, chunks: Iterable[MediaChunk]) -> Film:
+        tickets: dict[str, list[torch.Tensor]] = {name: [] for name in self._batches}
+        spectrogram, end = FilmLogMel(self._feature_extractor) if self._makes_log_mel else None, 0.0
+        for chunk in self.stages.each("decoding", chunks):
+            for name, batches in self._batches.items():
+                with self.stages(f"{name} encoder"):
+                    segments = torch.from_numpy(raw_segments(chunk, STREAMS[name]))
+                    tickets[name].append(batches.add(segments))
+            if spectrogram is not None:
+                with self.stages("log-Mel"):
+                    spectrogram.add(chunk.waveform)
+            end = chunk.end
+        if end == 0:
+            return Film(None, {}, end)
+        with self.stages("log-Mel"):
+            log_mel = None if spectrogram is None else spectrogram.result().T.half().numpy()
+        return Film(log_mel, {name: torch.cat(parts) for name, parts in tickets.items()}, end)
 
 
 def _chunks_of(waveform: np.ndarray) -> Iterable[MediaChunk]:
@@ -251,15 +245,17 @@ def _chunks_of(waveform: np.ndarray) -> Iterable[MediaChunk]:
 
 
 def check_weights(settings: Settings) -> None:
-    """Raise UsageError for unknown backbones, weights that are missing and files that nothing reads."""
-    for kind, known in (("visual", VISUAL_BACKBONES), ("semantic", SEMANTIC_BACKBONES)):
-        name, weights = getattr(settings, f"{kind}_backbone"), getattr(settings, f"{kind}_weights")
-        if name is not None and name not in known:
-            raise UsageError(f"There is no {kind} backbone {name!r}; the known ones are {', '.join(known)}.")
-        needed = f"{kind}_features" in settings.computed and name != "statistics"
-        _check_file(f"--{kind}-weights", weights, needed, f"{kind} backbone {name}")
-    pca = "visual_features" in settings.computed and settings.visual_backbone == "inception_v3"
-    _check_file("--visual-pca", settings.visual_pca, pca, f"visual backbone {settings.visual_backbone}")
+    """Raise UsageError for unknown encoders, weights that are missing and files that nothing reads."""
+    for name, choice in settings.encoders.items():
+        known = BACKBONES.get(name, {})
+        if choice.name not in known:
+            raise UsageError(
+                f"There is no {name} backbone {choice.name!r}; the known ones are {', '.join(known)}."
+            )
+        kind, computed = known[choice.name], name in settings.encoded
+        title = f"{name} backbone {choice.name}"
+        _check_file(f"--{name}-weights", choice.weights, computed and kind.needs_weights, title)
+        _check_file(f"--{name}-pca", choice.pca, computed and kind.needs_pca, title)
     if unknown := sorted(set(settings.given) - set(settings.columns)):
         raise UsageError(f"{unknown[0]} are given, but the settings have no such column.")
 
@@ -276,70 +272,38 @@ def _check_file(option: str, path: Path | None, needed: bool, backbone: str) -> 
         raise DatasetError(f"{option} is {path}, and there is no such file.")
 
 
-def _load(build: Callable[[Settings], FrozenBackbone], settings: Settings, device: torch.device):
+def _load(stream: str, choice: EncoderChoice, device: torch.device) -> FrozenBackbone:
     try:
-        return build(settings).float().to(device).eval()
+        return load_encoder(stream, choice).float().to(device).eval()
     except (ValueError, ImportError) as error:
         raise DatasetError(str(error)) from error
 
 
-def visual_state(settings: Settings) -> StateDict:
-    """The weights of the visual backbone that `settings` names, from their published files; PCA included."""
-    state = load_foreign_checkpoint(settings.visual_weights)
-    if settings.visual_backbone == "resnet3d_34":
-        return convert_resnet3d_state_dict(state)
-    return convert_inception_state_dict(state) | load_pca(settings.visual_pca)
-
-
-def semantic_state(settings: Settings) -> StateDict:
-    """The weights of the semantic backbone that `settings` names, from their published file."""
-    return convert_panns_state_dict(load_foreign_checkpoint(settings.semantic_weights))
-
-
-def _visual_backbone(settings: Settings) -> FrozenBackbone:
-    backbone_class = VISUAL_BACKBONES[settings.visual_backbone]
-    if settings.visual_backbone == "statistics":
-        return backbone_class()
-    state = visual_state(settings)
-    if settings.visual_backbone == "inception_v3":
-        return _filled(functools.partial(backbone_class, len(state["projection"])), state)
-    return _filled(backbone_class, state)
-
-
-def _semantic_backbone(settings: Settings) -> FrozenBackbone:
-    backbone_class = SEMANTIC_BACKBONES[settings.semantic_backbone]
-    return (
-        backbone_class()
-        if settings.semantic_backbone == "statistics"
-        else _filled(backbone_class, semantic_state(settings))
-    )
-
-
-def _filled(build: Callable[[], FrozenBackbone], state: StateDict) -> FrozenBackbone:
-    with torch.device("meta"):  # spares drawing weights that the file replaces
-        backbone = build()
-    backbone.load_state_dict(state, assign=True)
-    return backbone
-
-
 def settings_from(arguments: argparse.Namespace) -> Settings:
     """What `options.add_extraction_arguments` parsed. Raises UsageError or DatasetError on what cannot be."""
-    rate = arguments.log_mel_rate
-    settings = Settings(
-        visual_backbone=_name_or_none(arguments.visual_backbone),
-        semantic_backbone=_name_or_none(arguments.semantic_backbone),
-        visual_weights=arguments.visual_weights,
-        semantic_weights=arguments.semantic_weights,
-        visual_pca=arguments.visual_pca,
-        log_mel_rate=None if rate == "none" else float(rate),
-        device=_device(arguments.device),
-    )
+    encoders = {name: _encoder_from(arguments, name) for name in BACKBONES}
+    encoders = {name: choice for name, choice in encoders.items() if choice is not None}
+    log_mel = None
+    if arguments.log_mel_rate != "none":
+        log_mel = LogMel(float(arguments.log_mel_rate), arguments.num_mel_bins, arguments.n_fft)
+    settings = Settings(encoders, log_mel, _device(arguments.device))
     check_weights(settings)
+    try:
+        settings.extractor()
+    except ValueError as error:  # of a spectrogram that it will not make
+        raise UsageError(str(error)) from error
     return settings
 
 
-def _name_or_none(name: str) -> str | None:
-    return None if name == "none" else name
+def _encoder_from(arguments: argparse.Namespace, stream: str) -> EncoderChoice | None:
+    name = getattr(arguments, f"{stream}_backbone")
+    files = {part: getattr(arguments, f"{stream}_{part}", None) for part in ("weights", "pca")}
+    if name != "none":
+        return EncoderChoice(name, **files)
+    for part, path in files.items():
+        if path is not None:
+            raise UsageError(f"--{stream}-{part} is {path}, but no --{stream}-backbone is named to read it.")
+    return None
 
 
 def _device(name: str | None) -> str:
@@ -349,8 +313,3 @@ def _device(name: str | None) -> str:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(f"--device is {name!r}, which this machine does not have.") from error
     return name
-
-
-def seconds_of_frames(frames: int, rate: float) -> int:
-    """Seconds that so many log-Mel frames last: the T of M = ceil(rate T)."""
-    return math.floor(frames / rate)

@@ -123,9 +123,11 @@ def _everywhere(ray: ModuleType, settings: Settings, cluster: Cluster) -> Settin
     gpus = ray.cluster_resources().get("GPU", 0)
     if cluster.device == "cuda" and not gpus:
         raise UsageError("--device is cuda, but the cluster has no GPU.")
-    files = ("visual_weights", "semantic_weights", "visual_pca")
-    paths = {name: path.resolve() for name in files if (path := getattr(settings, name))}
-    return replace(settings, device=cluster.device or ("cuda" if gpus else "cpu"), **paths)
+    encoders = {
+        name: replace(one, weights=one.weights and one.weights.resolve(), pca=one.pca and one.pca.resolve())
+        for name, one in settings.encoders.items()
+    }
+    return replace(settings, device=cluster.device or ("cuda" if gpus else "cpu"), encoders=encoders)
 
 
 def _dataset(
@@ -198,13 +200,13 @@ class EncoderActor:
         self._settings, self._loaded = settings, None
 
     def widths(self) -> dict[str, int]:
-        """Of the columns it makes. Loads the weights; raises DatasetError for wrong ones."""
+        """Of the streams it encodes. Loads the weights; raises DatasetError for wrong ones."""
         self._loaded = self._loaded or Encoders(self._settings)
         return self._loaded.widths
 
-    def encode(self, name: str, segments: np.ndarray) -> np.ndarray:
+    def encode(self, stream: str, segments: np.ndarray) -> np.ndarray:
         self.widths()
-        return self._loaded.encode(name, torch.tensor(segments)).numpy()
+        return self._loaded.encode(stream, torch.tensor(segments)).numpy()
 
 
 class RemoteEncoders:
@@ -213,21 +215,21 @@ class RemoteEncoders:
     def __init__(self, actors: list, widths: dict[str, int]):
         self._actors, self.widths = itertools.cycle(actors), widths
 
-    def submit(self, name: str, segments: torch.Tensor) -> Result:
+    def submit(self, stream: str, segments: torch.Tensor) -> Result:
         batch = segments.numpy()
-        return functools.partial(self._wait, self._send(name, batch), name, batch)
+        return functools.partial(self._wait, self._send(stream, batch), stream, batch)
 
-    def _send(self, name: str, batch: np.ndarray):
-        return next(self._actors).encode.remote(name, batch)
+    def _send(self, stream: str, batch: np.ndarray):
+        return next(self._actors).encode.remote(stream, batch)
 
-    def _wait(self, call, name: str, batch: np.ndarray) -> torch.Tensor:
+    def _wait(self, call, stream: str, batch: np.ndarray) -> torch.Tensor:
         ray = import_ray()
         for _ in range(ENCODER_RETRIES):
             try:
                 return torch.tensor(ray.get(call))
             except ray.exceptions.RayActorError:
                 time.sleep(1)
-                call = self._send(name, batch)
+                call = self._send(stream, batch)
             except DatasetError as error:
                 raise _plain(error) from error
         raise DatasetError(
@@ -239,7 +241,7 @@ def _encoders(ray: ModuleType, settings: Settings, count: int | None) -> RemoteE
     """The encoder actors, each with its share of a GPU; None if the backbones run in the workers."""
     gpus = int(ray.cluster_resources().get("GPU", 0)) if settings.device == "cuda" else 0
     count = count or gpus
-    if count == 0 or not {"visual_features", "semantic_features"} & set(settings.computed):
+    if count == 0 or not settings.encoded:
         return None
     share = 1 / math.ceil(count / gpus) if gpus else 0
     kind = ray.remote(num_cpus=0, num_gpus=share, max_restarts=-1)(EncoderActor)

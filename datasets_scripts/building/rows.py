@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from datasets_scripts.building.errors import DatasetError, UnusableVideo
-from datasets_scripts.building.extraction import Arrays, Extractor, Film, Settings, seconds_of_frames
+from datasets_scripts.building.extraction import Arrays, Extractor, Film, Settings
 from datasets_scripts.building.sources import local_copy
 from datasets_scripts.building.videos import PER_SECOND, Video, check_labels
 
@@ -36,7 +36,8 @@ def row_of(
     video: Video, decoded: DecodedVideo, extractor: Extractor, mismatched: Mismatched
 ) -> dict[str, object]:
     """The columns of one video, all of T seconds. Raises UnusableVideo, or DatasetError naming the video."""
-    film, labels, rate = decoded.film, decoded.labels, extractor.settings.log_mel_rate
+    film, labels, log_mel = decoded.film, decoded.labels, extractor.settings.log_mel
+    rate = {"log_mel": log_mel.rate} if log_mel else {}  # rows a second; of features, one
     arrays = extractor.features(film) | _given(video, extractor.settings)
     for name, array in arrays.items():
         _check_array(video.video_id, name, array, extractor.widths[name])
@@ -45,10 +46,10 @@ def row_of(
         check_labels(video.video_id, labels)
         lengths = {"labels": len(labels)} | lengths
     for name, array in arrays.items():
-        lengths[name] = seconds_of_frames(len(array), rate) if name == "log_mel" else len(array)
+        lengths[name] = math.floor(len(array) / rate.get(name, 1))
     seconds = _common_seconds(video.video_id, lengths, film.damage, mismatched)
     for name, array in arrays.items():
-        arrays[name] = array[: math.ceil(rate * seconds) if name == "log_mel" else seconds]
+        arrays[name] = array[: math.ceil(rate.get(name, 1) * seconds)]
     extras = {name: _cut_extra(name, value, seconds) for name, value in video.extras.items()}
     facts = {"video_id": video.video_id, "duration": min(film.duration, seconds)}
     if labels is not None:
@@ -66,7 +67,7 @@ def _film(video: Video, extractor: Extractor) -> Film:
             return extractor.film(path)
     if video.sound and extractor.settings.computed:
         return extractor.sound(video.sound())
-    return Film({}, {}, float(len(video.labels)) if video.duration is None else video.duration)
+    return Film(None, {}, float(len(video.labels)) if video.duration is None else video.duration)
 
 
 def _given(video: Video, settings: Settings) -> Arrays:

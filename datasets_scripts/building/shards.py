@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets_scripts.building.errors import DatasetError
+from modeling_davihd.streams_davihd import STREAMS
 
 KEY = b"davihd"  # in a shard's metadata, of its note
 NAME = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}\.parquet")
@@ -44,7 +45,7 @@ def row_features(widths: Mapping[str, int], extras: DatasetRow, labelled: bool =
     columns = {"video_id": value("string"), "duration": value("float32")}
     if labelled:
         columns["labels"] = sequence(value("float32"))
-    for name in ("visual_features", "semantic_features", "log_mel"):
+    for name in (stream.column for stream in STREAMS.values()):
         if name in widths:
             columns[name] = datasets.Array2D((None, widths[name]), "float16")
     kinds = {"folds": sequence(value("int8")), "gt_summary": sequence(value("int8"))}

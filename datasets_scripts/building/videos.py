@@ -12,6 +12,7 @@ import numpy as np
 from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.sources import Media, file_print
 from datasets_scripts.building.splits import SPLITS
+from modeling_davihd.streams_davihd import STREAMS
 
 if TYPE_CHECKING:  # listing videos should not import what decodes them
     from datasets_scripts.building.extraction import Arrays, Settings
@@ -29,7 +30,7 @@ class Video:
     duration: seconds, if known without the media.
     media: film or sound file, or its URL, to compute features of. sound: returns (n,) 16 kHz mono samples,
         instead of a file.
-    given: returns the arrays of `Settings.given`, (T, width) each ((M, 128) for log_mel); called once, when
+    given: returns the arrays of `Settings.given`, (T, width) each ((M, F) for log_mel); called once, when
         the video's shard is built. May raise UnusableVideo.
     identity: what the functions among these depend on besides the video's id (a file's hash, a seed). It goes
         into the fingerprint in their stead.
@@ -69,7 +70,8 @@ def _check_sources(video: Video, settings: Settings) -> None:
         raise DatasetError(f"{video.video_id}: its split is {video.split!r}; {', '.join(SPLITS)} are known.")
     if settings.given and video.given is None:
         raise DatasetError(f"{video.video_id}: nothing brings its {', '.join(settings.given)}.")
-    source = video.media or (None if "visual_features" in settings.computed else video.sound)
+    seeing = any(STREAMS[name].sees for name in settings.encoded)
+    source = video.media or (None if seeing else video.sound)
     if settings.computed and source is None:
         raise DatasetError(f"{video.video_id}: there is no file to compute {settings.computed[0]} of.")
 

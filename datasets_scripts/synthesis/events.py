@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from datasets_scripts.synthesis.tools import (
+    RATE,
     Kind,
     band,
     colour,
@@ -47,9 +48,9 @@ def strikes(
     track = np.zeros(n, dtype=np.float32)
     time = first
     while True:
-        mix_in(track, sound, int(time * 16000), float(decibels(rng.normal(0, 2))))
+        mix_in(track, sound, int(time * RATE), float(decibels(rng.normal(0, 2))))
         time += gap * rng.uniform(1 - sway, 1 + sway)
-        if time * 16000 + 0.3 * len(sound) > n:
+        if time * RATE + 0.3 * len(sound) > n:
             return track
 
 
@@ -81,7 +82,7 @@ def gunshots(rng: Rng, duration: float) -> np.ndarray:
     n = samples(duration)
     length = samples(min(duration, rng.uniform(0.25, 1.2)))
     crack = noise(rng, length) * decay(length, rng.uniform(0.02, 0.08))
-    tail = noise(rng, length, lambda f: tilt(f, rng.uniform(-8, -3))) * decay(length, length / 16000)
+    tail = noise(rng, length, lambda f: tilt(f, rng.uniform(-8, -3))) * decay(length, length / RATE)
     shot = crack + rng.uniform(0.1, 0.5) * tail
     return strikes(rng, n, shot, 0.0, log_uniform(rng, 0.08, max(0.1, duration)), sway=rng.uniform(0.02, 0.4))
 
@@ -203,7 +204,7 @@ def horn_blast(rng: Rng, duration: float) -> np.ndarray:
     base, slope = log_uniform(rng, 110, 520), rng.uniform(-8, -2)
     ratios = [1.0, *rng.choice([1.19, 1.26, 1.335, 1.5, 1.007], rng.integers(0, 3))]
     blast = sum(tone(rng, base * ratio, length, slope) for ratio in ratios)
-    return strikes(rng, n, fade(blast, 0.03, 0.06), 0.0, length / 16000 * 1.2 + 0.05, sway=0.1)
+    return strikes(rng, n, fade(blast, 0.03, 0.06), 0.0, length / RATE * 1.2 + 0.05, sway=0.1)
 
 
 def drum(rng: Rng, low: float, high: float, ring: float) -> np.ndarray:
@@ -224,10 +225,10 @@ def drum_fill(rng: Rng, duration: float) -> np.ndarray:
     step, time = rng.uniform(0.08, 0.2), 0.0
     kit = [drum(rng, pitch, pitch * 2, 0.3) for pitch in rng.uniform(60, 300, 4)]
     while time < duration * 0.7:
-        mix_in(sound, kit[min(3, int(4 * time / duration / 0.7))], int(time * 16000), rng.uniform(0.5, 1))
+        mix_in(sound, kit[min(3, int(4 * time / duration / 0.7))], int(time * RATE), rng.uniform(0.5, 1))
         time += step
     crash = noise(rng, n, lambda f: band(f, 2000, 7500)) * decay(n, 1.5)
-    mix_in(sound, crash + 0.5 * np.pad(kit[0], (0, max(0, n - len(kit[0]))))[:n], int(time * 16000), 0.8)
+    mix_in(sound, crash + 0.5 * np.pad(kit[0], (0, max(0, n - len(kit[0]))))[:n], int(time * RATE), 0.8)
     return sound
 
 
@@ -237,10 +238,10 @@ def music_drop(rng: Rng, duration: float) -> np.ndarray:
     n = samples(duration)
     turn = int(n * rng.uniform(0.35, 0.6))
     sound = np.zeros(n, dtype=np.float32)
-    mix_in(sound, whoosh(rng, turn / 16000), 0, rng.uniform(1, 3))
+    mix_in(sound, whoosh(rng, turn / RATE), 0, rng.uniform(1, 3))
     stick = drum(rng, 150, 300, 0.15)
-    for time in turn / 16000 * (1 - np.geomspace(1, 0.02, 24)):
-        mix_in(sound, stick, int(time * 16000), 0.3)
+    for time in turn / RATE * (1 - np.geomspace(1, 0.02, 24)):
+        mix_in(sound, stick, int(time * RATE), 0.3)
     beat, kick = 60 / rng.uniform(90, 150), drum(rng, 45, 160, 0.35)
     bass = tone(rng, rng.uniform(40, 90), n - turn, rng.uniform(-8, -3)) * decay(n - turn, duration * 2)
     mix_in(sound, strikes(rng, n - turn, kick, 0.0, beat, sway=0.0), turn, 1.5)
@@ -307,11 +308,11 @@ def fanfare(rng: Rng, duration: float) -> np.ndarray:
     base, step, time = rng.uniform(180, 420), rng.uniform(0.12, 0.3), 0.0
     while time < duration * 0.55:
         note = tone(rng, base * rng.choice([1, 1.25, 1.5, 2]), samples(step), rng.uniform(-7, -3))
-        mix_in(sound, fade(note, 0.02, 0.03), int(time * 16000))
+        mix_in(sound, fade(note, 0.02, 0.03), int(time * RATE))
         time += step * rng.choice([1, 1, 2])
-    rest = max(64, n - int(time * 16000))
+    rest = max(64, n - int(time * RATE))
     chord = sum(tone(rng, base * ratio, rest, -5) for ratio in (1, 1.25, 1.5, 2))
-    mix_in(sound, fade(chord, 0.03, 0.3), int(time * 16000), 0.7)
+    mix_in(sound, fade(chord, 0.03, 0.3), int(time * RATE), 0.7)
     return sound
 
 

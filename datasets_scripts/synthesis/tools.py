@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-RATE = 16000
+from modeling_davihd.streams_davihd import SAMPLING_RATE
+
+RATE = SAMPLING_RATE
 HOP = 128
 LOOP = 2**18
 NOISE_LOOP = 2**17

@@ -6,6 +6,7 @@ import numpy as np
 
 from datasets_scripts.synthesis.events import strikes
 from datasets_scripts.synthesis.tools import (
+    RATE,
     Kind,
     band,
     colour,
@@ -76,7 +77,7 @@ def chant(rng: Rng, duration: float) -> np.ndarray:
     length, base = samples(step * rng.uniform(0.6, 0.95)), rng.uniform(130, 320)
     word = [syllable(rng, length, base * rng.uniform(0.85, 1.25)) for _ in range(rng.integers(2, 5))]
     for number in range(int(duration / step)):
-        mix_in(sound, word[number % len(word)], int(number * step * 16000), rng.uniform(0.8, 1.1))
+        mix_in(sound, word[number % len(word)], int(number * step * RATE), rng.uniform(0.8, 1.1))
     return sound
 
 
@@ -118,7 +119,7 @@ def stadium_claps(rng: Rng, duration: float) -> np.ndarray:
         mix_in(
             together,
             clap(rng, rng.uniform(700, 2500)),
-            int(rng.uniform(0, 0.06) * 16000),
+            int(rng.uniform(0, 0.06) * RATE),
             rng.uniform(0.3, 1),
         )
     return strikes(rng, samples(duration), together, 0.0, rng.uniform(0.22, 0.7), sway=0.03)
@@ -141,7 +142,7 @@ def bird_trill(rng: Rng, duration: float) -> np.ndarray:
     base = log_uniform(rng, 1800, 6000)
     curve = base * points(n, [0, rng.uniform(0.2, 0.8), 1], list(rng.uniform(0.75, 1.2, 3)))
     chirp = fade(tone(rng, curve, n, -24), 0.01, 0.02)
-    return strikes(rng, samples(duration), chirp, 0.0, n / 16000 * rng.uniform(1.1, 2.5), sway=0.1)
+    return strikes(rng, samples(duration), chirp, 0.0, n / RATE * rng.uniform(1.1, 2.5), sway=0.1)
 
 
 @register(EVENTS, shortest=0.4, longest=4.0)
@@ -290,7 +291,7 @@ def meow(rng: Rng, duration: float) -> np.ndarray:
     ends = np.float32([[400, 2000, 3200], [1100, 1700, 3100], [500, 1000, 2900]]) * rng.uniform(0.9, 1.3)
     formants = np.stack([points(n, [0, 0.4, 1], list(ends[:, k])) for k in range(3)], axis=1)
     sound = fade(speak(rng, pitch, formants, n, slope=-3, breath=0.1), 0.08, 0.2)
-    return strikes(rng, samples(duration), sound, 0.0, n / 16000 * rng.uniform(1.1, 2))
+    return strikes(rng, samples(duration), sound, 0.0, n / RATE * rng.uniform(1.1, 2))
 
 
 @register(EVENTS, split="test", shortest=1.0, longest=5.0, interest=0.9)

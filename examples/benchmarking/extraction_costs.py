@@ -29,10 +29,10 @@ from datasets_scripts.building.shards import Note, new_shard, row_features
 from examples.benchmarking.films import film_of
 from examples.benchmarking.measuring import machine
 from examples.training.tables import markdown
-from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES
-from modeling_davihd.feature_extraction_davihd import LogMelStream
+from modeling_davihd.backbones_davihd import BACKBONES
+from modeling_davihd.feature_extraction_davihd import LogMelStream, feature_extractor_for
 from modeling_davihd.media import SAMPLING_RATE, DecodingLimits, FrameSampling, probe, stream_segments
-from modeling_davihd.pipeline_davihd import feature_extractor_for
+from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, NUM_MEL_BINS
 
 SEGMENTS = 16  # given to a network at a time
 SECONDS = 200  # of the row that is written
@@ -47,7 +47,7 @@ def decoding(film: Path, visual: str | None) -> float:
     """Of the sound, and of the frames that a backbone sees."""
     sampling = None
     if visual:
-        backbone = VISUAL_BACKBONES[visual]
+        backbone = BACKBONES["visual"][visual]
         sampling = FrameSampling(backbone.frames_per_segment, backbone.image_size, backbone.image_size)
     limits = DecodingLimits(threads=1)
 
@@ -73,22 +73,26 @@ def log_mel() -> float:
 
 def visual_backbone(name: str) -> float:
     """With turning bytes into normalised pixels."""
-    backbone, normalise = VISUAL_BACKBONES[name](), feature_extractor_for(name).normalise
+    backbone, normalise = BACKBONES["visual"][name](), feature_extractor_for(name).normalise
     shape = (SEGMENTS, backbone.frames_per_segment, backbone.image_size, backbone.image_size, 3)
     frames = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     return _seconds(lambda: backbone(normalise(frames))) / SEGMENTS
 
 
 def semantic_backbone(name: str) -> float:
-    backbone, sound = SEMANTIC_BACKBONES[name](), torch.rand(SEGMENTS, SAMPLING_RATE) - 0.5
+    backbone, sound = BACKBONES["semantic"][name](), torch.rand(SEGMENTS, SAMPLING_RATE) - 0.5
     return _seconds(lambda: backbone(sound)) / SEGMENTS
 
 
 def writing(folder: Path) -> tuple[float, float]:
     """Of the paper's columns for Mr.HiSum, and how many bytes that makes for each second of video."""
     rng = np.random.default_rng(0)
-    widths = {"visual_features": 1024, "semantic_features": 2048, "log_mel": 128}
-    lengths = {"visual_features": SECONDS, "semantic_features": SECONDS, "log_mel": round(62.5 * SECONDS)}
+    widths = {"visual_features": 1024, "semantic_features": 2048, "log_mel": NUM_MEL_BINS}
+    lengths = {
+        "visual_features": SECONDS,
+        "semantic_features": SECONDS,
+        "log_mel": round(FULL_LOG_MEL_RATE * SECONDS),
+    }
     row = {name: rng.standard_normal((lengths[name], width)) for name, width in widths.items()}
     row = {name: array.astype(np.float16) for name, array in row.items()}
     row |= {"video_id": "v", "duration": float(SECONDS)}
@@ -116,11 +120,11 @@ def _seconds(work: Callable[[], object]) -> float:
 def measured(film: Path, folder: Path) -> tuple[Stages, float]:
     """Seconds of each stage, and bytes written, for each second of video."""
     stages = {"decoding the sound alone": decoding(film, None)}
-    for name in VISUAL_BACKBONES:
+    for name in BACKBONES["visual"]:
         stages[f"decoding for {name}"] = decoding(film, name)
-    for name in VISUAL_BACKBONES:
+    for name in BACKBONES["visual"]:
         stages[f"visual {name}"] = visual_backbone(name)
-    for name in SEMANTIC_BACKBONES:
+    for name in BACKBONES["semantic"]:
         stages[f"semantic {name}"] = semantic_backbone(name)
     stages["log-Mel"] = log_mel()
     stages["writing"], size = writing(folder)

@@ -27,8 +27,8 @@ from examples.benchmarking.measuring import (
     preset,
 )
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel, VideoHighlightDetectionPipeline
+from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 from modeling_davihd.media import cut_reel, probe, stream_segments, write_film
-from modeling_davihd.pipeline_davihd import feature_extractor_for
 
 FPS = 25
 UNIT = 20  # seconds
@@ -111,7 +111,7 @@ def highlight_small(bench: Bench) -> Iterator[Row]:
 def highlight_full(bench: Bench) -> Iterator[Row]:
     """Decoding and networks, each alone on one core, against both at once on all of them."""
     film, detect = film_of(bench.films, minutes=2), full_pipeline()
-    sampling = detect._feature_stream(probe(film)).sampling
+    sampling = detect.feature_stream(probe(film)).wanted["frames"]
     cores, threads = len(os.sched_getaffinity(0)), torch.get_num_threads()
     (together,) = bench.seconds(lambda: detect(film), repeats=1)
     os.sched_setaffinity(0, {0})
@@ -138,7 +138,7 @@ def _timed(work: Callable) -> tuple[object, float]:
 
 @torch.inference_mode()
 def _score_chunks(detect: VideoHighlightDetectionPipeline, film: Path, chunks: list) -> torch.Tensor:
-    features = detect._feature_stream(probe(film))
+    features = detect.feature_stream(probe(film))
     for chunk in chunks:
         features.add(chunk)
     return detect.model(**{name: value[None] for name, value in features.result().items()}).scores

@@ -133,12 +133,9 @@ def random_batch(config: DAViHDConfig, lengths: list[int], device: torch.device)
     """Inputs and labels of videos of those lengths in seconds, padded to the longest."""
     generator = torch.Generator().manual_seed(0)
     batch, longest = len(lengths), max(lengths)
-    shapes = {
-        "visual_features": (batch, longest, config.visual_dim),
-        "semantic_features": (batch, longest, config.semantic_dim),
-        "log_mel": (batch, config.num_mel_bins, config.log_mel_frames(longest)),
-        "labels": (batch, longest),
-    }
+    shapes = {stream.column: (batch, longest, config.stream_dim(stream)) for stream in config.feature_streams}
+    shapes["log_mel"] = (batch, config.num_mel_bins, config.log_mel_frames(longest))
+    shapes["labels"] = (batch, longest)
     inputs = {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
     inputs["attention_mask"] = (torch.arange(longest) < torch.tensor(lengths)[:, None]).long()
     return {name: value.to(device) for name, value in inputs.items()}

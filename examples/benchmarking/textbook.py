@@ -67,15 +67,17 @@ def dynamics_blocks(encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor) -> to
     return states
 
 
-def dynamics_encoder(encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor, segments: int) -> torch.Tensor:
-    """log-Mel (B, F, M) of videos of `segments` seconds -> (B, T, D_d)."""
+def dynamics_encoder(
+    encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor, num_segments: int
+) -> torch.Tensor:
+    """log-Mel (B, F, M) of videos of T seconds, `num_segments` -> (B, T, D_d)."""
     states = dynamics_blocks(encoder, log_mel).transpose(1, 2).flatten(2)
     if encoder.config.log_mel_rate == 1:
-        states = F.adaptive_avg_pool1d(states.transpose(1, 2), segments).transpose(1, 2)
+        states = F.adaptive_avg_pool1d(states.transpose(1, 2), num_segments).transpose(1, 2)
     else:
-        states = overlap(segments, states.shape[1], encoder.time_pooling).to(states) @ states
+        states = overlap(num_segments, states.shape[1], encoder.time_pooling).to(states) @ states
     states = encoder.projection(states)
-    states = encoder.dropout(states + sinusoidal_positions(segments, states.shape[2], states))
+    states = encoder.dropout(states + sinusoidal_positions(num_segments, states.shape[2], states))
     for layer in encoder.layers:
         normed = layer.attention_norm(states)
         states = states + attend(layer.attention, normed, normed, normed)
@@ -83,9 +85,9 @@ def dynamics_encoder(encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor, segm
     return states
 
 
-def overlap(segments: int, rows: int, pooling: int) -> torch.Tensor:
+def overlap(num_segments: int, rows: int, pooling: int) -> torch.Tensor:
     """(T, L): the share of each pooled row in each second, of 62.5 frames."""
-    second, row = torch.arange(segments)[:, None] * 125, torch.arange(rows) * 2 * pooling
+    second, row = torch.arange(num_segments)[:, None] * 125, torch.arange(rows) * 2 * pooling
     shared = torch.minimum(second + 125, row + 2 * pooling) - torch.maximum(second, row)
     return shared.clamp(min=0) / shared.clamp(min=0).sum(1, keepdim=True)
 
@@ -139,8 +141,8 @@ def model(
     visual = self_attention(davihd.visual_encoder, visual_features, mask)
     semantic = self_attention(davihd.semantic_encoder, semantic_features, mask)
     videos = [
-        dynamics_encoder(davihd.dynamics_encoder, one[None, :, : davihd.config.log_mel_frames(n)], n)[0]
-        for one, n in zip(log_mel, attention_mask.sum(1).tolist(), strict=True)
+        dynamics_encoder(davihd.dynamics_encoder, video[None, :, : davihd.config.log_mel_frames(n)], n)[0]
+        for video, n in zip(log_mel, attention_mask.sum(1).tolist(), strict=True)
     ]
     audio = semantic * nn.utils.rnn.pad_sequence(videos, batch_first=True)
     to_visual = cross_attention(davihd.cross_visual_to_audio, visual, audio, mask)

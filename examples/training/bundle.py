@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import torch
 
-from datasets_scripts.building.extraction import Settings, check_weights, semantic_state, visual_state
+from datasets_scripts.building.extraction import Settings, check_weights
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
-from modeling_davihd.conversion import StateDict
-from modeling_davihd.pipeline_davihd import feature_extractor_for
+from modeling_davihd.conversion import EncoderChoice, encoder_state
+from modeling_davihd.feature_extraction_davihd import feature_extractor_for
+from modeling_davihd.streams_davihd import STREAMS
 
 
-def bundle(
-    model: DAViHDModel,
-    visual_backbone: str | None = None,
-    semantic_backbone: str | None = None,
-    **files: Path | None,
-) -> DAViHDModel:
-    """A model that takes films: `model` with the named encoders and their published weights.
+def bundle(model: DAViHDModel, encoders: Mapping[str, EncoderChoice]) -> DAViHDModel:
+    """A model that takes films: `model` with the frozen encoders of those streams and their weights.
 
-    files: `visual_weights`, `visual_pca` and `semantic_weights`, those that the encoders need. Raises
-    ValueError, in one sentence, where they are missing or not those of the encoders, or where the encoders'
-    features are of another width than those that the model takes.
+    Raises ValueError, in one sentence, where files are missing or not those of the encoders, or where the
+    encoders' features are of another width than those that the model takes.
     """
-    settings = Settings(visual_backbone, semantic_backbone, **files)
-    check_weights(settings)
-    names = {"visual_backbone": visual_backbone, "semantic_backbone": semantic_backbone}
-    named = {field: name for field, name in names.items() if name}
-    config = DAViHDConfig.from_dict(model.config.to_dict() | named)
-    state = model.state_dict() | encoder_state(settings)
+    check_weights(Settings(encoders))
+    state, names = model.state_dict(), {}
+    for stream, choice in encoders.items():
+        field = STREAMS[stream].backbone_field
+        names[field] = choice.name
+        state |= {f"{field}.{name}": value for name, value in encoder_state(stream, choice).items()}
+    config = DAViHDConfig.from_dict(model.config.to_dict() | names)
     with torch.device("meta"):  # spares drawing weights that are there already
         bundled = DAViHDModel(config)
     for name, tensor in bundled.state_dict().items():
@@ -42,21 +38,10 @@ def bundle(
     return bundled.eval()
 
 
-def encoder_state(settings: Settings) -> StateDict:
-    """The weights of the encoders, under their names in a `DAViHDModel`."""
-    parts: dict[str, StateDict] = {}
-    if settings.visual_backbone is not None:
-        parts["visual"] = visual_state(settings)
-    if settings.semantic_backbone is not None:
-        parts["semantic"] = semantic_state(settings)
-    return {f"{kind}_backbone.{name}": value for kind, part in parts.items() for name, value in part.items()}
-
-
 def extractor_of(config: DAViHDConfig, extractor: DAViHDFeatureExtractor) -> DAViHDFeatureExtractor:
     """`extractor` with the pictures that the model's visual encoder wants, if it has one."""
-    names = ("log_mel_rate", "num_mel_bins", "n_fft", "hop_length")
-    kept = {name: getattr(extractor, name) for name in names}
-    return feature_extractor_for(config.visual_backbone if "visual" in config.modalities else None, **kept)
+    kept = {name: getattr(extractor, name) for name in ("log_mel_rate", "num_mel_bins", "n_fft")}
+    return feature_extractor_for(config.visual_backbone if config.sees else None, **kept)
 
 
 __all__ = ["bundle", "extractor_of"]

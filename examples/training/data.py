@@ -24,15 +24,12 @@ from datasets_scripts.building.shards import is_whole
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.soundtrack import generate_soundtrack
 from modeling_davihd import DAViHDFeatureExtractor
-from modeling_davihd.configuration_davihd import FULL_LOG_MEL_RATE
+from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, N_FFT, SAMPLING_RATE, STREAMS
 
 Batch = dict[str, torch.Tensor]
 
-FEATURES = {"visual": "visual_features", "semantic": "semantic_features", "dynamics": "log_mel"}
-COLUMNS = (
-    *("video_id", "duration", "labels", *FEATURES.values()),
-    *("folds", "user_scores", "change_points", "gt_summary"),
-)
+# Of a dataset, beside those of its streams.
+PLAIN_COLUMNS = ("video_id", "duration", "labels", "folds", "user_scores", "change_points", "gt_summary")
 # Rows whose lengths are sorted together, in batches: more waste less padding, fewer mix better.
 SORTED_TOGETHER = 32
 # Rows held in memory while Parquet is unpacked; the library's 1000 would take 2 GB.
@@ -76,7 +73,8 @@ def read_dataset(folder: Path) -> HighlightDataset:
             f"{folder} has no extraction.json; a finished folder of datasets_scripts/ is needed."
         )
     try:
-        extraction = json.loads(record.read_text())
+        # The window could not be chosen at first, and was not written down.
+        extraction = {"n_fft": N_FFT} | json.loads(record.read_text())
     except ValueError as error:
         raise ValueError(f"{record} is not JSON: {error}") from error
     shards = sorted((folder / "data").glob("*.parquet"), key=_split_order)
@@ -93,9 +91,10 @@ def read_dataset(folder: Path) -> HighlightDataset:
     except (DatasetGenerationError, ValueError, OSError) as error:
         broken = next((f"{shard} is damaged" for shard in shards if not is_whole(shard)), None)
         raise ValueError(f"{broken or f'{folder} cannot be loaded'}: {sentence(error)}") from error
-    unknown = {name for split in splits.values() for name in split.column_names} - set(COLUMNS)
+    known = (*PLAIN_COLUMNS, *(stream.column for stream in STREAMS.values()))
+    unknown = {name for split in splits.values() for name in split.column_names} - set(known)
     if unknown:
-        raise ValueError(f"{folder} has the unknown column {min(unknown)!r}; there are {', '.join(COLUMNS)}.")
+        raise ValueError(f"{folder} has the unknown column {min(unknown)!r}; there are {', '.join(known)}.")
     return HighlightDataset(folder, splits, extraction)
 
 
@@ -130,7 +129,7 @@ class HighlightRows(Dataset):
     ):
         if len(rows) == 0:
             raise ValueError(f"{name} is empty; it needs at least one video.")
-        self._inputs = [FEATURES[modality] for modality in modalities]
+        self._inputs = [STREAMS[modality].column for modality in modalities]
         for column in ("video_id", "labels", *self._inputs):
             if column not in rows.column_names:
                 raise ValueError(f"{name} has no column {column!r}, which the model needs.")
@@ -155,7 +154,7 @@ class HighlightRows(Dataset):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Batch:
-        row = self._features[int(index)]
+        row = self._features[int(index)] if self._inputs else {}
         for column, values in row.items():
             self._check_features(index, column, values)
         if self._pooled and "log_mel" in row:
@@ -213,7 +212,7 @@ class SyntheticClips(Dataset):
 
 def synthetic_row(extractor: DAViHDFeatureExtractor, seed: int, seconds: int, split: str) -> Batch:
     track = generate_soundtrack(seed, duration=seconds, split=split)
-    log_mel = extractor(audio=track.waveform, sampling_rate=16000).log_mel[0].T
+    log_mel = extractor(audio=track.waveform, sampling_rate=SAMPLING_RATE).log_mel[0].T
     return {"log_mel": log_mel, "labels": torch.from_numpy(track.labels)}
 
 

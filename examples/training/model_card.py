@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -9,6 +10,8 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from examples.training.console import write_text
 from modeling_davihd import DAViHDConfig
+from modeling_davihd.backbones_davihd import backbone_class
+from modeling_davihd.streams_davihd import STREAMS
 
 NAMES = {
     "f1": "F1",
@@ -132,15 +135,15 @@ def _summary(record: dict, config: PreTrainedConfig) -> str:
 
 
 def _encoders(config: PreTrainedConfig) -> dict[str, str | None]:
-    """The frozen encoders in the checkpoint, of the modalities that have one; None where it is missing."""
-    modalities = [one for one in ("visual", "semantic") if one in config.modalities]
-    return {modality: getattr(config, f"{modality}_backbone") for modality in modalities}
+    """The frozen encoders in the checkpoint, of the streams that have one; None where it is missing."""
+    return {stream.name: config.stream_backbone(stream) for stream in config.feature_streams}
 
 
 def _licence(config: PreTrainedConfig) -> str:
     if _is_baseline(config):
         return "Apache-2.0, weights and code. The package names the authors of the method."
-    bundled = [name for name in _encoders(config).values() if name not in (None, "statistics")]
+    encoders = {stream: name for stream, name in _encoders(config).items() if name is not None}
+    bundled = [name for stream, name in encoders.items() if backbone_class(stream, name).needs_weights]
     terms = "Apache-2.0, weights and code."
     if bundled:
         terms = (
@@ -156,10 +159,10 @@ def _use(model: str, config: PreTrainedConfig) -> str:
     encoders = _encoders(config)
     missing = [modality for modality, name in encoders.items() if name is None]
     if not missing:
-        packages = "torchaudio av scipy" + " timm" * (encoders.get("visual") == "inception_v3")
+        needed = [backbone_class(stream, name).packages for stream, name in encoders.items()]
+        packages = " ".join(["torchaudio", "av", "scipy", *itertools.chain(*needed)])
         return FILMS.format(model=model, packages=packages)
-    inputs = {"visual": "visual_features", "semantic": "semantic_features", "dynamics": "log_mel"}
-    arguments = ", ".join(f"{inputs[one]}=..." for one in config.modalities)
+    arguments = ", ".join(f"{STREAMS[name].column}=..." for name in config.modalities)
     return FEATURES.format(model=model, arguments=arguments, missing=" and ".join(missing) + " features")
 
 

@@ -1,4 +1,12 @@
-"""Scores that need no network: every table carries them, and a model below them has learnt nothing."""
+"""Scores that need no network: every table carries them, and a model below them has learnt nothing.
+
+Two of them exist as models too, `PositionModel` and `LoudnessModel` of modeling_davihd.baselines, but no
+table is scored with those. Which second wins a tie decides F1, and here seconds tie exactly: mirrored ones
+in the centre rule, silent ones in loudness. A model's float32 sigmoid can give two equal seconds scores
+that differ in the last bit, depending on where they lie in the processor's vectors, and its curve reorders
+means over five seconds. A log-Mel frame that straddles two seconds belongs to one of them here, and to both
+in the model.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +26,11 @@ def random_scores(seconds: int, seed: int) -> np.ndarray:
 def centre_scores(seconds: int) -> np.ndarray:
     """The nearer to the middle of the film the better; in whole numbers, so that mirrored seconds tie."""
     return -np.abs(2 * np.arange(seconds) - (seconds - 1))
+
+
+def without_negatives(scores: np.ndarray) -> np.ndarray:
+    """The scores, raised until the lowest is 0 if it is negative: summaries are chosen by sums of scores."""
+    return scores - min(0, scores.min())
 
 
 def position_profile(labels: Sequence[np.ndarray]) -> np.ndarray:

@@ -25,10 +25,10 @@ from examples.training.data import (
 )
 from examples.training.recipe import SYNTHETIC, Recipe, recipe_of
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor
-from modeling_davihd.configuration_davihd import FULL_LOG_MEL_RATE
-from modeling_davihd.pipeline_davihd import feature_extractor_for
+from modeling_davihd.backbones_davihd import backbone_class
+from modeling_davihd.feature_extraction_davihd import feature_extractor_for
+from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE
 
-WEIGHTLESS = "statistics"
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 FOLDS = 5
 # Far apart, so that no soundtrack is used twice: training counts up from seed * 1e8.
@@ -135,10 +135,7 @@ class DatasetSource:
     def __init__(self, folder: Path, changes: dict, recipe: Recipe):
         self._dataset = read_dataset(Path(recipe.dataset))
         self._config = fit_config(folder, changes, self._dataset.extraction)
-        self._extractor = feature_extractor_for(
-            self._dataset.extraction["visual_backbone"],
-            log_mel_rate=log_mel_rate(self._config),
-        )
+        self._extractor = fit_extractor(folder, self._config, self._dataset.extraction)
 
     def run(self, recipe: Recipe, output: Path, number: int, fold: int | None) -> Run:
         dataset, extraction = self._dataset, self._dataset.extraction
@@ -214,15 +211,40 @@ def fit_config(folder: Path, changes: dict, extraction: dict) -> PreTrainedConfi
     config = AutoConfig.from_pretrained(folder, **changes)
     fixed = getattr(config, "projection_dim", 0) is None
     fitted = {}
-    for modality in [one for one in ("visual", "semantic") if one in config.modalities]:
-        width, backbone = extraction[f"{modality}_dim"], extraction[f"{modality}_backbone"]
+    for stream in config.feature_streams:
+        width, backbone = extraction.get(stream.dim_field), extraction.get(stream.backbone_field)
         if width is None:
-            raise ValueError(f"The dataset has no {modality} features, which {folder}/config.json asks for.")
-        if fixed and width != getattr(config, f"{modality}_dim"):
             raise ValueError(
-                f"The dataset's {modality} features ({backbone}) are {width} wide; {folder}/config.json "
-                f"needs {getattr(config, f'{modality}_dim')}."
+                f"The dataset has no {stream.name} features, which {folder}/config.json asks for."
             )
-        fitted[f"{modality}_dim"] = width
-        fitted[f"{modality}_backbone"] = backbone if backbone == WEIGHTLESS else None
+        if fixed and width != config.stream_dim(stream):
+            raise ValueError(
+                f"The dataset's {stream.name} features ({backbone}) are {width} wide; {folder}/config.json "
+                f"needs {config.stream_dim(stream)}."
+            )
+        weightless = not backbone_class(stream.name, backbone).needs_weights
+        fitted[stream.dim_field] = width
+        fitted[stream.backbone_field] = backbone if weightless else None
     return AutoConfig.from_pretrained(folder, **changes, **fitted)
+
+
+def fit_extractor(folder: Path, config: PreTrainedConfig, extraction: dict) -> DAViHDFeatureExtractor:
+    """What makes a film into inputs like the dataset's, with the spectrogram that the folder asks for.
+
+    Raises ValueError where the dataset, or the config, has a spectrogram of other bins or another window.
+    """
+    wanted = DAViHDFeatureExtractor.from_pretrained(folder)
+    settings = {"num_mel_bins": wanted.num_mel_bins, "n_fft": wanted.n_fft}
+    if any(stream.spectrogram for stream in config.streams):
+        if config.num_mel_bins != wanted.num_mel_bins:
+            raise ValueError(
+                f"{folder}/config.json has the num_mel_bins {config.num_mel_bins}, but its "
+                f"preprocessor_config.json {wanted.num_mel_bins}; they need to be the same."
+            )
+        for name, needed in settings.items():
+            if extraction["log_mel_rate"] and extraction[name] != needed:
+                raise ValueError(
+                    f"The dataset's log-Mel spectrogram has the {name} {extraction[name]}; {folder} needs "
+                    f"{needed}."
+                )
+    return feature_extractor_for(extraction["visual_backbone"], log_mel_rate=log_mel_rate(config), **settings)

@@ -2,30 +2,39 @@
 
 All take the inputs of `DAViHDModel`, ignore those that `config.modalities` does not name, and give scores
 (B, T) in [0, 1], 0 at padding; a video's scores in a padded batch equal its scores alone.
+
+A further baseline is a file with a `BaselineModel` and its configuration, and a row of `BASELINES`.
 """
 
-from ..lazy import lazy_exports
+import importlib
+from typing import Any
 
-# `model_type` of their configurations.
-MODEL_TYPES = tuple(
-    f"baseline_{name}" for name in ("pgl_sum", "csta", "joint_va", "umt", "position", "loudness")
+from ..lazy import LazyTable
+
+# The models by `model_type` of their configurations, each imported when it is asked for.
+BASELINES = LazyTable(
+    __name__,
+    {
+        "baseline_pgl_sum": "pgl_sum.PGLSumModel",
+        "baseline_csta": "csta.CSTAModel",
+        "baseline_joint_va": "joint_va.JointVAModel",
+        "baseline_umt": "umt.UMTModel",
+        "baseline_position": "position.PositionModel",
+        "baseline_loudness": "loudness.LoudnessModel",
+    },
 )
 
-# Loaded when first named.
-_EXPORTS = {
-    "CSTAConfig": "configuration_baselines",
-    "CSTAModel": "csta",
-    "JointVAConfig": "configuration_baselines",
-    "JointVAModel": "joint_va",
-    "LoudnessConfig": "configuration_rules",
-    "LoudnessModel": "loudness",
-    "PGLSumConfig": "configuration_baselines",
-    "PGLSumModel": "pgl_sum",
-    "PositionConfig": "configuration_rules",
-    "PositionModel": "position",
-    "UMTConfig": "configuration_baselines",
-    "UMTModel": "umt",
-}
 
-__all__ = list(_EXPORTS)
-__getattr__, __dir__ = lazy_exports(globals(), _EXPORTS)
+def __getattr__(name: str) -> Any:
+    """`PGLSumModel` and `PGLSumConfig`, for example; naming one makes transformers' Auto classes know all."""
+    if not name.endswith(("Model", "Config")):  # a module, which the import system then looks for
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    importlib.import_module("..registration", __name__)
+    for model_class in BASELINES.values():
+        for exported in (model_class, model_class.config_class):
+            if exported.__name__ == name:
+                return exported
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = ["BASELINES"]

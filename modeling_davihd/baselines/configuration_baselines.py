@@ -2,7 +2,7 @@
 
 from huggingface_hub.dataclasses import strict
 
-from ..configuration_davihd import BACKBONES, HighlightConfig
+from ..configuration_davihd import HighlightConfig
 
 
 @strict
@@ -29,10 +29,7 @@ class BaselineConfig(HighlightConfig):
 
     def validate_architecture(self):
         """Raise ValueError naming the field, what it holds and what it needs."""
-        for modality in BACKBONES.keys() & set(self.modalities):
-            self._require_range(1, 65536, f"{modality}_dim")
-            self._require_choice(f"{modality}_backbone", (None, *BACKBONES[modality]))
-            self._require_backbone_width(modality)
+        self._require_feature_streams()
 
     def _require_divisible(self, field: str, divisor: int, why: str):
         if getattr(self, field) % divisor:

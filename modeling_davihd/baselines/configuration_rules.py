@@ -2,7 +2,7 @@
 
 from huggingface_hub.dataclasses import strict
 
-from ..configuration_davihd import FULL_LOG_MEL_RATE
+from ..streams_davihd import FULL_LOG_MEL_RATE, LOG_MEL_RATES, NUM_MEL_BINS
 from .configuration_baselines import BaselineConfig
 
 
@@ -40,13 +40,13 @@ class LoudnessConfig(BaselineConfig):
     model_type = "baseline_loudness"
     modalities = ("dynamics",)
 
-    num_mel_bins: int = 128
+    num_mel_bins: int = NUM_MEL_BINS
     log_mel_rate: float | int = FULL_LOG_MEL_RATE
 
     def validate_architecture(self):
         super().validate_architecture()
         self._require_range(1, 65536, "num_mel_bins")
-        self._require_choice("log_mel_rate", (FULL_LOG_MEL_RATE, 1))
+        self._require_choice("log_mel_rate", LOG_MEL_RATES)
 
 
 __all__ = ["LoudnessConfig", "PositionConfig"]

@@ -9,9 +9,10 @@ from torch.nn import functional as F
 from transformers import initialization as init
 
 from ..modeling_davihd import sinusoidal_positions
+from ..streaming_davihd import SegmentRows
 from .configuration_baselines import CSTAConfig
 from .googlenet import SHORTEST_IMAGE, GoogLeNet
-from .modeling_baselines import BaselineModel, Segments
+from .modeling_baselines import BaselineModel
 
 
 class CSTAHead(nn.Module):
@@ -54,13 +55,13 @@ class CSTAModel(BaselineModel):
         self.post_init()
 
     def score(
-        self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
+        self, inputs: dict[str, torch.Tensor], segments: SegmentRows, output_attentions: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         rows = []
         # A video without any segment counts as one black second, so that all weights take part.
         for features, length in zip(inputs["visual"], segments.lengths.clamp(min=1).tolist(), strict=True):
             logits = self._score_video(features[:length])
-            rows.append(F.pad(logits, (0, segments.count - length)))
+            rows.append(F.pad(logits, (0, segments.num_segments - length)))
         return torch.stack(rows), {}
 
     def _score_video(self, features: torch.Tensor) -> torch.Tensor:

@@ -16,10 +16,10 @@ from ..modeling_davihd import (
     DAViHDCrossAttention,
     DAViHDScoreHead,
     DAViHDSelfAttentionEncoder,
-    SegmentRows,
 )
+from ..streaming_davihd import SegmentRows
 from .configuration_baselines import JointVAConfig
-from .modeling_baselines import BaselineModel, BaselineOutput, Segments
+from .modeling_baselines import BaselineModel, BaselineOutput
 
 
 @dataclass
@@ -104,18 +104,17 @@ class JointVAModel(BaselineModel):
         self.post_init()
 
     def score(
-        self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
+        self, inputs: dict[str, torch.Tensor], segments: SegmentRows, output_attentions: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        mask, rows = segments.mask, SegmentRows(segments.mask)
-        visual, _ = self.visual_encoder(rows.gather(inputs["visual"]), rows)
-        audio, _ = self.semantic_encoder(rows.gather(inputs["semantic"]), rows)
-        to_visual, from_audio = self.cross_visual_to_audio(visual, audio, rows, output_attentions)
-        to_audio, from_visual = self.cross_audio_to_visual(audio, visual, rows, output_attentions)
+        visual, _ = self.visual_encoder(segments.gather(inputs["visual"]), segments)
+        audio, _ = self.semantic_encoder(segments.gather(inputs["semantic"]), segments)
+        to_visual, from_audio = self.cross_visual_to_audio(visual, audio, segments, output_attentions)
+        to_audio, from_visual = self.cross_audio_to_visual(audio, visual, segments, output_attentions)
         joint = torch.cat((visual, audio, visual + to_visual, audio + to_audio), -1)
-        recorded = {}
+        recorded, mask = {}, segments.mask
         if output_attentions and self.config.noise_sentinel:
             recorded = {"audio_noise": _noise(from_audio, mask), "visual_noise": _noise(from_visual, mask)}
-        return rows.scatter(self.score_head(joint)[..., 0]), recorded
+        return segments.scatter(self.score_head(joint)[..., 0]), recorded
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):

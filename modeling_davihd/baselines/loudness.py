@@ -4,9 +4,9 @@ import torch
 from torch import nn
 from transformers import initialization as init
 
-from ..modeling_davihd import align_by_time
+from ..streaming_davihd import SegmentRows, align_by_time
 from .configuration_rules import LoudnessConfig
-from .modeling_baselines import BaselineModel, Segments
+from .modeling_baselines import BaselineModel
 
 # Added to the energy, for the logarithm of silence.
 _FLOOR = 1e-6
@@ -27,13 +27,13 @@ class LoudnessModel(BaselineModel):
         self.post_init()
 
     def score(
-        self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
+        self, inputs: dict[str, torch.Tensor], segments: SegmentRows, output_attentions: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         log_mel = inputs["dynamics"]
         energy = log_mel.to(torch.promote_types(log_mel.dtype, torch.float32)).logsumexp(1).exp()
         if self.config.log_mel_rate != 1:
-            frames = torch.ceil(segments.lengths * self.config.log_mel_rate).long()
-            energy = align_by_time(energy[..., None], frames, segments.count, pooling=1)[..., 0]
+            lengths = torch.ceil(segments.lengths * self.config.log_mel_rate).long()
+            energy = align_by_time(energy[..., None], lengths, segments, pooling=1)[..., 0]
         loudness = (energy + _FLOOR).log().to(self.dtype)
         return self.scale * loudness + self.offset, {}
 

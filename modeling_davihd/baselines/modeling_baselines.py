@@ -6,13 +6,8 @@ import torch
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from ..modeling_davihd import (
-    DAViHDPreTrainedModel,
-    check_shape,
-    frame_mask,
-    segment_mask,
-    zero_padding,
-)
+from ..modeling_davihd import DAViHDPreTrainedModel
+from ..streaming_davihd import SegmentRows, check_inputs, frame_mask, zero_padding
 from .configuration_baselines import BaselineConfig
 
 
@@ -34,19 +29,6 @@ class BaselineOutput(ModelOutput):
     attentions: torch.FloatTensor | None = None
 
 
-@dataclass(frozen=True)
-class Segments:
-    """Which segments of a batch are real.
-
-    `mask` (B, T) is True at them, or None if none is padded; `lengths` (B,) is their number in each video;
-    `count` is T.
-    """
-
-    mask: torch.Tensor | None
-    lengths: torch.Tensor
-    count: int
-
-
 class BaselineModel(DAViHDPreTrainedModel):
     """A model with the inputs of `DAViHDModel`; a subclass computes logits in `score`."""
 
@@ -62,7 +44,7 @@ class BaselineModel(DAViHDPreTrainedModel):
         self._build_backbones()
 
     def score(
-        self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
+        self, inputs: dict[str, torch.Tensor], segments: SegmentRows, output_attentions: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Logits (B, T), and what else goes into the output.
 
@@ -86,6 +68,7 @@ class BaselineModel(DAViHDPreTrainedModel):
         waveform: torch.Tensor | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
+        **others: torch.Tensor | None,
     ) -> BaselineOutput:
         r"""
         The arguments are those of `DAViHDModel.forward`; what `config.modalities` does not name is ignored.
@@ -93,14 +76,19 @@ class BaselineModel(DAViHDPreTrainedModel):
         Raises ValueError, naming the argument, the shape it has and the shape it needs, if an input that they
         call for is missing or misshapen.
         """
-        inputs = self._stream_inputs(visual_features, semantic_features, log_mel, pixel_values, waveform)
-        batch, count = self._check_inputs(inputs, attention_mask, labels)
-        mask = segment_mask(attention_mask)
-        lengths = torch.full((batch,), count, device=self.device) if mask is None else mask.sum(1)
-        inputs = {name: self._without_padding(name, values, mask) for name, values in inputs.items()}
-        logits, recorded = self.score(inputs, Segments(mask, lengths, count), bool(output_attentions))
-        scores = zero_padding(logits.sigmoid()[..., None], mask)[..., 0]
-        loss = None if labels is None else self._loss(logits, labels, mask)
+        inputs = self._stream_inputs(
+            visual_features=visual_features,
+            semantic_features=semantic_features,
+            log_mel=log_mel,
+            pixel_values=pixel_values,
+            waveform=waveform,
+            **others,
+        )
+        segments = check_inputs(self.config, inputs, attention_mask, labels)
+        inputs = {name: self._without_padding(name, values, segments) for name, values in inputs.items()}
+        logits, recorded = self.score(inputs, segments, bool(output_attentions))
+        scores = zero_padding(logits.sigmoid()[..., None], segments.mask)[..., 0]
+        loss = None if labels is None else self._loss(logits, labels, segments.mask)
         return self.output_class(loss=loss, scores=scores, **recorded)
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
@@ -111,51 +99,12 @@ class BaselineModel(DAViHDPreTrainedModel):
         errors = self.error(logits, labels.masked_fill(~mask, 0)).masked_fill(~mask, 0)
         return errors.sum() / mask.sum().clamp(min=1)
 
-    def _check_inputs(
-        self,
-        inputs: dict[str, torch.Tensor],
-        attention_mask: torch.Tensor | None,
-        labels: torch.Tensor | None,
-    ) -> tuple[int, int]:
-        """B and T. Raises ValueError where shapes do not fit the config or each other."""
-        batch, count = self._batch_shape(inputs, attention_mask)
-        needed = {"attention_mask": (attention_mask, ()), "labels": (labels, ())}
-        for name in ("visual", "semantic"):
-            needed[f"{name}_features"] = (inputs.get(name), (getattr(self.config, f"{name}_dim", None),))
-        for name, (tensor, width) in needed.items():
-            if tensor is not None:
-                check_shape(name, tensor, (batch, count, *width))
-        if "dynamics" in inputs:
-            frames = self.config.log_mel_frames(count)
-            check_shape("log_mel", inputs["dynamics"], (batch, self.config.num_mel_bins, frames))
-        return batch, count
-
-    def _batch_shape(
-        self, inputs: dict[str, torch.Tensor], attention_mask: torch.Tensor | None
-    ) -> tuple[int, int]:
-        """B and T as the first input of those that have them says."""
-        for name in ("visual", "semantic"):
-            if name in inputs:
-                width = getattr(self.config, f"{name}_dim")
-                check_shape(f"{name}_features", inputs[name], (None, None, width))
-                return tuple(inputs[name].shape[:2])
-        if attention_mask is not None:
-            check_shape("attention_mask", attention_mask, (None, None))
-            return tuple(attention_mask.shape)
-        if "dynamics" not in inputs:
-            raise ValueError(
-                "`attention_mask` is missing; it needs shape (B, T), for the model reads nothing else."
-            )
-        check_shape("log_mel", inputs["dynamics"], (None, self.config.num_mel_bins, None))
-        batch, _, frames = inputs["dynamics"].shape
-        return batch, max(1, int(frames / self.config.log_mel_rate))
-
-    def _without_padding(self, name: str, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    def _without_padding(self, name: str, values: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
         """Features (B, T, D), or log-Mel (B, F, M), with zeros at padding, which may have held NaN."""
-        if mask is None or name != "dynamics":
-            return zero_padding(values, mask)
-        frames = torch.ceil(mask.sum(1) * self.config.log_mel_rate)
-        return values.masked_fill(~frame_mask(frames, values.shape[2])[:, :, :, 0], 0)
+        if segments.mask is None or name != "dynamics":
+            return zero_padding(values, segments.mask)
+        lengths = torch.ceil(segments.lengths * self.config.log_mel_rate)
+        return values.masked_fill(~frame_mask(lengths, values.shape[2])[:, :, :, 0], 0)
 
 
-__all__ = ["BaselineModel", "BaselineOutput", "Segments"]
+__all__ = ["BaselineModel", "BaselineOutput"]

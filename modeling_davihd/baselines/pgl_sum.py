@@ -10,9 +10,10 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import initialization as init
 
-from ..modeling_davihd import attention_function, frame_mask, zero_padding
+from ..modeling_davihd import attention_function
+from ..streaming_davihd import SegmentRows, frame_mask, zero_padding
 from .configuration_baselines import PGLSumConfig
-from .modeling_baselines import BaselineModel, Segments
+from .modeling_baselines import BaselineModel
 
 _FUSIONS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "add": torch.add,
@@ -114,7 +115,7 @@ class PGLSumAttention(nn.Module):
 
 
 class PGLSumEncoder(nn.Module):
-    """Global attention over each video and local attention over its segments, combined: (B, T, D)."""
+    """Global attention over each video and local attention over its parts, combined: (B, T, D)."""
 
     def __init__(self, config: PGLSumConfig):
         super().__init__()
@@ -137,17 +138,17 @@ class PGLSumEncoder(nn.Module):
         return _FUSIONS[self.fusion](F.normalize(attended, dim=-1), F.normalize(local, dim=-1)), weights
 
     def _attend_locally(self, states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Each video is cut into segments of ceil(its length / their number) rows; some may be empty."""
-        parts, count = len(self.local_attention), states.shape[1]
-        size, longest = (lengths.clamp(min=1) + parts - 1) // parts, -(-count // parts)
+        """Each video is cut into parts of ceil(its length / their number) rows; some may be empty."""
+        parts, num_segments = len(self.local_attention), states.shape[1]
+        size, longest = (lengths.clamp(min=1) + parts - 1) // parts, -(-num_segments // parts)
         outputs = []
         for number, cell in enumerate(self.local_attention):
             first = number * size
             rows = torch.minimum(lengths - first, size).clamp(min=0)
             index = first[:, None] + torch.arange(longest, device=states.device)
-            segment = zero_padding(take_rows(states, index), frame_mask(rows, longest)[:, 0, :, 0])
-            outputs.append(cell(segment, rows)[0])
-        place, size = torch.arange(count, device=states.device), size[:, None]
+            part = zero_padding(take_rows(states, index), frame_mask(rows, longest)[:, 0, :, 0])
+            outputs.append(cell(part, rows)[0])
+        place, size = torch.arange(num_segments, device=states.device), size[:, None]
         return take_rows(torch.cat(outputs, 1), place // size * longest + place % size)
 
 
@@ -162,8 +163,8 @@ class PGLSumModel(BaselineModel):
 
     This is the published model; its Mr.HiSum benchmark port, on which the paper's Table 1 probably rests,
     transposes the attention and normalises along the batch, so that scores there depend on batch and padding.
-    Lengths that leave a segment with one row or none (13 s and some below) make the original fail; here, it
-    skips empty segments.
+    Lengths that leave a part with one row or none (13 s and some below) make the original fail; here, it
+    skips empty parts.
     """
 
     config: PGLSumConfig
@@ -181,7 +182,7 @@ class PGLSumModel(BaselineModel):
         self.post_init()
 
     def score(
-        self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
+        self, inputs: dict[str, torch.Tensor], segments: SegmentRows, output_attentions: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         features = inputs["visual"]
         attended, weights = self.encoder(features, segments.lengths, output_attentions)

@@ -4,8 +4,9 @@ import torch
 from torch import nn
 from transformers import initialization as init
 
+from ..streaming_davihd import SegmentRows
 from .configuration_rules import PositionConfig
-from .modeling_baselines import BaselineModel, Segments
+from .modeling_baselines import BaselineModel
 
 
 class PositionModel(BaselineModel):
@@ -23,10 +24,10 @@ class PositionModel(BaselineModel):
         self.post_init()
 
     def score(
-        self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
+        self, inputs: dict[str, torch.Tensor], segments: SegmentRows, output_attentions: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         last = len(self.profile) - 1
-        second = torch.arange(segments.count, device=segments.lengths.device)
+        second = torch.arange(segments.num_segments, device=segments.lengths.device)
         place = (second / (segments.lengths - 1).clamp(min=1)[:, None] * last).clamp(max=last)
         before = place.long()
         after, share = (before + 1).clamp(max=last), (place - before).to(self.dtype)

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from transformers import initialization as init
 
 from ..modeling_davihd import DAViHDAttention, DAViHDFeedForward
+from ..streaming_davihd import SegmentRows
 from .configuration_baselines import UMTConfig
-from .modeling_baselines import BaselineModel, Segments
+from .modeling_baselines import BaselineModel
 
 
 class UMTPositions(nn.Module):
@@ -21,12 +22,12 @@ class UMTPositions(nn.Module):
         self.weight = nn.Parameter(torch.empty(config.max_positions, config.hidden_dim))
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, segments: Segments) -> torch.Tensor:
-        if segments.count <= len(self.weight):
-            return self.dropout(self.weight[None, : segments.count])
+    def forward(self, segments: SegmentRows) -> torch.Tensor:
+        if segments.num_segments <= len(self.weight):
+            return self.dropout(self.weight[None, : segments.num_segments])
         last = len(self.weight) - 1
         step = (last / (segments.lengths.clamp(min=2) - 1)).clamp(max=1)[:, None]
-        place = (torch.arange(segments.count, device=step.device) * step).clamp(max=last)
+        place = (torch.arange(segments.num_segments, device=step.device) * step).clamp(max=last)
         before = place.long()
         after, share = (before + 1).clamp(max=last), (place - before)[..., None].to(self.weight.dtype)
         return self.dropout(torch.lerp(self.weight[before], self.weight[after], share))
@@ -68,7 +69,7 @@ class UMTUniModalEncoder(nn.Module):
         self.feed_forward_norm = UMTNorm(config)
         self.feed_forward = UMTFeedForward(config)
 
-    def forward(self, features: torch.Tensor, segments: Segments) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
         states = self.projection(self.dropout(features))
         normed = self.attention_norm(states)
         placed = normed + self.positions(segments)
@@ -124,7 +125,7 @@ class UMTCrossModalEncoder(nn.Module):
         self.layers = nn.ModuleList(UMTBottleneckLayer(config) for _ in range(config.num_bottleneck_layers))
         self.norm = UMTNorm(config)
 
-    def forward(self, visual: torch.Tensor, semantic: torch.Tensor, segments: Segments) -> torch.Tensor:
+    def forward(self, visual: torch.Tensor, semantic: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
         tokens, positions = self.tokens.expand(len(visual), -1, -1), self.positions(segments)
         for layer in self.layers:
             visual, semantic, tokens = layer(visual, semantic, tokens, positions, segments.mask)
@@ -169,7 +170,7 @@ class UMTDecoder(nn.Module):
         self.layers = nn.ModuleList(UMTDecoderLayer(config) for _ in range(config.num_decoder_layers))
         self.norm = UMTNorm(config)
 
-    def forward(self, joint: torch.Tensor, segments: Segments) -> torch.Tensor:
+    def forward(self, joint: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
         positions, memory_positions = self.query_positions(segments), self.memory_positions(segments)
         states = joint
         for layer in self.layers:
@@ -198,7 +199,7 @@ class UMTModel(BaselineModel):
         self.post_init()
 
     def score(
-        self, inputs: dict[str, torch.Tensor], segments: Segments, output_attentions: bool
+        self, inputs: dict[str, torch.Tensor], segments: SegmentRows, output_attentions: bool
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         visual = self.visual_encoder(inputs["visual"], segments)
         semantic = self.semantic_encoder(inputs["semantic"], segments)

@@ -19,19 +19,21 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..highlights import Highlight, clip_highlights
+from .. import __version__
+from ..highlights import Highlight, clip_highlights, find_highlights
+from .spectrogram import abrupt_changes, averaged, brightness
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..media import DecodingLimits
+    from ..media import DecodingLimits, MediaInfo
 
 DEFAULT_FPS = 25.0  # of edit lists for films without a picture
 CHAPTER_SECONDS = 10
@@ -79,6 +81,31 @@ class HighlightResult:
                 raise ValueError(f"{name} has shape {np.shape(array)}, but two dimensions are needed.")
         object.__setattr__(self, "source", Path(self.source))
         object.__setattr__(self, "highlights", clip_highlights(self.highlights, self.duration))
+
+    @classmethod
+    def of_film(
+        cls, info: MediaInfo, found: dict, model_id: str, limits: DecodingLimits | None = None
+    ) -> HighlightResult:
+        """A film that a pipeline has scored, before any highlights are chosen.
+
+        found: what the pipeline returned for it; `log_mel` and `velocity_attention` may be missing.
+        """
+        return cls(
+            source=info.path,
+            duration=found["duration"],
+            scores=found["scores"],
+            highlights=[],
+            model_id=model_id,
+            version=__version__,
+            log_mel=found.get("log_mel"),
+            velocity_attention=found.get("velocity_attention"),
+            fps=info.fps if info.fps and info.fps >= 1 else None,
+            limits=limits,
+        )
+
+    def with_highlights(self, **search: Any) -> HighlightResult:
+        """The same film with the highlights that `find_highlights` chooses; `search`: its arguments."""
+        return replace(self, highlights=find_highlights(self.scores, **search))
 
     @property
     def segments(self) -> list[tuple[float, float]]:
@@ -468,9 +495,8 @@ def _chapters_by_thirds(result: HighlightResult) -> list[tuple[int, str]]:
 # The picture
 
 CURVE, CHOSEN, CHANGE = "#0B5394", "#E66100", "#FFD92F"  # told apart by the colour-blind, on light and dark
+OPACITY = 0.7  # of the marks on the changes that the model attends to most
 COLUMNS = 2000  # of the spectrogram: more than the picture has pixels
-CHANGE_ROWS, CHANGE_COLUMNS = 32, 350  # of the overlay: cells large enough to see
-CHANGE_SHARE = 0.03  # of the overlay's cells are marked
 HIGHEST_HZ = 8000
 TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000)
 TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -527,12 +553,11 @@ def _number_highlights(axes: Axes, result: HighlightResult) -> None:
 
 def _draw_sound(axes: Axes, result: HighlightResult) -> None:
     bins, span = len(result.log_mel), (0, len(result.scores), 0, len(result.log_mel))
-    picture = _averaged(np.asarray(result.log_mel), COLUMNS)
-    low, high = np.percentile(picture, (2, 99.8))
-    axes.imshow(picture, cmap="bone", vmin=low, vmax=high, extent=span, origin="lower", aspect="auto")
+    picture = brightness(averaged(np.asarray(result.log_mel), COLUMNS))
+    axes.imshow(picture, cmap="bone", vmin=0, vmax=1, extent=span, origin="lower", aspect="auto")
     title = "log-Mel spectrogram"
     if result.velocity_attention is not None:
-        overlay = _change_overlay(np.asarray(result.velocity_attention).T)
+        overlay = _change_overlay(np.asarray(result.velocity_attention))
         axes.imshow(overlay, extent=span, origin="lower", aspect="auto", interpolation="nearest")
         title += "; yellow: the abrupt changes the model attends to most"
     axes.set_title(title, loc="left", fontsize="medium", color="0.35")
@@ -546,22 +571,13 @@ def _mel(hertz: float) -> float:
     return 2595 * math.log10(1 + hertz / 700)
 
 
-def _averaged(picture: np.ndarray, columns: int) -> np.ndarray:
-    """(rows, N) -> (rows, at most `columns`): each the mean of the columns that it covers."""
-    width = picture.shape[1]
-    edges = np.unique(np.linspace(0, width, columns, endpoint=False).astype(int))
-    return np.add.reduceat(picture, edges, axis=1, dtype=np.float32) / np.diff(edges, append=width)
-
-
 def _change_overlay(attention: np.ndarray) -> np.ndarray:
-    """(F, L) -> RGBA picture, transparent but for the greatest CHANGE_SHARE of its cells."""
-    from matplotlib.colors import to_rgba
+    """(L, F) -> RGBA picture, transparent where the attention is ordinary."""
+    from matplotlib.colors import to_rgb
 
-    cells = _averaged(_averaged(attention, CHANGE_COLUMNS).T, CHANGE_ROWS).T
-    overlay = np.zeros((*cells.shape, 4))
-    greatest = cells >= np.quantile(cells, 1 - CHANGE_SHARE)
-    overlay[greatest & (cells > cells.min())] = to_rgba(CHANGE, 0.7)
-    return overlay
+    strength = abrupt_changes(attention)
+    colour = np.broadcast_to(to_rgb(CHANGE), (*strength.shape, 3))
+    return np.dstack([colour, OPACITY * strength])
 
 
 def _mark_time(axes: Axes, duration: float) -> None:

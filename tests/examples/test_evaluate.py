@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from tiny_data import write_config, write_dataset
 
-from examples.evaluate import main
+from examples.evaluate import main, rule_metrics
 from examples.train import main as train
+from examples.training.data import read_dataset
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,17 @@ def test_labels_alone_do_for_the_rules(model, data, capsys):
     assert main(["--model", str(model), "--dataset", str(data), "--split", "validation"]) == 0
     rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| loud")]
     assert float(rows[0][5]) > 0.9
+
+
+def test_the_rules_are_scored_by_summaries_too(tmp_path):
+    """Mr.HiSum's, which need scores of 0 or more."""
+    shots = {
+        "change_points": lambda _, seconds: [[0, 2], [2, seconds]],
+        "gt_summary": lambda _, seconds: [1, 1] + [0] * (seconds - 2),
+    }
+    found = rule_metrics(read_dataset(write_dataset(tmp_path / "films", **shots)), "test")
+    assert {"centre", "loudness"} <= found.keys()
+    assert all(0 <= metrics["knapsack_f1"] <= 1 for metrics in found.values())
 
 
 def test_generated_soundtracks_are_the_default(capsys):

@@ -107,6 +107,12 @@ def test_an_ablation_changes_the_network(config, data, tmp_path):
     assert DAViHDConfig.from_pretrained(tmp_path / "out").modalities == ["visual"]
 
 
+def test_a_model_of_nothing_but_the_length_can_be_trained(data, tmp_path):
+    position = ROOT / "configuration" / "baselines" / "position"
+    assert main(arguments(position, data, tmp_path / "out", "--epochs", "1", "--num-workers", "0")) == 0
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["model_type"] == "baseline_position"
+
+
 def test_generated_sound_needs_no_dataset(tmp_path, monkeypatch):
     recipe = (
         "dataset: synthetic\nepochs: 1\nsteps_per_epoch: 2\nbatch_seconds: 20\nclip_seconds: [5, 10]\n"

@@ -16,18 +16,18 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from modeling_davihd import DAViHDConfig, DAViHDModel, VideoHighlightDetectionPipeline, backbones_davihd
 from modeling_davihd.backbones_davihd import (
+    BACKBONES,
     FrozenBackbone,
     InceptionV3Backbone,
     PANNsCNN14Backbone,
     ResNet3D34Backbone,
     SoundStatistics,
     VisualStatistics,
-    build_semantic_backbone,
-    build_visual_backbone,
+    build_backbone,
     panns_log_mel,
     panns_mel_filters,
 )
-from modeling_davihd.pipeline_davihd import feature_extractor_for
+from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 
 
 def golden_case(name):
@@ -205,7 +205,7 @@ class Holder(PreTrainedModel):
 
     def __init__(self, config):
         super().__init__(config)
-        self.visual_backbone = build_visual_backbone("inception_v3", 8)
+        self.visual_backbone = build_backbone("visual", "inception_v3", 8)
         self.visual_backbone.scale.fill_(7)  # stands for weights loaded at this point
         self.post_init()
 
@@ -264,19 +264,19 @@ def test_unknown_names_and_sizes_are_refused():
     with pytest.raises(
         ValueError, match="no visual backbone 'clip'; the known ones are inception_v3, resnet3d_34"
     ):
-        build_visual_backbone("clip", 512)
+        build_backbone("visual", "clip", 512)
     with pytest.raises(ValueError, match="no semantic backbone 'vggish'; the known ones are panns_cnn14_16k"):
-        build_semantic_backbone("vggish")
+        build_backbone("semantic", "vggish", 2048)
     with pytest.raises(ValueError, match="gives 512 features, but dim is 1024"):
-        build_visual_backbone("resnet3d_34", 1024)
+        build_backbone("visual", "resnet3d_34", 1024)
 
 
 def test_registered_names_build_what_they_say():
     with torch.device("meta"):
         built = [
-            build_visual_backbone("inception_v3", 1024),
-            build_visual_backbone("resnet3d_34", 512),
-            build_semantic_backbone("panns_cnn14_16k"),
+            build_backbone("visual", "inception_v3", 1024),
+            build_backbone("visual", "resnet3d_34", 512),
+            build_backbone("semantic", "panns_cnn14_16k", 2048),
         ]
     assert [backbone.dim for backbone in built] == [1024, 512, 2048]
     assert [backbone.input_shape for backbone in built] == [(1, 3, 299, 299), (16, 3, 112, 112), (16000,)]
@@ -285,7 +285,7 @@ def test_registered_names_build_what_they_say():
 def test_without_timm_inception_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ImportError, match="pip install timm"):
-        build_visual_backbone("inception_v3", 1024)
+        build_backbone("visual", "inception_v3", 1024)
 
 
 STATISTICS = [VisualStatistics, SoundStatistics]
@@ -396,7 +396,7 @@ def test_a_config_needs_the_width_of_its_backbone(changes, said):
 
 def test_a_statistics_backbone_of_another_width_is_refused():
     with pytest.raises(ValueError, match="gives 64 features, but dim is 512"):
-        build_visual_backbone("statistics", 512)
+        build_backbone("visual", "statistics", 512)
 
 
 def test_the_pipeline_scores_a_film_by_its_statistics(tmp_path):
@@ -409,7 +409,7 @@ def test_the_pipeline_scores_a_film_by_its_statistics(tmp_path):
     assert scores.shape == (3,) and np.isfinite(scores).all()
 
 
-@pytest.mark.parametrize("name", [None, *backbones_davihd.VISUAL_BACKBONES])
+@pytest.mark.parametrize("name", [None, *BACKBONES["visual"]])
 def test_the_feature_extractor_fits_the_backbone(name):
     extractor = feature_extractor_for(name, log_mel_rate=1)
     assert extractor.log_mel_rate == 1
@@ -417,7 +417,7 @@ def test_the_feature_extractor_fits_the_backbone(name):
     if name is not None:
         frames = np.zeros((extractor.frames_per_segment, 48, 64, 3), np.uint8)
         pixels = extractor(frames=frames).pixel_values
-        assert pixels.shape[2:] == backbones_davihd.VISUAL_BACKBONES[name].input_shape
+        assert pixels.shape[2:] == BACKBONES["visual"][name].input_shape
 
 
 def test_no_feature_extractor_fits_an_unknown_backbone():

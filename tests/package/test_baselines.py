@@ -38,11 +38,10 @@ from modeling_davihd.baselines import (
     UMTModel,
 )
 from modeling_davihd.baselines.joint_va import SentinelAttention
-from modeling_davihd.baselines.modeling_baselines import Segments
 from modeling_davihd.baselines.pgl_sum import relative_positions
 from modeling_davihd.baselines.umt import UMTPositions
-from modeling_davihd.modeling_davihd import SegmentRows
-from modeling_davihd.pipeline_davihd import feature_extractor_for
+from modeling_davihd.feature_extraction_davihd import feature_extractor_for
+from modeling_davihd.streaming_davihd import SegmentRows
 
 BASELINES = CONFIGURATION / "baselines"
 TINY = {
@@ -286,7 +285,7 @@ def test_pgl_sum_starts_as_the_published_one():
 def test_umt_stretches_its_positions_over_longer_videos():
     table = UMTPositions(UMTConfig(max_positions=5, hidden_dim=8)).eval()
     nn.init.normal_(table.weight)
-    found = table(Segments(None, torch.tensor([9, 4]), 9))
+    found = table(SegmentRows(torch.tensor([9, 4]), 9))
     assert torch.equal(found[1, :4], table.weight[:4])
     assert torch.equal(found[0, ::2], table.weight)
     assert torch.allclose(found[0, 1], (table.weight[0] + table.weight[1]) / 2)
@@ -326,7 +325,7 @@ def test_the_sentinel_is_that_of_multihead_attention():
     query, key, value = torch.randn(3, 2, 6, 16)
     mask = torch.arange(6) < torch.tensor([[6], [4]])
     expected, weights = theirs(query, key, value, key_padding_mask=~mask, average_attn_weights=False)
-    segments = SegmentRows(mask)
+    segments = SegmentRows.of_batch(2, 6, mask)
     rows = [segments.gather(states) for states in (query, key, value)]
     assert torch.allclose(ours(*rows, segments)[0], expected[mask], atol=1e-6)
     found = ours(*rows, segments, True)[1]
@@ -402,7 +401,7 @@ PRESETS = {
 def test_all_presets_are_there():
     assert {path.name for path in BASELINES.iterdir()} == set(PRESETS)
     types = {AutoConfig.from_pretrained(BASELINES / name).model_type for name in PRESETS}
-    assert types == set(baselines.MODEL_TYPES)
+    assert types == set(baselines.BASELINES)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -4,9 +4,7 @@ from huggingface_hub.errors import StrictDataclassError
 from paths import CONFIGURATION
 
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
-from modeling_davihd.backbones_davihd import SEMANTIC_BACKBONES, VISUAL_BACKBONES
-from modeling_davihd.configuration_davihd import SEMANTIC_BACKBONES as SEMANTIC_NAMES
-from modeling_davihd.configuration_davihd import VISUAL_BACKBONES as VISUAL_NAMES
+from modeling_davihd.backbones_davihd import BACKBONES
 
 PRESETS = sorted(path.parent.name for path in CONFIGURATION.glob("*/config.json"))
 
@@ -32,7 +30,7 @@ def test_preset_gives_a_config_an_extractor_and_a_model_that_fit(preset):
         model = DAViHDModel(config)
     assert sum(parameter.numel() for parameter in model.parameters()) > 100_000
     backbones = {"davihd-mrhisum": "inception_v3", "davihd-tvsum": "resnet3d_34"}
-    if backbone := VISUAL_BACKBONES.get(backbones.get(preset.removesuffix("-reference"))):
+    if backbone := BACKBONES["visual"].get(backbones.get(preset.removesuffix("-reference"))):
         assert extractor.image_size == backbone.image_size
         assert extractor.frames_per_segment == backbone.frames_per_segment
         assert extractor.image_mean == list(backbone.image_mean)
@@ -44,9 +42,13 @@ def test_defaults_are_the_paper():
     assert paper.to_diff_dict() == DAViHDConfig(architectures=["DAViHDModel"]).to_diff_dict()
 
 
-def test_backbone_names_are_those_that_can_be_built():
-    assert set(VISUAL_NAMES) == set(VISUAL_BACKBONES)
-    assert set(SEMANTIC_NAMES) == set(SEMANTIC_BACKBONES)
+@pytest.mark.parametrize(("stream", "name"), [(one, name) for one in BACKBONES for name in BACKBONES[one]])
+def test_a_config_takes_every_backbone_at_its_width(stream, name):
+    dim = BACKBONES[stream][name].dim or 24
+    config = DAViHDConfig(modalities=[stream], **{f"{stream}_dim": dim, f"{stream}_backbone": name})
+    assert config.stream_backbone(config.streams[0]) == name
+    with pytest.raises(StrictDataclassError, match=f"`{stream}_backbone` is 'clip'; it needs one of"):
+        DAViHDConfig(**{f"{stream}_backbone": "clip"})
 
 
 def test_save_and_load(tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from films import click_times, clicks, damage, make_film, number_of, numbered_frame, tone, truncate
 
+from modeling_davihd import media_tracks
 from modeling_davihd.media import (
     DecodingLimits,
     FrameSampling,
@@ -361,6 +362,34 @@ def test_no_file_stays_open(tmp_path):
         with pytest.raises(MediaError):
             cut_reel(path, [(1, 2), (8, 9)], tmp_path / "reel.mp4")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The films that have been opened, once for each time."""
+    films, open_media = [], media_tracks.open_media
+
+    def spy(path, limits):
+        films.append(path)
+        return open_media(path, limits)
+
+    monkeypatch.setattr(media_tracks, "open_media", spy)
+    return films
+
+
+def test_a_film_is_opened_once_for_its_headers_and_once_for_each_stream(tmp_path, opened):
+    path = clicking_film(tmp_path / "film.mp4")
+    for frames in (None, SMALL):
+        list(stream_segments(path, frames=frames))
+        assert opened == [path] * 3
+        opened.clear()
+    info = probe(path)
+    assert probe(info) is info
+    list(stream_segments(info, frames=SMALL))
+    assert opened == [path] * 3
+    opened.clear()
+    cut_clips(info, [(1, 2), (3, 4)], [tmp_path / "1.mp4", tmp_path / "2.mp4"])
+    assert opened == [path] * 4
 
 
 # Writing: reels and clips

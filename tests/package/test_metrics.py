@@ -21,8 +21,8 @@ from modeling_davihd.metrics.highlight_detection.scores import (
     spearman,
 )
 
-CASES = json.loads((GOLDEN / "metrics_cases.json").read_text())
-CASES, SAMPLE = CASES["cases"], CASES["mrhisum_sample"]
+PUBLISHED = json.loads((GOLDEN / "metrics_cases.json").read_text())
+CASES, SAMPLE = PUBLISHED["cases"], PUBLISHED["mrhisum_sample"]
 PUBLISHED_NAMES = {
     "f1": "F1",
     "map_50": "mAP@50",
@@ -71,7 +71,7 @@ def test_agrees_with_the_published_values(golden_results, name):
 
 
 def test_agrees_with_the_published_means_of_cases_without_ties():
-    expected = CASES["aggregate_of_unambiguous_cases"]
+    expected = PUBLISHED["aggregate_of_unambiguous_cases"]
     result = highlight_scores(*golden_inputs([CASES[i] for i in expected["ids"]]))
     for name, published in PUBLISHED_NAMES.items():
         assert result[name] == pytest.approx(expected["values"][published], abs=1e-6), name
@@ -80,13 +80,13 @@ def test_agrees_with_the_published_means_of_cases_without_ties():
 @pytest.mark.parametrize("name", ["spearman", "kendall", "hit_at_1", "map_11pt"])
 def test_agrees_with_the_published_means_where_the_earlier_second_wins_there_too(golden_results, name):
     assert golden_results[name] == pytest.approx(
-        CASES["aggregate_stable_sort"][PUBLISHED_NAMES[name]], abs=1e-6
+        PUBLISHED["aggregate_stable_sort"][PUBLISHED_NAMES[name]], abs=1e-6
     )
 
 
 def test_f1_of_reversed_time_is_the_published_one_under_the_opposite_rule_for_ties():
     result = highlight_scores(*golden_inputs(step=-1), per_video=True)
-    assert result["f1"] == pytest.approx(CASES["aggregate_stable_sort"]["F1"], abs=1e-6)
+    assert result["f1"] == pytest.approx(PUBLISHED["aggregate_stable_sort"]["F1"], abs=1e-6)
     for case, value in zip(CASES, result["per_video"]["f1"], strict=True):
         expected = case["expected_stable_sort"].get("F1", case["expected"]["F1"])
         assert value == pytest.approx(expected, abs=1e-6), case["id"]
@@ -136,7 +136,7 @@ def test_videos_under_two_seconds_are_skipped_and_counted(videos):
     assert (result.pop("n_videos"), result.pop("skipped")) == (4, 2)
     assert (expected.pop("n_videos"), expected.pop("skipped")) == (4, 0)
     assert result == expected
-    scores, labels = ([case[name] for case in CASES["skipped_cases"]] for name in ("scores", "labels"))
+    scores, labels = ([case[name] for case in PUBLISHED["skipped_cases"]] for name in ("scores", "labels"))
     with pytest.raises(ValueError, match="None of the 2 videos is 2 seconds long or longer"):
         highlight_scores(scores, labels)
 

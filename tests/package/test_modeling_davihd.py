@@ -10,6 +10,7 @@ from tiny_models import TINY, one_video, random_inputs, tiny_model
 
 from modeling_davihd import DAViHDConfig, DAViHDModel, modeling_davihd
 from modeling_davihd.conversion import convert_reference_state_dict, reference_config
+from modeling_davihd.streaming_davihd import FrameSource, HaloedStates
 
 MODALITIES = ("visual", "semantic", "dynamics")
 SUBSETS = [list(names) for n in (1, 2, 3) for names in itertools.combinations(MODALITIES, n)]
@@ -88,32 +89,13 @@ def test_attention_maps_equal_the_reference(golden):
         assert difference.abs().max() < 2e-4, ours
 
 
-@pytest.mark.parametrize("bins", [1, 2, 5])
-def test_frequency_dynamic_convolution_is_the_weighted_sum_of_its_kernels(bins):
-    torch.manual_seed(0)
-    conv = modeling_davihd.FrequencyDynamicConv2d(3, 4, 2, 1.0).double()
-    torch.nn.init.normal_(conv.weight)
-    states = torch.randn(2, 3, 6, bins, dtype=torch.float64, requires_grad=True)
-    gamma = torch.rand(2, 2, bins, dtype=torch.float64, requires_grad=True)
-    expected = sum(
-        gamma[:, k, None, None] * torch.nn.functional.conv2d(states, kernel, padding=1)
-        for k, kernel in enumerate(conv.weight)
-    )
-    haloed = modeling_davihd.HaloedStates(modeling_davihd.FrameSource.held(states), None)
-    found = conv(haloed.window(0, 6), gamma)
-    torch.testing.assert_close(found, expected)
-    weighting, inputs = torch.randn_like(expected), (states, gamma, conv.weight)
-    gradients = [torch.autograd.grad((output * weighting).sum(), inputs) for output in (found, expected)]
-    torch.testing.assert_close(*gradients)
-
-
 def test_dynamics_blocks_equal_the_reference(golden):
     _, tensors, model = golden
     blocks = model.float().dynamics_encoder.blocks
     states = tensors["mel"][:1].transpose(1, 2)[:, None]
     for index, block in enumerate(blocks):
         if index:
-            haloed = modeling_davihd.HaloedStates(modeling_davihd.FrameSource.held(states), None)
+            haloed = HaloedStates(FrameSource.held(states), None)
             gamma, _ = block.conv.kernel_weights(haloed)
             expected = tensors[f"dyn0.conv{index}_kernel_attention"].squeeze(2, 3)
             assert (gamma - expected).abs().max() < 3e-5
@@ -205,72 +187,6 @@ def test_video_without_any_segment_gives_zeros_and_finite_gradients():
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
-def test_training_statistics_leave_padding_out():
-    """Two videos in a padded batch teach a batch norm what they teach it joined without padding."""
-    torch.manual_seed(0)
-    states = torch.randn(2, 3, 8, 5)
-    mask = modeling_davihd.frame_mask(torch.tensor([8, 3]), 8)
-    joined = torch.cat((states[0], states[1, :, :3]), 1)[None]
-    norms = [modeling_davihd.DAViHDBatchNorm(3) for _ in range(2)]
-    for norm in norms:
-        norm.update_expected = True
-    padded, whole = norms[0](states.masked_fill(~mask, 7.0), mask), norms[1](joined)
-    assert torch.allclose(padded[0], whole[0, :, :8], atol=1e-6)
-    assert torch.allclose(padded[1, :, :3], whole[0, :, 8:], atol=1e-6)
-    assert torch.allclose(norms[0].running_mean, norms[1].running_mean, atol=1e-6)
-    assert torch.allclose(norms[0].running_var, norms[1].running_var, atol=1e-6)
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_gradients_of_batch_norm_leave_padding_out(layout):
-    """They are those of the two videos joined without padding, in the layout of the states."""
-    torch.manual_seed(0)
-    states, weighting = torch.randn(2, 2, 3, 8, 5, dtype=torch.float64) + 3
-    mask = modeling_davihd.frame_mask(torch.tensor([8, 3]), 8)
-
-    def join(videos: torch.Tensor) -> torch.Tensor:
-        return torch.cat((videos[0], videos[1, :, :3]), 1)[None]
-
-    padded = states.masked_fill(~mask, 7.0).contiguous(memory_format=layout).requires_grad_()
-    joined = join(states).requires_grad_()
-    norms = [modeling_davihd.DAViHDBatchNorm(3).double() for _ in range(2)]
-    for norm in norms:
-        norm.load_state_dict({"weight": torch.arange(1, 4), "bias": torch.arange(3)}, strict=False)
-    output, expected = norms[0](padded, mask), norms[1](joined)
-    assert output.is_contiguous(memory_format=layout)
-    assert torch.allclose(join(output), expected)
-    for result in (join(output), expected):
-        (result * join(weighting)).sum().backward()
-    assert torch.allclose(join(padded.grad), joined.grad)
-    assert (padded.grad[1, :, 3:] == 0).all()
-    for (name, one), (_, other) in zip(*(norm.named_parameters() for norm in norms), strict=True):
-        assert torch.allclose(one.grad, other.grad), name
-
-
-def test_padded_states_stay_channels_last():
-    """Convolutions and pooling would take up to six times as long."""
-    states = torch.randn(2, 4, 8, 6).contiguous(memory_format=torch.channels_last)
-    source = modeling_davihd.FrameSource.held(states)
-    haloed = modeling_davihd.HaloedStates(source, torch.tensor([8, 3]))
-    for window in (haloed.window(0, 8), haloed.velocity(0, 8)):
-        assert window.is_contiguous(memory_format=torch.channels_last)
-
-
-@pytest.mark.parametrize("lengths", [[20, 20], [20, 7]], ids=["equal", "padded"])
-def test_long_videos_pass_in_windows_with_the_same_scores(monkeypatch, lengths):
-    model = tiny_model(modalities=["dynamics"])
-    inputs = random_inputs(model.config, lengths)
-    with torch.no_grad():
-        whole = model(**inputs, output_attentions=True)
-        monkeypatch.setattr(modeling_davihd, "_WINDOW_ELEMENTS", 5000)
-        monkeypatch.setattr(modeling_davihd, "_HELD_ELEMENTS", 3000)  # fewer than the first block gives
-        windows = model(**inputs, output_attentions=True)
-    assert (whole.scores - windows.scores).abs().max() < 1e-5
-    for name in ("time_attentions", "velocity_attentions"):
-        for one, other in zip(whole[name], windows[name], strict=True):
-            assert (one - other).abs().max() < 1e-6
-
-
 def test_offloaded_weights_give_the_same_scores(monkeypatch):
     """Also where a block's output is computed after its forward has returned."""
     monkeypatch.setattr(modeling_davihd, "_HELD_ELEMENTS", 3000)
@@ -280,19 +196,6 @@ def test_offloaded_weights_give_the_same_scores(monkeypatch):
         expected = model(**inputs).scores
         cpu_offload(model, execution_device=torch.device("cpu"), offload_buffers=True)
         assert torch.equal(model(**inputs).scores, expected)
-
-
-def test_background_is_the_running_median_of_the_medians_of_each_second(monkeypatch):
-    monkeypatch.setattr(modeling_davihd, "_MEDIAN_BLOCK", 4)
-    log_mel = torch.randn(1, 688, 128)  # 11 s
-    encoder = tiny_model(log_mel_baseline_seconds=5).dynamics_encoder
-    *prepared, _, _ = encoder._prepare(log_mel.transpose(1, 2), None, 11)
-    found = modeling_davihd.FrameSource.above(*prepared).all()[:, 0]
-    owner = [int(frame / 62.5) for frame in range(688)]
-    seconds = [log_mel[0, [second == o for o in owner]].median(0).values for second in range(11)]
-    for frame, second in enumerate(owner):
-        window = torch.stack(seconds[max(0, second - 2) : second + 3])
-        assert torch.allclose(log_mel[0, frame] - found[0, frame], window.median(0).values, atol=1e-6)
 
 
 @pytest.mark.parametrize("lengths", [[6, 4], [5, 5]], ids=["padded", "equal"])

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from modeling_davihd import (
     DAViHDModel,
     VideoHighlightDetectionPipeline,
     media,
+    media_tracks,
 )
 from modeling_davihd.media import MediaError, MediaWarning
+from modeling_davihd.writers import HighlightResult
 
 SOUND = np.concatenate([tone(4, 16000, amplitude=0.01), tone(1, 16000), tone(2.5, 16000, amplitude=0.01)])
 
@@ -147,6 +150,32 @@ def test_features_for_a_picture_are_returned_on_demand(film):
     np.testing.assert_allclose(found["velocity_attention"].sum(0), 1, atol=1e-4)
 
 
+def test_a_film_that_has_been_probed_is_not_probed_again(film, monkeypatch):
+    detect, info = detector(modalities=["dynamics"]), media.probe(film)
+    expected, opened, open_media = detect(str(film)), [], media_tracks.open_media
+    monkeypatch.setattr(media_tracks, "open_media", lambda *one: opened.append(one) or open_media(*one))
+    np.testing.assert_array_equal(detect(info)["scores"], expected["scores"])
+    assert len(opened) == 2  # the picture, for its length, and the sound
+    assert detect([info, str(film)])[0]["highlights"] == expected["highlights"]
+
+
+def test_a_result_of_a_film_is_cut_as_the_pipeline_cuts_it(film):
+    detect, info, limits = (
+        detector(modalities=["dynamics"]),
+        media.probe(film),
+        media.DecodingLimits(pixels=9e6),
+    )
+    found = detect(info, return_features=True, top_k=1, max_length=3, limits=limits)
+    result = HighlightResult.of_film(info, found, "some/model", limits)
+    assert (result.source, result.duration, result.fps) == (film, found["duration"], info.fps)
+    assert (result.model_id, result.limits, result.highlights) == ("some/model", limits, [])
+    assert result.log_mel is found["log_mel"]
+    cut = result.with_highlights(top_k=1, max_length=3)
+    assert [highlight.as_dict() for highlight in cut.highlights] == found["highlights"] != []
+    slow = HighlightResult.of_film(replace(info, fps=0.5), detect(info), "some/model")
+    assert slow.fps is None and slow.log_mel is None and slow.limits is None
+
+
 def test_unreadable_files_raise_one_sentence(tmp_path):
     (tmp_path / "notes.txt").write_text("not a film")
     detect = detector(modalities=["dynamics"])
@@ -180,7 +209,7 @@ def test_embedded_default_finds_the_events_of_the_sample():
 def test_a_film_without_sound_is_not_listened_to(tmp_path, monkeypatch):
     """Hours of silence took minutes; of such a film only the length matters to a model that hears."""
     film = film_with_sound(tmp_path / "mute.mp4", None, 3)
-    monkeypatch.setattr("modeling_davihd.pipeline_davihd.LogMelStream", None)
+    monkeypatch.setattr("modeling_davihd.feature_stream_davihd.LogMelStream", None)
     with pytest.warns(MediaWarning, match="no sound"):
         found = detector(modalities=["dynamics"])(str(film), return_features=True)
     assert list(found["scores"]) == [0, 0, 0] and found["log_mel"] is None

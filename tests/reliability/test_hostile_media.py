@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import struct
 import warnings
@@ -14,11 +15,12 @@ import numpy as np
 import pytest
 from films import clicks, make_film, tone
 
-from modeling_davihd import media_reading
+from modeling_davihd import media_tracks
 from modeling_davihd.cli import main
 from modeling_davihd.media import (
     DecodingLimits,
     FrameSampling,
+    LimitError,
     MediaError,
     MediaWarning,
     cut_clips,
@@ -105,6 +107,23 @@ def test_the_command_takes_the_limits_that_it_names(film, tmp_path, capsys):
     command = ["highlight", str(film), "--output-dir", str(out), "--limit", "channels=1"]
     assert main([*command, "--limit", "pixels=3000"]) == 1
     assert "pictures of 64 x 48 pixels; the decoding limit `pixels` is 3000." in capsys.readouterr().err
+
+
+def test_a_refusal_tells_which_limit_it_is_for(film):
+    with pytest.raises(LimitError, match="lasts over 2 s") as error:
+        list(stream_segments(film, limits=DecodingLimits(duration=2)))
+    for one in (error.value, pickle.loads(pickle.dumps(error.value))):  # as between processes
+        assert one.limit == "duration" and str(one).startswith(f"{film}: ")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_a_film_exactly_as_long_as_allowed_is_not_refused(tmp_path, suffix):
+    """Time stamps are rounded, and sound is filled up to a whole frame."""
+    times, sounds = [i / 30 for i in range(90)], [(0, tone(3, 44100))]
+    path = make_film(tmp_path / f"film.{suffix}", times=times, fps=30, sounds=sounds, rate=44100)
+    limits = DecodingLimits(duration=3)
+    assert list(stream_segments(path, limits=limits))[-1].end == pytest.approx(3, abs=0.05)
+    cut_reel(path, [(0, 3)], tmp_path / "reel.mp4", limits=limits)
 
 
 def test_pieces_of_a_reel_are_not_added_up(tmp_path):
@@ -201,9 +220,9 @@ def test_packets_that_none_can_decode_are_given_up(tmp_path, monkeypatch):
     """A million of them took half a minute before nothing was found to be in them."""
     path = mutants.tiny_mp4(tmp_path / "tiny.mp4", 20_000, 1024)
     seen = []
-    decode = media_reading.Track._decoded
-    monkeypatch.setattr(media_reading.Track, "_decoded", lambda *one: seen.append(1) or decode(*one))
-    monkeypatch.setattr(media_reading, "MOST_LOST", 100)
+    decode = media_tracks.Track._decoded
+    monkeypatch.setattr(media_tracks.Track, "_decoded", lambda *one: seen.append(1) or decode(*one))
+    monkeypatch.setattr(media_tracks, "MOST_LOST", 100)
     assert "nothing of its audio can be decoded" in refusal(path)
     assert len(seen) < 200
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tiny_models import TINY, one_video, random_inputs, tiny_model
 
-from modeling_davihd import DAViHDFeatureExtractor, modeling_davihd
+from modeling_davihd import DAViHDFeatureExtractor, modeling_davihd, streaming_davihd
 from modeling_davihd.feature_extraction_davihd import LogMelStream
 from modeling_davihd.highlights import Highlight, find_highlights
 from modeling_davihd.media import FrameSampling, stream_segments
@@ -183,9 +183,9 @@ def test_scores_are_the_same_in_windows_of_any_length(lengths, exponent):
     model = tiny_model(modalities=["dynamics"])
     inputs = random_inputs(model.config, lengths)
     with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(modeling_davihd, "_WINDOW_ELEMENTS", 2**30)
+        patch.setattr(streaming_davihd, "_WINDOW_ELEMENTS", 2**30)
         whole = model(**inputs).scores
-        patch.setattr(modeling_davihd, "_WINDOW_ELEMENTS", 2**exponent)
+        patch.setattr(streaming_davihd, "_WINDOW_ELEMENTS", 2**exponent)
         assert (model(**inputs).scores - whole).abs().max() < 1e-5
 
 
@@ -201,7 +201,7 @@ def test_scores_are_the_same_where_states_are_computed_when_read(lengths, expone
     inputs = random_inputs(model.config, lengths)
     with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
         whole = model(**inputs).scores
-        patch.setattr(modeling_davihd, "_WINDOW_ELEMENTS", 2**exponent)
+        patch.setattr(streaming_davihd, "_WINDOW_ELEMENTS", 2**exponent)
         patch.setattr(modeling_davihd, "_HELD_ELEMENTS", 2**held)
         assert (model(**inputs).scores - whole).abs().max() < 1e-5
 

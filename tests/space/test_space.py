@@ -29,7 +29,8 @@ from gradio_client.exceptions import AppError
 from hub_server import HubServer
 from paths import ROOT
 
-from modeling_davihd import DEFAULT_CHECKPOINT, media
+from modeling_davihd import DEFAULT_CHECKPOINT, media, media_tracks
+from modeling_davihd.highlights import Highlight
 
 SPACE = ROOT / "spaces_demo"
 sys.path.append(str(SPACE))  # a Space's files import each other as a program's do
@@ -58,12 +59,12 @@ def space(tmp_path_factory):
     """The running Space; `scored` lists the films it has scored, `gates` may hold some back until set."""
     scored, gates = [], {}
 
-    def score_film(detect, path, model_id):
-        scored.append(path.name)
-        if gate := gates.get(path.name):
+    def score_film(detect, info, model_id, limits):
+        scored.append(info.path.name)
+        if gate := gates.get(info.path.name):
             gate.reached.set()
             assert gate.opened.wait(20)
-        return SCORE_FILM(detect, path, model_id)
+        return SCORE_FILM(detect, info, model_id, limits)
 
     folder = tmp_path_factory.mktemp("gradio")
     with pytest.MonkeyPatch.context() as patch:
@@ -462,11 +463,16 @@ def running(command: list[str], environment: dict[str, str], folder: Path):
 # Parts
 
 
+def score(film: Path, limits: Limits) -> scoring.Scored:
+    detect = models.pipeline_for("davihd-small", 1)
+    return scoring.score_film(detect, scoring.check_film(film, limits), "davihd-small", limits)
+
+
 def test_space_has_a_limit_for_models(monkeypatch):
     large = SimpleNamespace(siblings=[SimpleNamespace(rfilename="model.safetensors", size=2_000_000)])
     monkeypatch.setattr(models.HfApi, "model_info", lambda *_, **__: large)
     with pytest.raises(models.ModelError, match="owner/large has 2 MB; at most 1 MB are allowed"):
-        models.load_model("owner/large", 1)
+        models.pipeline_for("owner/large", 1)
 
 
 def test_space_says_so_when_the_hub_is_out_of_reach(monkeypatch):
@@ -475,22 +481,21 @@ def test_space_says_so_when_the_hub_is_out_of_reach(monkeypatch):
 
     monkeypatch.setattr(models.HfApi, "model_info", fail)
     with pytest.raises(models.ModelError, match="owner/model cannot be fetched from the Hub at the moment"):
-        models.load_model("owner/model", 1)
+        models.pipeline_for("owner/model", 1)
 
 
 def test_space_tells_which_part_of_a_film_is_damaged(tmp_path):
     times = np.arange(200) / 10
     film = make_film(tmp_path / "film.mkv", times=times, fps=10, sounds=[(0.0, BURSTS)], rate=16000)
     truncate(film, 0.6)
-    scoring.listen_for_damage()
-    detect = models.load_model("davihd-small", 1)
-    (damage,) = scoring.score_film(detect, film, "davihd-small").damages
+    scoring.collect_media_warnings()
+    (damage,) = score(film, LIMITS).damages
     assert damage.startswith("film.mkv: its ") and "breaks off at" in damage
 
 
 def test_space_shows_what_a_file_says_as_text(tmp_path):
     """A field of a config.json put a picture of another server, and a link, into the page."""
-    with pytest.raises(handlers.gr.Error) as told, handlers.in_words(tmp_path):
+    with pytest.raises(handlers.gr.Error) as told, handlers.errors_for_visitors(tmp_path):
         raise ValueError(f"{tmp_path / 'film.mp4'}: no field `<img src='http://elsewhere/1.png'>` & more.")
     expected = "film.mp4: no field `&lt;img src='http://elsewhere/1.png'&gt;` &amp; more."
     assert told.value.message == expected
@@ -498,17 +503,48 @@ def test_space_shows_what_a_file_says_as_text(tmp_path):
 
 def test_space_takes_no_pictures_over_its_limit(tmp_path):
     film = film_with_sound(tmp_path / "film.mp4", BURSTS[:32000], 2)
-    scoring.check_film(film, LIMITS)
+    score(film, LIMITS)
     with pytest.raises(media.MediaError, match="64 x 48 pixels; the decoding limit `pixels` is 3071"):
-        scoring.check_film(film, replace(LIMITS, pixels=3071))
+        score(film, replace(LIMITS, pixels=3071))
 
 
 def test_space_measures_films_whose_headers_say_little(tmp_path, monkeypatch):
     film = film_with_sound(tmp_path / "film.mp4", BURSTS, 20)
-    monkeypatch.setattr(scoring, "probe", lambda path: replace(media.probe(path), duration=None))
-    scoring.check_film(film, Limits(minutes=0.5))
+    monkeypatch.setattr(scoring, "probe", lambda *one: replace(media.probe(*one), duration=None))
+    score(film, Limits(minutes=0.5))
     with pytest.raises(media.MediaError, match="is too long; a film may last 0.25 minutes"):
-        scoring.check_film(film, Limits(minutes=0.25))
+        score(film, Limits(minutes=0.25))
+
+
+def test_space_refuses_a_film_that_is_longer_than_it_claims(tmp_path):
+    path = make_film(
+        tmp_path / "film.mkv", times=np.arange(200) / 10, fps=10, sounds=[(0, BURSTS)], rate=16000
+    )
+    content = bytearray(path.read_bytes())
+    claim = content.index(b"\x44\x89\x88") + 3  # Duration, an 8-byte float of milliseconds
+    content[claim : claim + 8] = np.array(5000, ">f8").tobytes()
+    path.write_bytes(content)
+    assert scoring.check_film(path, Limits(minutes=0.25)).duration == 5
+    with pytest.raises(media.MediaError) as refused:
+        score(path, Limits(minutes=0.25))
+    assert str(refused.value) == f"{path}: is too long; a film may last 0.25 minutes here."
+
+
+def test_space_decodes_a_film_once_and_later_within_the_same_limits(tmp_path, monkeypatch):
+    film, limits = film_with_sound(tmp_path / "film.mp4", BURSTS, 20), Limits(minutes=1 / 3)
+    opened, open_media = [], media_tracks.open_media
+    monkeypatch.setattr(media_tracks, "open_media", lambda *one: opened.append(one[1]) or open_media(*one))
+    scored = score(film, limits)
+    assert opened == [limits.decoding] * 3  # for the headers, the picture's length and the sound
+    assert scored.result.log_mel is None  # it is large, and the strip shows it
+    cut = scoring.choose_highlights(scored.result, scoring.CutOptions(count=1))
+    scoring.write(cut, tmp_path, "mp4")
+    scoring.playable_copy(cut, tmp_path)
+    assert len(opened) > 3 and set(opened) == {limits.decoding}
+    small = replace(cut, limits=media.DecodingLimits(duration=15))
+    for make in (scoring.playable_copy, lambda *one: scoring.write(*one, "mp4")):
+        with pytest.raises(media.LimitError):
+            make(replace(small, highlights=[Highlight(14, 20, 1, 14)]), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -517,7 +553,7 @@ def test_space_measures_films_whose_headers_say_little(tmp_path, monkeypatch):
 def test_space_opens_no_folder_of_the_server(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(models.ModelError, match="owner/name"):
-        models.load_model(name, 1)
+        models.pipeline_for(name, 1)
 
 
 def test_space_keeps_a_folder_until_the_next_one_is_good(tmp_path, monkeypatch):

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets_scripts.building.builder import Given, Settings, Video, build_dataset
+from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.streams_davihd import LogMel
 
 CONFIG = {
     "model_type": "davihd",
@@ -39,9 +41,8 @@ def write_config(folder: Path, recipe: str = RECIPE, **changes) -> Path:
 def write_dataset(folder: Path, videos: int = 12, rate: float = 62.5, **extras) -> Path:
     """A dataset of films of 5 to 9 s whose labels are in their features; 2 each for validation and test."""
     settings = Settings(
-        visual_backbone="inception_v3",
-        semantic_backbone="panns_cnn14_16k",
-        log_mel_rate=rate,
+        {"visual": EncoderChoice("inception_v3"), "semantic": EncoderChoice("panns_cnn14_16k")},
+        LogMel(rate),
         given={
             "visual_features": Given(VISUAL, "made up"),
             "semantic_features": Given(SEMANTIC, "made up"),

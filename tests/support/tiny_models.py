@@ -2,7 +2,8 @@
 
 import torch
 
-from modeling_davihd import DAViHDConfig, DAViHDModel, modeling_davihd
+from modeling_davihd import DAViHDConfig, DAViHDModel
+from modeling_davihd.streaming_davihd import DAViHDBatchNorm
 
 TINY = {
     "visual_dim": 16,
@@ -20,7 +21,7 @@ def tiny_model(**changes) -> DAViHDModel:
         changes = {"dynamics_time_pooling": [2, 2, 1, 1, 1, 1]} | changes
     model = DAViHDModel(DAViHDConfig(**(TINY | changes))).eval()
     for module in model.modules():
-        if isinstance(module, modeling_davihd.DAViHDBatchNorm):
+        if isinstance(module, DAViHDBatchNorm):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
     return model

@@ -28,16 +28,18 @@ from datasets_scripts.building.builder import Given, Settings, Video, build_data
 from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from modeling_davihd import DAViHDFeatureExtractor
 from modeling_davihd.backbones_davihd import (
-    SEMANTIC_BACKBONES,
-    VISUAL_BACKBONES,
+    BACKBONES,
     ResNet3D34Backbone,
     SoundStatistics,
     VisualStatistics,
 )
+from modeling_davihd.conversion import EncoderChoice
 from modeling_davihd.media import FrameSampling, MediaWarning, stream_segments
+from modeling_davihd.streams_davihd import LogMel
 
-STATISTICS = Settings(visual_backbone="statistics", semantic_backbone="statistics")
-HEARING = Settings(semantic_backbone="statistics", log_mel_rate=1)
+PLAIN = EncoderChoice("statistics")
+STATISTICS = Settings({"visual": PLAIN, "semantic": PLAIN})
+HEARING = Settings({"semantic": PLAIN}, LogMel(rate=1))
 CARD = "---\nlicense: cc-by-4.0\n---\n# Films\n\nCite their makers.\n"
 
 
@@ -116,6 +118,7 @@ def test_load_dataset_gives_the_columns_in_their_types_and_lengths(films, tmp_pa
         "semantic_dim": 64,
         "log_mel_rate": 62.5,
         "num_mel_bins": 128,
+        "n_fft": 2048,
         "splits": {"train": {"videos": 1, "seconds": 3.5}, "test": {"videos": 1, "seconds": 2.0}},
         "fingerprint": facts(out)["fingerprint"],
     }
@@ -268,8 +271,8 @@ def test_a_changed_film_is_read_again_and_an_equal_copy_is_not(films, tmp_path):
 
 def test_other_settings_rebuild_everything(tmp_path):
     build(tmp_path / "out", seven())
-    assert build(tmp_path / "out", seven(), replace(HEARING, log_mel_rate=62.5)).built == 4
-    assert build(tmp_path / "out", seven(), replace(HEARING, log_mel_rate=None)).built == 4
+    assert build(tmp_path / "out", seven(), replace(HEARING, log_mel=LogMel())).built == 4
+    assert build(tmp_path / "out", seven(), replace(HEARING, log_mel=None)).built == 4
     assert "log_mel" not in load(tmp_path / "out", tmp_path)["train"].column_names
 
 
@@ -346,7 +349,7 @@ def test_lengths_that_differ_by_one_second_are_cut_to_the_shorter(films, tmp_pat
         "user_scores": np.full((5, 3), 0.5),
     }
     video = Video("long", "train", labels(5), films / "long.mp4", extras=extras)
-    build(tmp_path / "out", [video], replace(STATISTICS, visual_backbone=None))
+    build(tmp_path / "out", [video], replace(STATISTICS, encoders={"semantic": PLAIN}))
     row = load(tmp_path / "out", tmp_path)["train"].with_format("numpy")[0]
     assert row["duration"] == 3.5 and len(row["labels"]) == 4 and row["gt_summary"].tolist() == [1] * 4
     assert row["semantic_features"].shape == (4, 64) and row["log_mel"].shape == (250, 128)
@@ -417,7 +420,9 @@ def test_an_output_that_cannot_be_a_dataset_is_refused(tmp_path):
 
 def given(**arrays):
     settings = Settings(
-        visual_backbone="inception_v3", log_mel_rate=None, given={"visual_features": Given(8, "YouTube-8M")}
+        {"visual": EncoderChoice("inception_v3")},
+        log_mel=None,
+        given={"visual_features": Given(8, "YouTube-8M")},
     )
     arrays = {"visual_features": np.arange(24).reshape(3, 8)} | arrays
     return Video("v", "train", labels(3), given=lambda: arrays), settings
@@ -472,40 +477,40 @@ def zeros(path: Path) -> Path:
 
 def test_weights_are_loaded_never_drawn(films, tmp_path):
     weights = zeros(tmp_path / "resnet.pth")
-    settings = Settings(visual_backbone="resnet3d_34", visual_weights=weights, log_mel_rate=None)
+    settings = Settings({"visual": EncoderChoice("resnet3d_34", weights)}, log_mel=None)
     build(tmp_path / "out", [Video("short", "train", labels(2), films / "short.mp4")], settings)
     row = load(tmp_path / "out", tmp_path)["train"].with_format("numpy")[0]
     assert row["visual_features"].shape == (2, 512) and not row["visual_features"].any()
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("encoders", "said"),
     [
         (
-            {"visual_backbone": "inception_v3"},
+            {"visual": EncoderChoice("inception_v3")},
             "inception_v3 needs its published weights, --visual-weights FILE",
         ),
         (
-            {"semantic_backbone": "panns_cnn14_16k"},
+            {"semantic": EncoderChoice("panns_cnn14_16k")},
             "panns_cnn14_16k needs its published weights, --semantic-w",
         ),
         (
-            {"semantic_backbone": "vggish"},
+            {"semantic": EncoderChoice("vggish")},
             "no semantic backbone 'vggish'; the known ones are panns_cnn14_16k",
         ),
         (
-            {"visual_backbone": "statistics", "visual_weights": Path("a.pth")},
+            {"visual": EncoderChoice("statistics", Path("a.pth"))},
             "--visual-weights is a.pth, but the visual backbone statistics does not read it",
         ),
         (
-            {"semantic_backbone": "panns_cnn14_16k", "semantic_weights": Path("a.pth")},
+            {"semantic": EncoderChoice("panns_cnn14_16k", Path("a.pth"))},
             "--semantic-weights is a.pth, and there is no such file",
         ),
     ],
 )
-def test_backbones_without_their_weights_are_refused(tmp_path, settings, said):
+def test_backbones_without_their_weights_are_refused(tmp_path, encoders, said):
     with pytest.raises(DatasetError, match=said):
-        build(tmp_path / "out", seven(), Settings(**settings))
+        build(tmp_path / "out", seven(), Settings(encoders))
 
 
 def test_the_options_name_every_backbone(capsys):
@@ -513,16 +518,16 @@ def test_the_options_name_every_backbone(capsys):
     builder.add_extraction_arguments(parser)
     parser.print_help()
     said = " ".join(capsys.readouterr().out.split())
-    assert all(name in said for name in (*VISUAL_BACKBONES, *SEMANTIC_BACKBONES))
+    assert all(name in said for name in (*BACKBONES["visual"], *BACKBONES["semantic"]))
     assert builder.settings_from(parser.parse_args(["--device", "cpu"])) == Settings()
     arguments = ["--visual-backbone", "statistics", "--log-mel-rate", "none", "--device", "cpu"]
-    expected = Settings(visual_backbone="statistics", log_mel_rate=None)
+    expected = Settings({"visual": PLAIN}, log_mel=None)
     assert builder.settings_from(parser.parse_args(arguments)) == expected
     with pytest.raises(UsageError, match="--device is 'gpu', which this machine does not have"):
         builder.settings_from(parser.parse_args(["--device", "gpu"]))
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
-    settings = Settings(semantic_backbone="panns_cnn14_16k", semantic_weights=zeros(tmp_path / "resnet.pth"))
+    settings = Settings({"semantic": EncoderChoice("panns_cnn14_16k", zeros(tmp_path / "resnet.pth"))})
     with pytest.raises(DatasetError, match="The PANNs CNN14 .16 kHz. checkpoint lacks"):
         build(tmp_path / "out", seven(), settings)

@@ -41,6 +41,7 @@ def test_rows_have_what_the_model_needs_and_no_more(data):
         "labels": (7,),
     }
     assert rows_of(data, modalities=["semantic"])[0].keys() == {"semantic_features", "labels"}
+    assert rows_of(data, modalities=[])[3].keys() == {"labels"}
 
 
 def test_full_rate_rows_serve_a_model_of_one_frame_a_second(data):

@@ -27,6 +27,12 @@ def test_centre():
     np.testing.assert_array_equal(scores, scores[::-1])
 
 
+def test_scores_without_negatives_keep_their_order_and_ties():
+    scores = rules.without_negatives(rules.centre_scores(6))
+    assert scores.tolist() == [0, 2, 4, 4, 2, 0]
+    assert rules.without_negatives(np.array([0.5, 0.25])).tolist() == [0.5, 0.25]
+
+
 def test_the_profile_is_the_mean_over_places():
     rising = [np.linspace(0, 1, length) for length in (7, 120, 333)]
     profile = rules.position_profile(rising)

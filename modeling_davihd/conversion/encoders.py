@@ -1,0 +1,53 @@
+"""Frozen encoders with their published weights, whichever class and file these are."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..backbones_davihd import FrozenBackbone, backbone_class
+from .backbones import load_pca
+from .checkpoints import StateDict, load_foreign_checkpoint
+
+
+@dataclass(frozen=True)
+class EncoderChoice:
+    """Which frozen encoder makes the features of a stream, and where its weights are.
+
+    name: in `BACKBONES`. weights: its published checkpoint, if it needs one. pca: the .npz or .npy file of
+    its PCA, as `load_pca` reads it, if it needs one.
+    """
+
+    name: str
+    weights: Path | None = None
+    pca: Path | None = None
+
+
+def encoder_state(stream: str, choice: EncoderChoice) -> StateDict:
+    """The weights under the names of the encoder's class; empty for one without any.
+
+    Raises ValueError for an unknown encoder and for files that are not those of the encoder.
+    """
+    kind = backbone_class(stream, choice.name)
+    if not kind.needs_weights:
+        return {}
+    state = _converter(kind)(load_foreign_checkpoint(choice.weights))
+    return state | load_pca(choice.pca) if kind.needs_pca else state
+
+
+def load_encoder(stream: str, choice: EncoderChoice) -> FrozenBackbone:
+    """The encoder itself. Raises ValueError as `encoder_state` does."""
+    kind, state = backbone_class(stream, choice.name), encoder_state(stream, choice)
+    if not kind.needs_weights:
+        return kind()
+    with torch.device("meta"):  # spares drawing weights that the file replaces
+        encoder = kind() if kind.dim is not None else kind(kind.dim_of(state))
+    encoder.load_state_dict(state, assign=True)
+    return encoder
+
+
+def _converter(kind: type[FrozenBackbone]) -> Callable[[StateDict], StateDict]:
+    module, _, function = kind.converter.rpartition(".")
+    return getattr(importlib.import_module(module), function)

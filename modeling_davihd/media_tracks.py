@@ -1,0 +1,340 @@
+"""A film's streams: what its headers say of them, and their frames in order, each with its time.
+
+Nothing else opens or demultiplexes media. All times are seconds on the film's own time line.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, dropwhile
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+from av.stream import Discard, Disposition
+
+from .media_limits import DEFAULT_LIMITS, Budget, DecodingLimits, MediaError, MediaWarning
+
+MAX_OVERLAP = 10.0  # seconds; time stamps that step back further are damage, and what follows is ignored
+SEEK_BACK = (0.0, 5.0, 60.0)  # seconds before the target, tried in turn: an index may lead past its target
+MOST_LOST = 50_000  # packets; once so many cannot be decoded, a film with hardly any that can is given up
+# FFmpeg holds a picture for each thread that decodes: at most MOST_THREADS of them, and fewer where pictures
+# are so large that together they would have more than PIXELS_AT_ONCE.
+MOST_THREADS = 16
+PIXELS_AT_ONCE = 128_000_000
+# FFmpeg's names of what is read: files that themselves hold sound or moving pictures. Play lists, which lead
+# to other files, pictures and text, which it would play as well, and hundreds of rarities are not among them.
+FORMATS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,apng,asf,au,av1,avi,caf,dhav,dts,dtshd,dv,eac3,flac,flv,gif,gxf,h264,"
+    "hevc,ivf,loas,m4v,matroska,webm,mlp,mov,mp4,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nsv,nut,obu,ogg,qcp,rm,tak,"
+    "truehd,tta,vc1,voc,vvc,w64,wav,wtv,wv,xwma,yuv4mpegpipe"
+)
+
+AnyPath = str | os.PathLike
+Undated = av.VideoFrame | av.AudioFrame | av.Packet  # known by its time stamp only
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a file's headers claim; claims can be false, and nothing is sized by them.
+
+    width, height: of the picture as stored, which players may turn by a quarter. start: time stamp at which
+    the film's own time line begins.
+    """
+
+    path: Path
+    duration: float | None
+    has_video: bool
+    has_audio: bool
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    sampling_rate: int | None = None
+    channels: int | None = None
+    start: float = 0.0
+
+
+def probe(path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS) -> MediaInfo:
+    """Say what a file holds, from its headers alone; raises MediaError where it is no media.
+
+    What has been probed before, a MediaInfo, is returned as it is.
+    """
+    if isinstance(path, MediaInfo):
+        return path
+    with open_media(path, limits) as container:
+        video, audio = pick_stream(container, "video"), pick_stream(container, "audio")
+        if not (video or audio):
+            raise MediaError(f"{path}: holds no picture and no sound that can be decoded.")
+        starts = [s.start_time * s.time_base for s in (video, audio) if s and s.start_time is not None]
+        facts: dict = {"start": float(min(starts, default=0))}
+        if audio:
+            facts |= {"sampling_rate": audio.sample_rate, "channels": audio.channels}
+        if video:
+            rate = video.average_rate or video.guessed_rate
+            facts |= {"width": video.width, "height": video.height, "fps": rate and float(rate)}
+        facts["duration"] = container.duration and container.duration / av.time_base
+        return MediaInfo(Path(path), has_video=bool(video), has_audio=bool(audio), **facts)
+
+
+def open_media(path: AnyPath, limits: DecodingLimits = DEFAULT_LIMITS) -> av.container.InputContainer:
+    """Open a regular file of one of FORMATS, and nothing that it may refer to.
+
+    Raises MediaError for anything else.
+    """
+    file = Path(path)
+    try:
+        found = _unfit(file)
+        if found:
+            raise MediaError(f"{path}: {found}; a film or sound file is needed.")
+        options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+        # What is decoded to learn about a stream has its limit too.
+        options["max_pixels"] = _as_option(limits.pixels)
+        return av.open(str(file.absolute()), options=options, metadata_errors="ignore")
+    except av.ArgumentError as error:
+        raise MediaError(f"{path}: is no film or sound file of a kind that is read here.") from error
+    except (av.FFmpegError, OSError) as error:
+        raise MediaError(f"{path}: not a film or sound file that can be read ({error.strerror}).") from error
+
+
+def _as_option(limit: float) -> str:
+    """As FFmpeg takes it, whose numbers end at 2^31 - 1."""
+    return str(int(min(limit, 2**31 - 1)))
+
+
+def _unfit(file: Path) -> str | None:
+    """Why a file cannot be opened, if that can be told from outside."""
+    if not file.exists():
+        return "there is no such file"
+    if not file.is_file():
+        return "it is a folder" if file.is_dir() else "it is no regular file"
+    return None if file.stat().st_size else "it is empty"
+
+
+def pick_stream(container: av.container.InputContainer, kind: str) -> av.VideoStream | av.AudioStream | None:
+    """The best stream of a kind that can be decoded and is no cover picture, or None."""
+    streams = [stream for stream in container.streams if stream.type == kind and stream.codec_context]
+    streams = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
+    best = container.streams.best(kind)
+    return best if best in streams else next(iter(streams), None)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time stamps of one stream as seconds on the film's own time line.
+
+    tick: the unit of its time stamps, in seconds. zero: the time, so counted, at which the film begins.
+    usual: seconds for which a picture is shown that does not say how long. longest: seconds; a picture that
+    says more is not believed.
+    """
+
+    tick: float
+    zero: float
+    usual: float
+    longest: float
+
+    @classmethod
+    def of(cls, stream: av.VideoStream | av.AudioStream, zero: float, longest: float) -> Clock:
+        """The clock of a stream as its headers describe it."""
+        usual = 1 / float(getattr(stream, "base_rate", None) or 25)
+        reordered = getattr(stream.codec_context, "has_b_frames", False)  # then an mp4 does not know lengths
+        return cls(float(stream.time_base), zero, usual, 2 * usual if reordered else longest)
+
+    def time(self, item: Undated) -> float | None:
+        """When a frame or packet is presented, if it says so."""
+        stamp = item.dts if item.pts is None else item.pts
+        return None if stamp is None else stamp * self.tick - self.zero
+
+    def stamp(self, time: float) -> int:
+        """The last time stamp at or before a time."""
+        return int((time + self.zero) / self.tick)
+
+    def length(self, item: Undated) -> float:
+        """For how many seconds a frame or packet is presented."""
+        claimed = (item.duration or 0) * self.tick
+        if isinstance(item, av.AudioFrame):
+            return min(claimed or math.inf, item.samples / item.sample_rate)
+        return claimed if 0 < claimed <= self.longest else self.usual
+
+
+class Decoded(NamedTuple):
+    """A frame, or a packet where nothing is decoded, and when it is presented.
+
+    run: another number than the one before if something between the two was lost.
+    """
+
+    time: float
+    length: float
+    frame: av.VideoFrame | av.AudioFrame | av.Packet
+    run: int
+
+
+class Track:
+    """One stream of a film, of which everything up to `end`, in seconds, has been read.
+
+    Each track opens the film for itself: if they shared a container, bad interleaving would cost memory.
+    finished: whether the stream was read to its end. complained: whether there was a warning about it.
+    indexed: whether the film's headers know its length; those of other formats guess it.
+    """
+
+    def __init__(self, info: MediaInfo, kind: str, limits: DecodingLimits = DEFAULT_LIMITS) -> None:
+        self.path, self.kind, self.budget = info.path, kind, Budget(info.path, kind, limits)
+        self.finished = self.complained = False
+        self._zero = info.start
+        self._lost: list[float] = []  # times at which a packet could not be decoded
+        self._good, self._covered = 0, 0.0  # how many frames could, and how many seconds they last
+        self._open()
+
+    def close(self) -> None:
+        self._container.close()
+
+    def frames(self, start: float = 0.0) -> Iterator[Decoded]:
+        """Yield the frames in order to the stream's end, from one at or before `start` where there is one."""
+        self.budget.start_pass()
+        for back in SEEK_BACK:
+            if start > back and self._seek(start - back):
+                items = self._items(None)
+                first = next(items, None)
+                if first is not None and first.time <= start:
+                    yield from chain([first], items)
+                    return
+        self._rewind()
+        yield from self._items(0.0)
+        self.finished = True
+        self._check_lost()
+
+    def first_frame(self) -> av.VideoFrame | av.AudioFrame:
+        """The first frame that can be decoded; raises MediaError where there is none."""
+        for item in self.frames():
+            return item.frame
+        raise MediaError(f"{self.path}: nothing of its {self.kind} can be decoded.")
+
+    def seconds(self) -> Iterator[None]:
+        """Yield once for every second that the stream reaches into, without decoding it."""
+        reached = 0
+        for _ in self._items(0.0, decode=False):
+            while reached < self.end:
+                reached += 1
+                yield
+        self.finished = True
+
+    def complain(self, what: str) -> None:
+        """Give a MediaWarning that says what is wrong with the stream."""
+        self.complained = True
+        warnings.warn(f"{self.path}: its {self.kind} {what}.", MediaWarning, stacklevel=2)
+
+    # The container
+
+    def _open(self) -> None:
+        self._container, self.end = open_media(self.path, self.budget.limits), 0.0
+        self._at_start = True  # nothing has been read or searched for since
+        self.indexed = self._container.format.name.startswith(("mov", "matroska"))
+        self.stream = pick_stream(self._container, self.kind)
+        for other in self._container.streams:
+            other.discard = Discard.default if other is self.stream else Discard.all
+        self._prepare_decoder()
+        self._clock = Clock.of(self.stream, self._zero, longest=self.budget.limits.silence)
+
+    def _prepare_decoder(self) -> None:
+        """Check what the headers say, and hold the decoder to it."""
+        context, limits = self.stream.codec_context, self.budget.limits
+        context.thread_type = "AUTO"
+        if limits.thread_count:
+            context.thread_count = limits.thread_count
+        if self.kind == "audio":
+            if context.sample_rate:
+                self.budget.check_sound(context.sample_rate, context.channels)
+            return
+        self.budget.check_picture(context.width, context.height)
+        context.options = {"max_pixels": _as_option(limits.pixels)}
+        pixels = context.width * context.height
+        if pixels * MOST_THREADS > PIXELS_AT_ONCE:
+            threads = limits.thread_count or os.cpu_count() or 1
+            context.thread_count = max(1, min(PIXELS_AT_ONCE // pixels, threads))
+
+    def _rewind(self) -> None:
+        """Go back to the beginning by opening the film again, as not every format can be searched."""
+        if not self._at_start:
+            self._container.close()
+            self._open()
+
+    def _seek(self, time: float) -> bool:
+        self._at_start = False
+        with suppress(av.FFmpegError):
+            self._container.seek(self._clock.stamp(time), stream=self.stream)
+            return True
+        return False
+
+    # From packets to frames
+
+    def _items(self, last: float | None, decode: bool = True) -> Iterator[Decoded]:
+        """Yield what follows until time stamps leap; `last` is the time before it, where that is known."""
+        for item in self._undated(decode, after_seek=last is None):
+            time = self._clock.time(item)
+            if time is None:
+                time = self.end
+            if last is not None and self._leaps(last, time):
+                return
+            length = self._clock.length(item)
+            last, self.end = time, max(self.end, time + length)
+            self._good, self._covered = self._good + 1, self._covered + length
+            self.budget.check_end(self.end)
+            yield Decoded(time, length, item, len(self._lost))
+        if self._lost:
+            count = f"{len(self._lost)} packet{'s' * (len(self._lost) > 1)}"
+            self.complain(f"is damaged: {count} left out from {self._lost[0]:.1f} s on")
+
+    def _leaps(self, last: float, time: float) -> bool:
+        """Whether the step from one time to the next is so large that what follows cannot be trusted."""
+        if -MAX_OVERLAP <= time - last <= self.budget.limits.silence:
+            return False
+        if self._good == 0:
+            self.budget.refuse(f"starts at {time:.1f} s of the film", "silence")
+        self.complain(f"leaps from {last:.1f} s to {time:.1f} s: the rest is ignored")
+        return True
+
+    def _undated(self, decode: bool, after_seek: bool) -> Iterator[Undated]:
+        """Yield the frames of each packet or, where nothing is to be decoded, the packet itself."""
+        for packet in self._packets(after_seek):
+            if decode:
+                yield from self._decoded(packet)
+            elif packet is not None and packet.size and not packet.is_discard:
+                yield packet
+
+    def _packets(self, after_seek: bool) -> Iterator[av.Packet | None]:
+        """Yield packets, in the end an empty one or None, which make the decoder give what it still holds."""
+        packets, covered = self._demuxed(), self._covered
+        try:  # decoders that are given something between key frames make up what they lack
+            wanted = dropwhile(lambda p: after_seek and p.size and not p.is_keyframe, packets)
+            for count, packet in enumerate(wanted):
+                self.budget.check_packets(count, self._covered - covered)
+                yield packet
+        except av.FFmpegError as error:
+            self.complain(f"is damaged after {self.end:.1f} s ({error.strerror}): the rest is ignored")
+            yield None
+
+    def _demuxed(self) -> Iterator[av.Packet]:
+        """The stream's packets, in the end an empty one, after which PyAV may stumble over later streams."""
+        self._at_start = False
+        with suppress(IndexError):  # it flushes those that begin on the way without knowing them
+            yield from self._container.demux(self.stream)
+
+    def _decoded(self, packet: av.Packet | None) -> list[av.VideoFrame | av.AudioFrame]:
+        try:
+            frames = self.stream.decode(packet)
+        except av.FFmpegError:
+            self._lost.append(self.end)
+            if len(self._lost) > MOST_LOST:
+                self._check_lost()
+            return []
+        if self.kind == "video":
+            self.budget.spend_pixels(sum(frame.width * frame.height for frame in frames))
+        return frames
+
+    def _check_lost(self) -> None:
+        if len(self._lost) > 100 * self._good:  # by chance, a decoder makes something of what is none
+            raise MediaError(f"{self.path}: nothing of its {self.kind} can be decoded.")

@@ -1,0 +1,81 @@
+"""The streams that a model may read, and the sound they are made of: described here, read everywhere else.
+
+A further stream is one more row of `STREAMS` and a field `NAME_dim` of the configuration that reads it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SAMPLING_RATE = 16000  # Hz, of all sound that is listened to
+# The log-Mel spectrogram of Section 3.1.3. A checkpoint may choose its bins and its window, not the rest: the
+# rate is built into the networks, and half the sampling rate is the highest frequency there is.
+HOP_LENGTH = 256  # samples from one frame to the next
+HIGHEST_HZ = SAMPLING_RATE / 2
+FULL_LOG_MEL_RATE = SAMPLING_RATE / HOP_LENGTH  # 62.5 frames a second
+LOG_MEL_RATES = (FULL_LOG_MEL_RATE, 1)  # as it is, or the mean of each second
+NUM_MEL_BINS = 128
+N_FFT = 2048  # samples of a window
+
+
+@dataclass(frozen=True)
+class LogMel:
+    """What can be chosen of the log-Mel spectrogram: frames a second, bins, and samples of a window."""
+
+    rate: float = FULL_LOG_MEL_RATE
+    num_mel_bins: int = NUM_MEL_BINS
+    n_fft: int = N_FFT
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One of the streams that a model reads; `modalities` of a configuration names them.
+
+    name: "visual", for example. The configuration has its width D in the field `visual_dim` and, if it can be
+        made by a frozen encoder, that encoder's name in `visual_backbone`.
+    column: the model's argument and the column of a dataset that hold it: features (B, T, D), one row a
+        second, or the log-Mel spectrogram.
+    raw: the model's argument for what a frozen encoder makes the features of, if one does.
+    sees: whether it comes from the picture.
+    spectrogram: whether it is the log-Mel spectrogram, which has frames of its own and no encoder.
+    """
+
+    name: str
+    column: str
+    raw: str | None = None
+    sees: bool = False
+    spectrogram: bool = False
+
+    @property
+    def dim_field(self) -> str:
+        """The configuration's field for the width of the features."""
+        return f"{self.name}_dim"
+
+    @property
+    def backbone_field(self) -> str:
+        """The configuration's field for the name of the frozen encoder."""
+        return f"{self.name}_backbone"
+
+
+STREAMS: dict[str, Stream] = {
+    stream.name: stream
+    for stream in (
+        Stream("visual", "visual_features", raw="pixel_values", sees=True),
+        Stream("semantic", "semantic_features", raw="waveform"),
+        Stream("dynamics", "log_mel", spectrogram=True),
+    )
+}
+
+
+def streams_of(modalities: Iterable[str]) -> list[Stream]:
+    """The streams of those names, in the order of the table."""
+    names = set(modalities)
+    return [stream for stream in STREAMS.values() if stream.name in names]
+
+
+def feature_streams(modalities: Iterable[str] | None = None) -> list[Stream]:
+    """The streams of features, one row a second: all there are, or those of the given names."""
+    chosen = STREAMS if modalities is None else modalities
+    return [stream for stream in streams_of(chosen) if not stream.spectrogram]
+
+
+__all__ = ["STREAMS", "LogMel", "Stream", "feature_streams", "streams_of"]

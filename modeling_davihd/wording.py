@@ -1,0 +1,27 @@
+"""How messages quote what a file holds: in one line, readable and short."""
+
+from collections.abc import Iterable
+
+LONGEST_NAME = 160  # characters; the longest key of a published network, wrapped twice, has 111
+LONGEST_VALUE = 80
+
+
+def some(names: Iterable[str], limit: int = 5) -> str:
+    """The first names in alphabetical order, and how many more there are."""
+    names = sorted(plain(name, LONGEST_NAME) for name in names)
+    rest = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + rest
+
+
+def short(value: object) -> str:
+    """A value as Python writes it, its end cut off if it is long."""
+    return plain(repr(value), LONGEST_VALUE)
+
+
+def plain(text: str, longest: int) -> str:
+    """The text without what would move a terminal's cursor, its end cut off if it is long."""
+    text = text if len(text) < longest else f"{text[: longest - 3]}..."
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+__all__ = ["plain", "short", "some"]
