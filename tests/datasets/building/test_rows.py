@@ -7,7 +7,7 @@ import pytest
 from films import make_film, tone, truncate
 from tone_videos import HEARING, PLAIN, STATISTICS, build, changed, facts, labels, load, sounding
 
-from datasets_scripts.building.builder import Given, Settings, Video
+from datasets_scripts.building.builder import GivenColumn, Settings, Video
 from datasets_scripts.building.errors import DatasetError, UnusableVideo
 from modeling_davihd.conversion import EncoderChoice
 from modeling_davihd.media import MediaWarning
@@ -57,7 +57,7 @@ def given(**arrays):
     settings = Settings(
         {"visual": EncoderChoice("inception_v3")},
         log_mel=None,
-        given={"visual_features": Given(8, "YouTube-8M")},
+        given={"visual_features": GivenColumn(8, "YouTube-8M")},
     )
     arrays = {"visual_features": np.arange(24).reshape(3, 8)} | arrays
     return Video("v", "train", labels(3), given=lambda: arrays), settings
