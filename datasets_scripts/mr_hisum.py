@@ -34,7 +34,7 @@ if __package__ in (None, ""):
 
 from datasets_scripts.building.builder import (
     LABELS_ALONE,
-    Given,
+    GivenColumn,
     Report,
     Settings,
     Video,
@@ -266,7 +266,7 @@ def build_mr_hisum(
     elif "visual" not in settings.encoders:
         stored = any(entries[name].has_features for name in split_of if name in entries)
     if records or stored:
-        given = {"visual_features": Given(RGB_WIDTH, "YouTube-8M")}
+        given = {"visual_features": GivenColumn(RGB_WIDTH, "YouTube-8M")}
         encoders = {"visual": EncoderChoice("inception_v3"), **settings.encoders}
         settings = dataclasses.replace(settings, encoders=encoders, given=given)
     source = Source(annotations, stored, records, find_media(videos) if videos else None)

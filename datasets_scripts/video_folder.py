@@ -242,7 +242,7 @@ def labels_of_intervals(video: str, intervals: Iterable[Interval], duration: flo
     return labels.astype(np.float32)
 
 
-def deal_out(videos: list[str], validation: float, test: float, seed: int) -> dict[str, str]:
+def split_by_hash(videos: list[str], validation: float, test: float, seed: int) -> dict[str, str]:
     """The split of each video, by a hash of its name: exact shares, and one video at least of each."""
     counts = {
         split: max(1, round(share * len(videos))) if share else 0
@@ -311,7 +311,7 @@ def splits_of(
     given = {video: labels.videos[video].split for video in videos}
     if not any(given.values()):
         shares = [HELD_OUT_SHARE if share is None else share for share in (validation, test)]
-        return deal_out(videos, *shares, seed)
+        return split_by_hash(videos, *shares, seed)
     if (validation, test) != (None, None):
         raise UsageError(f"{labels.path} has a column split, so --validation and --test have no meaning.")
     return given

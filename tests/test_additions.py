@@ -240,11 +240,11 @@ def subtitled(number: int, split: str) -> Video:
 @pytest.mark.parametrize("placement", ["early", "late"])
 @pytest.mark.parametrize("operation", ["multiply", "concat"])
 def test_a_stream(monkeypatch, tmp_path, placement, operation):
-    from datasets_scripts.building.builder import Given
+    from datasets_scripts.building.builder import GivenColumn
 
     monkeypatch.setitem(STREAMS, "text", Stream("text", "text_features"))
     monkeypatch.setitem(BACKBONES, "text", {"made-up": FrozenBackbone})
-    given = {"text_features": Given(5, "made up"), "log_mel": Given(128, "made up")}
+    given = {"text_features": GivenColumn(5, "made up"), "log_mel": GivenColumn(128, "made up")}
     settings = Settings({"text": EncoderChoice("made-up")}, LogMel(rate=1), given=given)
     build_dataset(tmp_path, [subtitled(i, "train") for i in range(3)], settings, card=CARD)
     facts = json.loads((tmp_path / "extraction.json").read_text())

@@ -28,7 +28,7 @@ from datasets_scripts.building.errors import DatasetError, UnreachableVideo, Unu
 from datasets_scripts.building.extraction import (
     Encoders,
     Extractor,
-    Given,
+    GivenColumn,
     Settings,
     check_weights,
     settings_from,
@@ -390,7 +390,7 @@ def _streams(settings: Settings, widths: Mapping[str, int]) -> dict[str, object]
 
 __all__ = [
     "LABELS_ALONE",
-    "Given",
+    "GivenColumn",
     "Report",
     "Settings",
     "Video",

@@ -37,7 +37,7 @@ Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenColumn:
     """A feature column that `Video.given` brings: its width, and where it came from ("YouTube-8M")."""
 
     width: int
@@ -58,7 +58,7 @@ class Settings:
     encoders: Mapping[str, EncoderChoice] = field(default_factory=dict)
     log_mel: LogMel | None = LogMel()
     device: str = "cpu"
-    given: Mapping[str, Given] = field(default_factory=dict)
+    given: Mapping[str, GivenColumn] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:

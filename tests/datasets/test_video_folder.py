@@ -14,11 +14,11 @@ from films import film_with_sound, tone
 
 from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.video_folder import (
-    deal_out,
     labels_of_intervals,
     main,
     read_labels,
     seconds_of,
+    split_by_hash,
 )
 
 NAMES = ("a.mp4", "b.mp4", "more/c.mp4")
@@ -262,15 +262,17 @@ def test_the_command_fails_in_one_line(folder, tmp_path, capsys, labels, more, s
 
 def test_shares_are_exact_seeded_and_stable():
     videos = [f"{number}.mp4" for number in range(40)]
-    splits = deal_out(videos, 0.1, 0.25, seed=0)
+    splits = split_by_hash(videos, 0.1, 0.25, seed=0)
     counts = {split: list(splits.values()).count(split) for split in ("train", "validation", "test")}
     assert counts == {"train": 26, "validation": 4, "test": 10}
-    assert deal_out(videos[::-1], 0.1, 0.25, seed=0) == splits != deal_out(videos, 0.1, 0.25, seed=1)
-    more = deal_out([*videos, "40.mp4"], 0.1, 0.25, seed=0)
+    assert (
+        split_by_hash(videos[::-1], 0.1, 0.25, seed=0) == splits != split_by_hash(videos, 0.1, 0.25, seed=1)
+    )
+    more = split_by_hash([*videos, "40.mp4"], 0.1, 0.25, seed=0)
     assert sum(more[video] != splits[video] for video in videos) <= 2
-    assert set(deal_out(videos, 0, 0, seed=0).values()) == {"train"}
+    assert set(split_by_hash(videos, 0, 0, seed=0).values()) == {"train"}
     with pytest.raises(UsageError, match="leave none of 2 videos"):
-        deal_out(videos[:2], 0.1, 0.1, seed=0)
+        split_by_hash(videos[:2], 0.1, 0.1, seed=0)
 
 
 def test_splits_of_the_file_rule_out_shares(folder, tmp_path, capsys):

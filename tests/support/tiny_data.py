@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets_scripts.building.builder import Given, Settings, Video, build_dataset
+from datasets_scripts.building.builder import GivenColumn, Settings, Video, build_dataset
 from modeling_davihd.conversion import EncoderChoice
 from modeling_davihd.streams_davihd import LogMel
 
@@ -44,9 +44,9 @@ def write_dataset(folder: Path, videos: int = 12, rate: float = 62.5, **extras) 
         {"visual": EncoderChoice("inception_v3"), "semantic": EncoderChoice("panns_cnn14_16k")},
         LogMel(rate),
         given={
-            "visual_features": Given(VISUAL, "made up"),
-            "semantic_features": Given(SEMANTIC, "made up"),
-            "log_mel": Given(128, "made up"),
+            "visual_features": GivenColumn(VISUAL, "made up"),
+            "semantic_features": GivenColumn(SEMANTIC, "made up"),
+            "log_mel": GivenColumn(128, "made up"),
         },
     )
     splits = ["train"] * (videos - 4) + ["validation"] * 2 + ["test"] * 2
