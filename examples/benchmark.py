@@ -46,7 +46,7 @@ from examples.benchmarking.measuring import (
 )
 from examples.training.console import run_command, write_json
 from examples.training.data import plan_batches
-from examples.training.runs import keep_freed_memory
+from examples.training.machine import keep_freed_memory
 from examples.training.tables import markdown
 from modeling_davihd import DAViHDModel
 from modeling_davihd.metrics.highlight_detection.scores import highlight_scores
