@@ -111,7 +111,7 @@ def loaded_after(code: str) -> set[str]:
         ("from datasets_scripts.building import errors, planning, videos", ("torch", "av")),
         (
             "from examples import train",
-            ("datasets_scripts.synthesis", "modeling_davihd.conversion", "modeling_davihd.baselines.csta"),
+            ("datasets_scripts.synthesis", "modeling_davihd.conversion", "matplotlib", "gradio"),
         ),
     ],
     ids=["help", "planning", "training"],
