@@ -15,7 +15,7 @@ import copy
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from examples.benchmarking import films, textbook
 from examples.benchmarking.measuring import (
     MIB,
     Bench,
-    Row,
+    Measurement,
     apart,
     check_equal,
     in_mib,
@@ -47,14 +47,14 @@ from examples.benchmarking.measuring import (
 )
 from examples.training.console import write_json
 from examples.training.data import plan_batches
-from examples.training.runs import keep_freed_memory
+from examples.training.machine import keep_freed_memory
 from examples.training.tables import markdown
 from modeling_davihd import DAViHDModel
 from modeling_davihd.metrics.highlight_detection.scores import highlight_scores
 from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d
 from modeling_davihd.streaming_davihd import SegmentRows
 
-COLUMNS = ("measurement", "ours", "textbook", "ratio", "target", "met")
+HEADINGS = ("measurement", "ours", "textbook", "ratio", "target", "met")
 
 
 # --------------------------------------------------------------- 1. frequency-dynamic convolution, encoder
@@ -63,9 +63,9 @@ COLUMNS = ("measurement", "ours", "textbook", "ratio", "target", "met")
 def paper_convolutions(
     device: torch.device,
 ) -> list[tuple[FrequencyDynamicConv2d, torch.Tensor, torch.Tensor]]:
-    """Those of the paper's preset, with states (2, C, L, F) of 60 s and gamma (2, K, F).
+    """Those of the paper's preset, each with states (2, C, L, F) of 60 s and gamma (2, K, F).
 
-    The states lie in memory as the blocks give them, with channels last.
+    The states lie in memory with channels last, as the blocks leave them.
     """
     torch.manual_seed(0)
     config, cases = preset("davihd-mrhisum"), []
@@ -86,7 +86,7 @@ def our_convolution(conv: FrequencyDynamicConv2d, states: torch.Tensor, gamma: t
 
 
 def convolutions(side: Callable, device: torch.device) -> Callable[[], object]:
-    """Forward and backward of all of them, ready to run: libraries have loaded what they need."""
+    """A function that runs all of them forward and backward; libraries have loaded what it needs."""
     cases = paper_convolutions(device)
     for conv, states, gamma in cases:
         side(conv, states[:, :, :4], gamma).sum().backward()
@@ -103,20 +103,20 @@ def check_convolution(conv: FrequencyDynamicConv2d, states: torch.Tensor, gamma:
         output = side(conv, *inputs)
         return [output, *torch.autograd.grad((output * weighting).sum(), [conv.weight, *inputs])]
 
-    doubles = [one.detach().double().requires_grad_() for one in (states, gamma)]
+    doubles = [tensor.detach().double().requires_grad_() for tensor in (states, gamma)]
     exact = results(textbook.frequency_dynamic_convolution, copy.deepcopy(conv).double(), *doubles)
     for ours, other in zip(results(our_convolution, conv, states, gamma), exact, strict=True):
         check_equal(ours, other)
 
 
-def frequency_dynamic(bench: Bench) -> Iterator[Row]:
+def frequency_dynamic(bench: Bench) -> Iterator[Measurement]:
     for case in paper_convolutions(bench.device):
         check_convolution(*case)
     sides = our_convolution, textbook.frequency_dynamic_convolution
     ours, other = bench.seconds(*(convolutions(side, bench.device) for side in sides))
     yield bench.faster("frequency-dynamic convolution, forward and backward, 2 x 60 s", ours, other, 2.5)
     ours, other = (memory(convolutions, side, bench.device).added for side in sides)
-    yield Row(
+    yield Measurement(
         "frequency-dynamic convolution, peak memory",
         in_mib(ours),
         in_mib(other),
@@ -136,7 +136,7 @@ def our_encoder(encoder: DAViHDDynamicsEncoder, log_mel: torch.Tensor, num_segme
     return encoder(log_mel, SegmentRows.of_batch(len(log_mel), num_segments, device=log_mel.device))[0]
 
 
-def dynamics_encoder(bench: Bench) -> Iterator[Row]:
+def dynamics_encoder(bench: Bench) -> Iterator[Measurement]:
     model, batch = network("davihd-mrhisum", bench.device), None
     encoder, batch = model.dynamics_encoder, random_batch(model.config, [60, 60], bench.device)
     log_mel = batch["log_mel"]
@@ -155,7 +155,7 @@ def dynamics_encoder(bench: Bench) -> Iterator[Row]:
     encoder.eval()
 
 
-def growth(bench: Bench) -> Iterator[Row]:
+def growth(bench: Bench) -> Iterator[Measurement]:
     """How the cost of training the paper's dynamics blocks grows, with what it depends on, from 2 x 60 s."""
 
     def step(seconds: int = 60, batch: int = 2, width: int = 1, padding: int = 0) -> Callable[[], object]:
@@ -177,7 +177,7 @@ def growth(bench: Bench) -> Iterator[Row]:
     }.items():
         more, once = bench.seconds(step(**change), step())
         name = f"dynamics blocks, training, 2 x 60 s: with {name}, and without"
-        yield Row(name, in_seconds(more), in_seconds(once), more / once)
+        yield Measurement(name, in_seconds(more), in_seconds(once), more / once)
 
 
 def _train(forward: Callable[[], torch.Tensor]):
@@ -187,7 +187,7 @@ def _train(forward: Callable[[], torch.Tensor]):
 # ------------------------------------------------------------------------------- 2. videos of many lengths
 
 
-def ragged_dynamics(bench: Bench) -> Iterator[Row]:
+def ragged_dynamics(bench: Bench) -> Iterator[Measurement]:
     model, lengths = network("davihd-mrhisum-reference", bench.device), mixed_lengths(120, 300)
     encoder, batch = model.dynamics_encoder, random_batch(model.config, lengths, bench.device)
     log_mel, mask = batch["log_mel"], batch["attention_mask"]
@@ -197,11 +197,11 @@ def ragged_dynamics(bench: Bench) -> Iterator[Row]:
         return encoder(log_mel, segments)[0]
 
     def loop(encode: Callable) -> torch.Tensor:
-        videos = [(one[None, :, :n], n) for one, n in zip(log_mel, lengths, strict=True)]
-        return torch.cat([encode(one, n).flatten() for one, n in videos])
+        videos = [(video[None, :, :n], n) for video, n in zip(log_mel, lengths, strict=True)]
+        return torch.cat([encode(video, n).flatten() for video, n in videos])
 
     our_stack = partial(our_blocks, encoder, log_mel, torch.tensor(lengths, device=bench.device))
-    textbook_stack = partial(loop, lambda one, n: textbook.dynamics_blocks(encoder, one))
+    textbook_stack = partial(loop, lambda video, n: textbook.dynamics_blocks(encoder, video))
     textbook_whole = partial(loop, partial(textbook.dynamics_encoder, encoder))
     with torch.no_grad():
         check_equal(ours().flatten(), textbook_whole(), tolerance=1e-4)
@@ -214,7 +214,7 @@ def ragged_dynamics(bench: Bench) -> Iterator[Row]:
     encoder.eval()
 
 
-def padding(bench: Bench) -> Iterator[Row]:
+def padding(bench: Bench) -> Iterator[Measurement]:
     """Padded work of an epoch of 2,000 videos with lengths like those of Mr.HiSum: mean 202 s, 120 to 300."""
     lengths = np.random.default_rng(0).triangular(120, 186, 300, 2000).round().astype(int)
 
@@ -223,7 +223,7 @@ def padding(bench: Bench) -> Iterator[Row]:
 
     grouped = wasted(plan_batches(lengths, 16, seed=0, epoch=0))
     plain = wasted(np.split(np.random.default_rng(0).permutation(2000), 125))
-    yield Row(
+    yield Measurement(
         "padding in batches of 16", f"{grouped:.1%}", f"{plain:.1%}", plain / grouped, "< 10 %", grouped < 0.1
     )
 
@@ -234,7 +234,7 @@ def padding(bench: Bench) -> Iterator[Row]:
 def training_sides(
     name: str, lengths: list[int], device: torch.device
 ) -> tuple[Callable[[], object], Callable[[], object]]:
-    """A step without the optimizer's, of either side: forward, loss and gradients."""
+    """A training step of either side up to its gradients, without the optimiser."""
     model = network(name, device)
     batch = random_batch(model.config, lengths, device)
     features = {key: value for key, value in batch.items() if key != "labels"}
@@ -258,7 +258,7 @@ def _step(model: DAViHDModel, loss: Callable[[], torch.Tensor]):
     loss().backward()
 
 
-def training_step(bench: Bench) -> Iterator[Row]:
+def training_step(bench: Bench) -> Iterator[Measurement]:
     for lengths, wanted in ((mixed_lengths(133, 277), 1.4), ([202] * 16, None)):
         sides = training_sides("davihd-mrhisum-reference", lengths, bench.device)
         name = (
@@ -268,7 +268,7 @@ def training_step(bench: Bench) -> Iterator[Row]:
         )
         yield bench.faster(name, *bench.seconds(*sides, repeats=3), wanted)
     if not _has_bfloat16(bench.device):
-        yield Row("training step, bf16 autocast", "this processor has no bf16", target="≥ 2.2")
+        yield Measurement("training step, bf16 autocast", "this processor has no bf16", target="≥ 2.2")
         return
     ours, other = training_sides("davihd-mrhisum-reference", mixed_lengths(133, 277), bench.device)
 
@@ -281,15 +281,15 @@ def training_step(bench: Bench) -> Iterator[Row]:
     )
     rates = [matrix_product_rate(bench, kind) / 1e9 for kind in (torch.bfloat16, torch.float32)]
     name = "matrix products of the machine, bf16 against float32"
-    yield Row(name, *(f"{rate:.0f} GFLOP/s" for rate in rates), rates[0] / rates[1])
+    yield Measurement(name, *(f"{rate:.0f} GFLOP/s" for rate in rates), rates[0] / rates[1])
 
 
 def _has_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def profile(bench: Bench) -> Iterator[Row]:
-    """Where a training step spends its time, each part alone, and how near it is to products of matrices."""
+def profile(bench: Bench) -> Iterator[Measurement]:
+    """What each part of a training step takes alone, and how near the whole is to matrix products."""
     name, lengths = "davihd-mrhisum-reference", mixed_lengths(133, 277)
     step, _ = training_sides(name, lengths, bench.device)
     model = network(name, bench.device)
@@ -298,27 +298,27 @@ def profile(bench: Bench) -> Iterator[Row]:
     calls = {key: record_calls(part) for key, part in parts.items()}
     step()
     (whole,) = bench.seconds(step, repeats=3)
-    yield Row("one training step, 16 x 133 to 277 s", in_seconds(whole))
+    yield Measurement("one training step, 16 x 133 to 277 s", in_seconds(whole))
     for key, runs in calls.items():
         (seconds,) = bench.seconds(*[lambda runs=runs: [run() for run in runs]], repeats=3)
-        yield Row(f"of which {key}", f"{in_seconds(seconds)}, {seconds / whole:.0%}")
+        yield Measurement(f"of which {key}", f"{in_seconds(seconds)}, {seconds / whole:.0%}")
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: _added_product}) as counter:
         step()
     rate = counter.get_total_flops() / whole / 1e9
     limit = matrix_product_rate(bench, torch.float32) / 1e9
-    yield Row(
+    yield Measurement(
         "its arithmetic, against matrix products", f"{rate:.0f} GFLOP/s", f"{limit:.0f} GFLOP/s", rate / limit
     )
 
 
 def record_calls(part: torch.nn.Module) -> list[Callable[[], object]]:
-    """Have the calls of a module, or of those in a list, recorded: forward and backward, to be run alone."""
+    """Record the next call of a module, or of each in a list: functions that run it alone, there and back."""
     modules = part if isinstance(part, torch.nn.ModuleList) else [part]
     runs: list[Callable[[], object]] = []
 
     def record(module: torch.nn.Module, arguments: tuple):
         hook.pop(module).remove()
-        leaves = [_leaf(one) if torch.is_tensor(one) else one for one in arguments]
+        leaves = [_leaf(value) if torch.is_tensor(value) else value for value in arguments]
         runs.append(lambda: _train(lambda: _first(module(*leaves))))
 
     hook = {module: module.register_forward_pre_hook(record) for module in modules}
@@ -333,21 +333,21 @@ def _first(output: torch.Tensor | tuple) -> torch.Tensor:
     return output if torch.is_tensor(output) else output[0]
 
 
-def _added_product(total: torch.Size, one: torch.Size, other: torch.Size, **_) -> int:
-    """Floating-point operations of `total.baddbmm_(one, other)`, given the shapes."""
-    return 2 * math.prod(one) * other[2]
+def _added_product(total: torch.Size, left: torch.Size, right: torch.Size, **_) -> int:
+    """Floating-point operations of `total.baddbmm_(left, right)`, given the shapes."""
+    return 2 * math.prod(left) * right[2]
 
 
 def matrix_product_rate(bench: Bench, kind: torch.dtype) -> float:
     """Floating-point operations a second of the product of two square matrices."""
     side = 2048
-    one, other = (torch.rand(side, side, device=bench.device, dtype=kind) for _ in range(2))
-    (seconds,) = bench.seconds(lambda: one @ other)
+    left, right = (torch.rand(side, side, device=bench.device, dtype=kind) for _ in range(2))
+    (seconds,) = bench.seconds(lambda: left @ right)
     return 2 * side**3 / seconds
 
 
 def full_rate_forward(checkpointing: bool, device: torch.device) -> Callable[[], torch.Tensor]:
-    """The loss of davihd-base at 62.5 frames a second on 16 clips of 120 s."""
+    """Computes the loss of davihd-base at 62.5 frames a second on 16 clips of 120 s."""
     model = network("davihd-base", device).train()
     if checkpointing:
         model.activation_checkpointing_enable()
@@ -360,21 +360,21 @@ def full_rate_step(checkpointing: bool, device: torch.device) -> Callable[[], ob
     return lambda: loss().backward()
 
 
-def training_memory(bench: Bench) -> Iterator[Row]:
+def training_memory(bench: Bench) -> Iterator[Measurement]:
     clips = "davihd-base at 62.5 frames/s, 16 x 120 s"
     plain, saving = (memory(full_rate_forward, which, bench.device).held for which in (False, True))
     name = f"{clips}: kept for the backward pass with checkpointing, and without"
-    yield Row(name, in_mib(saving), in_mib(plain), plain / saving, "≥ 2", plain >= 2 * saving)
+    yield Measurement(name, in_mib(saving), in_mib(plain), plain / saving, "≥ 2", plain >= 2 * saving)
     plain, saving = (memory(full_rate_step, which, bench.device).whole for which in (False, True))
     name = f"{clips}: peak of the process with checkpointing, and without"
-    yield Row(name, in_mib(saving), in_mib(plain), plain / saving, "< 12 GB", plain < 12e9)
+    yield Measurement(name, in_mib(saving), in_mib(plain), plain / saving, "< 12 GB", plain < 12e9)
 
 
 # --------------------------------------------------------------------------------------- 5. two-hour videos
 
 
 def long_forward(side: str, segments: int, device: torch.device, name: str = "davihd-mrhisum") -> Callable:
-    """Scores of one video by the paper's network, in inference mode."""
+    """Computes the scores of one video by the paper's network, in inference mode."""
     model = network(name, device)
     batch = random_batch(model.config, [segments], device)
     del batch["labels"]
@@ -382,7 +382,7 @@ def long_forward(side: str, segments: int, device: torch.device, name: str = "da
     return torch.inference_mode()(lambda: getattr(result := forward(**batch), "scores", result))
 
 
-def long_forward_rows(bench: Bench) -> Iterator[Row]:
+def long_forward_rows(bench: Bench) -> Iterator[Measurement]:
     for segments, repeats, wanted in ((202, 5, None), (1800, 3, None), (7200, 1, 2)):
         sides = [long_forward(side, segments, bench.device) for side in ("ours", "textbook")]
         check_equal(*(side() for side in sides), tolerance=1e-4)
@@ -390,11 +390,11 @@ def long_forward_rows(bench: Bench) -> Iterator[Row]:
         yield bench.faster(name, *bench.seconds(*sides, repeats=repeats), wanted)
     ours, other = (memory(long_forward, side, 7200, bench.device).whole for side in ("ours", "textbook"))
     name = "forward, full paper model, 7200 s, peak of the process"
-    yield Row(name, in_mib(ours), in_mib(other), other / ours, "< 2.5 GB", ours < 2.5e9)
+    yield Measurement(name, in_mib(ours), in_mib(other), other / ours, "< 2.5 GB", ours < 2.5e9)
 
 
-def compiled_forward(bench: Bench) -> Iterator[Row]:
-    """What `torch.compile` makes of the same network; compiling, which takes long, is not counted."""
+def compiled_forward(bench: Bench) -> Iterator[Measurement]:
+    """The same network with `torch.compile` and without; compiling itself, slow as it is, is not counted."""
     model = network("davihd-base", bench.device)
     batch = random_batch(model.config, [202], bench.device)
     compiled = torch.compile(model)
@@ -409,26 +409,26 @@ def compiled_forward(bench: Bench) -> Iterator[Row]:
 
 
 def streamed_encoder(minutes: int, device: torch.device) -> Callable[[], object]:
-    """The convolutional blocks of the paper's dynamics encoder over so many minutes of sound."""
+    """Runs the convolutional blocks of the paper's dynamics encoder over that many minutes of sound."""
     encoder = network("davihd-mrhisum", device).dynamics_encoder
     log_mel = torch.rand(1, 128, encoder.config.log_mel_frames(60 * minutes), device=device)
     return torch.inference_mode()(lambda: our_blocks(encoder, log_mel))
 
 
-def streaming_memory(bench: Bench) -> Iterator[Row]:
-    """What the blocks take beyond their input, which grows with the film."""
+def streaming_memory(bench: Bench) -> Iterator[Measurement]:
+    """What the blocks take beyond their input, the part that grows with the film."""
     short, long = (memory(streamed_encoder, minutes, bench.device).added for minutes in (10, 120))
     name = "memory of the dynamics blocks: 2 hours, and 10 minutes"
-    yield Row(name, in_mib(long), in_mib(short), short / long, "flat", long < 1.1 * short + 64 * MIB)
+    yield Measurement(name, in_mib(long), in_mib(short), short / long, "flat", long < 1.1 * short + 64 * MIB)
 
 
 # --------------------------------------------------------------------------------------------- 8. metrics
 
 
-def metrics(bench: Bench) -> Iterator[Row]:
+def metrics(bench: Bench) -> Iterator[Measurement]:
     rng = np.random.default_rng(0)
     references = [rng.random(202) for _ in range(1000)]
-    predictions = [one + rng.normal(0, 0.5, 202) for one in references]
+    predictions = [reference + rng.normal(0, 0.5, 202) for reference in references]
     ours, other = highlight_scores(predictions, references), textbook.metrics(predictions, references)
     check_equal(*(torch.tensor([side[name] for name in other]) for side in (ours, other)), tolerance=1e-6)
     times = bench.seconds(
@@ -437,7 +437,7 @@ def metrics(bench: Bench) -> Iterator[Row]:
     yield bench.faster("metrics of 1,000 videos of 202 s", *times, 10)
 
 
-CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
+CASES: dict[str, Callable[[Bench], Iterator[Measurement]]] = {
     "frequency-dynamic": frequency_dynamic,
     "dynamics-encoder": dynamics_encoder,
     "ragged-dynamics": ragged_dynamics,
@@ -457,7 +457,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "metrics": metrics,
     "reel": films.reel,
 }
-# Measured as training runs, with what a step frees kept for the next one.
+# Measured as training runs are: with what one step frees kept for the next.
 TRAINING = ("frequency-dynamic", "dynamics-encoder", "growth", "ragged-dynamics", "training-step", "profile")
 # Only when asked for by name: half an hour on two cores, and what needs a compiler.
 SLOW = ("two-hours-full", "compiled-forward")
@@ -473,27 +473,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="OUT", help="also write the figures to this file")
     parser.add_argument("--device", default="cpu", help="cpu or cuda: what the networks run on")
     options = parser.parse_args(arguments)
-    return run_command(partial(run, options), parser.prog)
-
-
-def run(options: argparse.Namespace):
-    """Measure, print and write; each measurement in a process of its own, to leave no trace in another."""
     names = options.only or [name for name in CASES if name not in SLOW]
-    rows: list[Row] = []
+    return run_command(partial(run, names, options.device, options.json), parser.prog)
+
+
+def run(names: Sequence[str], device: str, json_file: Path | None):
+    """Measure, print and write; each measurement in a process of its own, to leave no trace in another."""
+    rows: list[Measurement] = []
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(torch.zeros(0, device=options.device).device, Path(folder))
+        bench = Bench(torch.zeros(0, device=device).device, Path(folder))
         for name in tqdm(names, disable=None):
             found = apart(rows_of, name, bench)
             for row in found:  # a run that is interrupted leaves what it has measured
                 tqdm.write(" | ".join((row.name, *row.cells())), file=sys.stderr)
             rows += found
     print(machine(bench.device) + "\n")
-    print(markdown(COLUMNS, {row.name: row.cells() for row in rows}))
-    if options.json:
-        write_json(options.json, {"machine": machine(bench.device), "rows": [asdict(row) for row in rows]})
+    print(markdown(HEADINGS, {row.name: row.cells() for row in rows}))
+    if json_file:
+        write_json(json_file, {"machine": machine(bench.device), "rows": [asdict(row) for row in rows]})
 
 
-def rows_of(name: str, bench: Bench) -> list[Row]:
+def rows_of(name: str, bench: Bench) -> list[Measurement]:
     if name in TRAINING:
         keep_freed_memory()
     return list(CASES[name](bench))

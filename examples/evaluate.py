@@ -1,4 +1,4 @@
-"""Score a model on a dataset, or on generated soundtracks, beside rules that need no network.
+"""Score a model on a dataset, or on generated soundtracks, alongside rules that need no network.
 
 python examples/evaluate.py --model DIR_OR_HUB_ID --dataset DIR --split test
 """
@@ -21,12 +21,13 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
 
 from datasets_scripts.building.console import run_command
 from datasets_scripts.building.splits import SPLITS
-from examples.train import measure, predict
 from examples.training import rules
 from examples.training.console import write_json
-from examples.training.data import HighlightDataset, SyntheticClips, read_dataset
-from examples.training.recipe import SYNTHETIC
-from examples.training.runs import FIRST_SEEDS, TEST_CLIPS, Rows, log_mel_rate, on_cpu
+from examples.training.data import HighlightDataset, Rows, read_dataset
+from examples.training.machine import on_cpu
+from examples.training.recipe import SYNTHETIC, TEST_CLIPS
+from examples.training.runs import log_mel_rate
+from examples.training.scoring import measure, predict
 from examples.training.tables import headings, markdown, measured
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
 from modeling_davihd.loading import checkpoint_folder, load_model
@@ -61,7 +62,7 @@ def evaluate_rules(rows: Rows, training: Rows | None, seed: int = 0) -> dict[str
 
 
 def rule_metrics(dataset: HighlightDataset, split: str) -> dict[str, dict[str, float]]:
-    """The metrics of the rules on a split: of what they read, labels and log-Mel, as much as there is."""
+    """The metrics of those rules on a split for which the dataset has what they read."""
     rate = dataset.extraction["log_mel_rate"]
     modalities = ["dynamics"] if rate else []
     rows, training = (dataset.rows(name, modalities, rate or 1) for name in (split, "train"))
@@ -71,6 +72,8 @@ def rule_metrics(dataset: HighlightDataset, split: str) -> dict[str, dict[str, f
 def results(model: PreTrainedModel, name: str, dataset: str, split: str, clips: int) -> dict[str, dict]:
     """Metrics by row: the rules, then the model."""
     if dataset == SYNTHETIC:
+        from examples.training.generated import FIRST_SEEDS, SyntheticClips
+
         extractor = DAViHDFeatureExtractor(log_mel_rate=log_mel_rate(model.config))
         rows = SyntheticClips(extractor, split, clips, FIRST_SEEDS[split])
         found = evaluate_rules(rows, None)
@@ -110,16 +113,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def evaluate(options: argparse.Namespace):
-    """Score, write and print."""
-    model = open_model(options.model)
-    name = Path(options.model).name
-    found = results(model, name, options.dataset, options.split, options.clips)
-    if options.json:
-        write_json(options.json, found)
+def evaluate(checkpoint: str, dataset: str, split: str, clips: int, json_file: Path | None):
+    """Print the metrics of the rules and of a model, and write them to `json_file` if it is given."""
+    model, name = open_model(checkpoint), Path(checkpoint).name
+    found = results(model, name, dataset, split, clips)
+    if json_file:
+        write_json(json_file, found)
     videos = found[name]["n_videos"]
-    source = "generated soundtracks of 60 s" if options.dataset == SYNTHETIC else options.dataset
-    print(f"{source}, split {options.split}, {videos} videos\n")
+    source = "generated soundtracks of 60 s" if dataset == SYNTHETIC else dataset
+    print(f"{source}, split {split}, {videos} videos\n")
     print(markdown(["scores", *headings()], {row: measured([values]) for row, values in found.items()}))
 
 
@@ -127,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 scored, 1 model or data are not as needed, 2 wrong usage."""
     options = parse_arguments(arguments)
     logging.disable_progress_bar()
-    return run_command(lambda: evaluate(options), "evaluate.py")
+    wanted = options.model, options.dataset, options.split, options.clips, options.json
+    return run_command(lambda: evaluate(*wanted), "evaluate.py")
 
 
 if __name__ == "__main__":

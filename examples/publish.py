@@ -14,17 +14,25 @@ with an upload that broke off.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import fnmatch
-import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_token
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    constants,
+    get_token,
+    metadata_load,
+)
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError, RepositoryNotFoundError
 from huggingface_hub.utils import logging as hub_logging
 from huggingface_hub.utils import validate_repo_id
@@ -33,14 +41,17 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.building.console import sentence
+from examples.training.record import RECORD_FILE, Record
 from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.conversion import EncoderChoice
+
+if TYPE_CHECKING:
+    from modeling_davihd import DAViHDConfig, DAViHDModel, VideoHighlightDetectionPipeline
 
 ROOT = Path(__file__).resolve().parent.parent
 METRIC = ROOT / "modeling_davihd" / "metrics" / "highlight_detection"
 DEMO = ROOT / "spaces_demo"
 SHARD_SIZE = "2GB"  # of weights
-ENCODER_FILES = ("weights", "pca")
 LEFTOVERS = (".*", "__pycache__", "*.pyc", "*.pyi")  # hidden files and what running an app leaves behind
 
 
@@ -49,47 +60,66 @@ class Parcel:
     """What is sent: files by their names in the repository, and what kind of repository it is for.
 
     stale: patterns of files that earlier versions may have left there; those not sent are removed.
-    mark: a file and a text in it, by which a repository is known to hold an earlier version.
+    signature: a file and a text in it, by which a repository is known to hold an earlier version.
     """
 
     kind: str
     files: dict[str, Path]
     stale: tuple[str, ...]
-    mark: tuple[str, str]
+    signature: tuple[str, str]
 
     @property
     def size(self) -> int:
+        """Bytes in all."""
         return sum(path.stat().st_size for path in self.files.values())
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A repository of the Hub, made if it is not there yet: public unless `private`, and a branch of it."""
+
+    repo_id: str
+    private: bool = False
+    revision: str | None = None
+
+    def described(self, kind: str) -> str:
+        """Its name in a sentence, as a repository of that kind."""
+        branch = f", branch {self.revision}" if self.revision else ""
+        return f"{kind}s/{self.repo_id}{branch}"
 
 
 # ------------------------------------------------------------------------------------------------ packing
 
 
-def pack_model(options: argparse.Namespace, folder: Path) -> Parcel:
-    """Write the model of `options.folder` to `folder` with all that others need to use it.
+def pack_model(
+    source: Path, folder: Path, repo_id: str, encoder_options: Mapping[str, object] | None = None
+) -> Parcel:
+    """Write the checkpoint of `source` to `folder` with all that others need to use it.
 
-    Raises ValueError or OSError, in one sentence, if it does not load or holds numbers that are none.
+    repo_id: where its card says that it is. encoder_options: what the command line says of frozen encoders
+    (`visual_backbone`, `visual_weights`, ...) that are to be part of it. Raises ValueError or OSError, in one
+    sentence, if the checkpoint does not load or its weights are not finite.
     """
-    if not (options.folder / "config.json").is_file():
-        raise ValueError(f"{options.folder} is no checkpoint folder: it has no config.json.")
-    detect = load(options.folder)
-    record = read_record(options.folder)
-    if options.with_backbones:
+    if not (source / "config.json").is_file():
+        raise ValueError(f"{source} is not a checkpoint folder: it has no config.json.")
+    detect = load(source)
+    record = Record.find(source)
+    if encoder_options is not None:
         from examples.training.bundle import bundle, extractor_of
 
-        detect.model = bundle(detect.model, encoders(options, detect.model.config, record))
+        detect.model = bundle(detect.model, encoders(source, encoder_options, detect.model.config, record))
         detect.feature_extractor = extractor_of(detect.model.config, detect.feature_extractor)
     detect.save_pretrained(folder, max_shard_size=SHARD_SIZE)
-    write_card(options, folder, record, detect.model)
-    if record is not None:  # else it could be anything, such as a link to what is nobody's business
-        shutil.copyfile(options.folder / "training.json", folder / "training.json")
-    load(folder)  # what others will load
+    write_card(source, folder, repo_id, record, detect.model)
+    if record is not None:  # any other file of that name may be private, or a link to one that is
+        shutil.copyfile(source / RECORD_FILE, folder / RECORD_FILE)
+    load(folder)  # as others will
     stale = ("*.safetensors", "*.safetensors.index.json", "*.py")
     return Parcel("model", files_in(folder), stale, ("config.json", '"model_type": "davihd"'))
 
 
-def load(folder: Path):
-    """The pipeline of a checkpoint. Raises ValueError, naming the folder, unless all of it fits."""
+def load(folder: Path) -> VideoHighlightDetectionPipeline:
+    """The pipeline of a checkpoint. Raises ValueError naming the folder if any of it does not fit."""
     import torch
 
     from modeling_davihd.loading import load_pipeline
@@ -103,98 +133,84 @@ def load(folder: Path):
     return detect
 
 
-def read_record(folder: Path) -> dict | None:
-    """training.json, if examples/train.py wrote it."""
-    path = folder / "training.json"
-    if not path.is_file():
-        return None
-    try:
-        record = json.loads(path.read_text())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    ours = isinstance(record, dict) and {"recipe", "config", "videos", "history"} <= record.keys()
-    return record if ours else None
-
-
-def encoders(options: argparse.Namespace, config, record: dict | None) -> dict[str, EncoderChoice]:
+def encoders(
+    source: Path, options: Mapping[str, object], config: DAViHDConfig, record: Record | None
+) -> dict[str, EncoderChoice]:
     """The frozen encoders that the model lacks, by stream.
 
     Raises ValueError if neither training record nor options say which they are, or both say different things.
     """
-    recorded, found = (record or {}).get("extraction", {}), {}
+    recorded, found = (record and record.extraction) or {}, {}
     for stream in config.feature_streams:
         name, field = stream.name, stream.backbone_field
         if config.stream_backbone(stream) is not None:
             continue
-        said = {getattr(options, field, None), recorded.get(field)} - {None}
+        said = {options.get(field), recorded.get(field)} - {None}
         if not said:
             raise ValueError(
-                f"{options.folder} does not say which encoder made its {name} features; --{name}-backbone is "
-                "needed."
+                f"{source} does not say which encoder made its {name} features; --{name}-backbone is needed."
             )
         if len(said) > 1:
             raise ValueError(
-                f"--{name}-backbone is {getattr(options, field)}, but {options.folder}/training.json says "
+                f"--{name}-backbone is {options[field]}, but {source}/training.json says "
                 f"that the {name} features were made with {recorded[field]}."
             )
-        files = {part: getattr(options, f"{name}_{part}", None) for part in ENCODER_FILES}
+        files = {part: options.get(f"{name}_{part}") for part in ("weights", "pca")}
         found[name] = EncoderChoice(said.pop(), **files)
     if not found:
-        raise ValueError(f"{options.folder} takes films as it is; --with-backbones has nothing to add.")
+        raise ValueError(f"{source} takes films as it is; --with-backbones has nothing to add.")
     return found
 
 
-def write_card(options: argparse.Namespace, folder: Path, record: dict | None, model):
-    """The card: made of the training record, unless someone has written or edited that of the checkpoint."""
-    from examples.training.model_card import MARK, write_model_card
+def write_card(source: Path, folder: Path, repo_id: str, record: Record | None, model: DAViHDModel):
+    """The card: made of the training record, unless someone has written or edited the checkpoint's own."""
+    from examples.training.model_card import GENERATED_NOTICE, write_model_card
 
-    card = options.folder / "README.md"
-    if card.is_file() and MARK not in card.read_text(encoding="utf-8", errors="replace"):
+    card = source / "README.md"
+    if card.is_file() and GENERATED_NOTICE not in card.read_text(encoding="utf-8", errors="replace"):
         front_matter(card)
         shutil.copyfile(card, folder / "README.md")
     elif record is None:
         raise ValueError(
-            f"{options.folder} has no README.md, and no training.json of examples/train.py to make one of."
+            f"{source} has no README.md, and no training.json of examples/train.py to make one of."
         )
     else:
         facts = {"config": model.config.to_diff_dict(), "parameters": model.num_parameters()}
-        try:
-            write_model_card(folder, record | facts, options.repo_id)
-        except (KeyError, TypeError, AttributeError) as error:
-            place = options.folder / "training.json"
-            raise ValueError(f"{place} is not as examples/train.py writes it; it makes no card.") from error
+        write_model_card(folder, dataclasses.replace(record, **facts), repo_id)
 
 
 def front_matter(card: Path) -> dict:
     """The metadata of a card. Raises ValueError naming the file if there are none."""
     try:
-        parts = card.read_text(encoding="utf-8").split("---\n", 2)
-        header = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0] else None
+        header = metadata_load(card)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{card} begins with metadata that are not YAML: {error}") from error
-    if not isinstance(header, dict):
+    except ValueError:  # YAML, but not of names and values
+        header = None
+    if header is None:
         raise ValueError(f"{card} does not begin with metadata between two lines of ---.")
     return header
 
 
-def pack_dataset(options: argparse.Namespace, folder: Path) -> Parcel:
-    """The files of a dataset of datasets_scripts/, every row of which can be read; no videos."""
+def pack_dataset(folder: Path) -> Parcel:
+    """The files of a dataset of datasets_scripts/, every row of which can be read; no videos.
+
+    Raises ValueError, in one sentence, if the folder is not whole.
+    """
     from examples.training.data import read_dataset
 
-    dataset = read_dataset(options.folder)
+    dataset = read_dataset(folder)
     found = {name: len(split) for name, split in dataset.splits.items()}
-    needed = {name: one["videos"] for name, one in dataset.extraction["splits"].items()}
+    needed = {name: split["videos"] for name, split in dataset.extraction["splits"].items()}
     if found != needed:
-        raise ValueError(f"{options.folder} holds {found} videos; its extraction.json says {needed}.")
+        raise ValueError(f"{folder} holds {found} videos; its extraction.json says {needed}.")
     for name in ("README.md", "missing.json"):
-        if not (options.folder / name).is_file():
-            raise ValueError(
-                f"{options.folder} has no {name}; a finished folder of datasets_scripts/ is needed."
-            )
-    front_matter(options.folder / "README.md")
-    paths = [options.folder / name for name in ("README.md", "extraction.json", "missing.json")]
-    paths += sorted(options.folder.glob("data/*.parquet"))
-    files = {path.relative_to(options.folder).as_posix(): path for path in paths}
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder} has no {name}; a finished folder of datasets_scripts/ is needed.")
+    front_matter(folder / "README.md")
+    paths = [folder / name for name in ("README.md", "extraction.json", "missing.json")]
+    paths += sorted(folder.glob("data/*.parquet"))
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
     return Parcel("dataset", files, ("data/*.parquet",), ("extraction.json", '"davihd"'))
 
 
@@ -229,45 +245,39 @@ def files_in(folder: Path) -> dict[str, Path]:
 # ------------------------------------------------------------------------------------------------ sending
 
 
-def send(parcel: Parcel, options: argparse.Namespace) -> str:
-    """Publish in one commit; gives what came of it in a line. Raises what `explain` explains."""
-    api, kind, repo_id = HfApi(), parcel.kind, options.repo_id
+def send(parcel: Parcel, destination: Destination, message: str) -> str:
+    """Publish in one commit; returns a line on what came of it. Raises what `explain` explains."""
+    api, kind, repo_id, branch = HfApi(), parcel.kind, destination.repo_id, destination.revision
     api.whoami()
-    sdk = "gradio" if kind == "space" else None
-    api.create_repo(repo_id, repo_type=kind, private=options.private or None, space_sdk=sdk, exist_ok=True)
-    check_repository(api, parcel, options)
-    if options.revision not in (None, constants.DEFAULT_REVISION):
-        api.create_branch(repo_id, repo_type=kind, branch=options.revision, exist_ok=True)
-    before = api.repo_info(repo_id, repo_type=kind, revision=options.revision)
+    private, sdk = destination.private or None, "gradio" if kind == "space" else None
+    api.create_repo(repo_id, repo_type=kind, private=private, space_sdk=sdk, exist_ok=True)
+    check_repository(api, parcel, destination)
+    if branch not in (None, constants.DEFAULT_REVISION):
+        api.create_branch(repo_id, repo_type=kind, branch=branch, exist_ok=True)
+    before = api.repo_info(repo_id, repo_type=kind, revision=branch)
     there = [sibling.rfilename for sibling in before.siblings or []]
     stale = [name for name in there if name not in parcel.files and matches(name, parcel.stale)]
     operations = [CommitOperationDelete(name) for name in stale]
     operations += [CommitOperationAdd(name, path) for name, path in parcel.files.items()]
-    commit = api.create_commit(
-        repo_id,
-        operations,
-        repo_type=kind,
-        revision=options.revision,
-        commit_message=f"Publish {options.what}",
-    )
+    commit = api.create_commit(repo_id, operations, repo_type=kind, revision=branch, commit_message=message)
     if commit.oid == before.sha:
-        return f"{place(parcel, options)} has all of it already; nothing was sent"
+        return f"{destination.described(kind)} has all of it already; nothing was sent"
     return f"published: {commit.commit_url}"
 
 
-def check_repository(api: HfApi, parcel: Parcel, options: argparse.Namespace):
-    """Raise ValueError if it is public where it shall be private, or holds something else."""
-    info = api.repo_info(options.repo_id, repo_type=parcel.kind)
-    where = place(parcel, options)
-    if options.private and not info.private:
+def check_repository(api: HfApi, parcel: Parcel, destination: Destination):
+    """Raise ValueError if it is public though a private one was asked for, or holds something else."""
+    info = api.repo_info(destination.repo_id, repo_type=parcel.kind)
+    where = destination.described(parcel.kind)
+    if destination.private and not info.private:
         raise ValueError(
             f"{where} exists and is public: make it private in its settings, or leave out --private."
         )
     others = {sibling.rfilename for sibling in info.siblings or []} - {".gitattributes", "README.md"}
-    name, text = parcel.mark
+    name, text = parcel.signature
     if others:
         try:
-            path = api.hf_hub_download(options.repo_id, name, repo_type=parcel.kind)
+            path = api.hf_hub_download(destination.repo_id, name, repo_type=parcel.kind)
         except EntryNotFoundError:
             path = None
         if path is None or text not in Path(path).read_text(encoding="utf-8"):
@@ -275,35 +285,31 @@ def check_repository(api: HfApi, parcel: Parcel, options: argparse.Namespace):
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a file name matches one of several patterns."""
     return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
 
 
-def place(parcel: Parcel, options: argparse.Namespace) -> str:
-    branch = f", branch {options.revision}" if options.revision else ""
-    return f"{parcel.kind}s/{options.repo_id}{branch}"
-
-
-def listing(parcel: Parcel, options: argparse.Namespace) -> str:
+def preview(parcel: Parcel, destination: Destination) -> str:
     """What would be sent, with sizes."""
     lines = [f"{path.stat().st_size / 1000:>12,.1f} kB  {name}" for name, path in parcel.files.items()]
-    total = f"{len(lines)} files, {parcel.size / 1e6:,.2f} MB would be sent to {place(parcel, options)}"
-    return "\n".join([*lines, total])
+    where = destination.described(parcel.kind)
+    return "\n".join([*lines, f"{len(lines)} files, {parcel.size / 1e6:,.2f} MB would be sent to {where}"])
 
 
-def explain(error: Exception, options: argparse.Namespace) -> str:
+def explain(error: Exception, repo_id: str) -> str:
     """What went wrong, in a sentence that says what to do."""
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     cause = error.__cause__
     if isinstance(error, RuntimeError) and isinstance(cause, HTTPError | OSError):  # of one file's upload
-        return explain(cause, options)
+        return explain(cause, repo_id)
     again = "run the same command again"
     if isinstance(error, RepositoryNotFoundError) or status == 403:
-        return f"your token may not write to {options.repo_id}: it needs write access, or another name"
+        return f"your token may not write to {repo_id}: it needs write access, or another name"
     if status == 401:
         return "the Hub does not know your token: check HF_TOKEN, or log in anew with `hf auth login`"
     if status is not None:
         said = error.server_message or error.response.reason_phrase
-        return f"the Hub failed with {status} ({said}); {options.repo_id} is whole: {again}"
+        return f"the Hub failed with {status} ({said}); {repo_id} is whole: {again}"
     if isinstance(error, HTTPError):
         return f"the Hub at {constants.ENDPOINT} cannot be reached ({sentence(error)}); {again} later"
     return sentence(error)
@@ -336,7 +342,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         if what == "model":
             add_backbone_options(command)
     options = parser.parse_args(arguments)
-    check_usage(parser, options)
+    check_names_and_encoders(parser, options)
     return options
 
 
@@ -352,41 +358,55 @@ def add_backbone_options(parser: argparse.ArgumentParser):
             group.add_argument(f"--{stream}-pca", type=Path, metavar="FILE", help="its PCA, .npz or .npy")
 
 
-def check_usage(parser: argparse.ArgumentParser, options: argparse.Namespace):
+def check_names_and_encoders(parser: argparse.ArgumentParser, options: argparse.Namespace):
+    """End with status 2 if the repository cannot be named so, or an option needs another one."""
     try:
         validate_repo_id(options.repo_id)
     except ValueError as error:
         parser.error(sentence(error))
     if options.repo_id.count("/") != 1:
-        parser.error(f"{options.repo_id} is no USER/NAME")
+        parser.error(f"{options.repo_id} is not of the form USER/NAME")
     if options.what == "metric" and not options.repo_id.endswith(f"/{METRIC.name}"):
         parser.error(f"the name needs to be {METRIC.name}, after which `evaluate.load` looks for its script")
-    named = [name for name in vars(options) if name.startswith(tuple(f"{stream}_" for stream in BACKBONES))]
-    for name in named:
-        if getattr(options, name) is not None and not options.with_backbones:
+    for name, value in encoder_options(options).items():
+        if value is not None and not options.with_backbones:
             parser.error(f"--{name.replace('_', '-')} needs --with-backbones")
 
 
+def encoder_options(options: argparse.Namespace) -> dict[str, object]:
+    """What the command line says of frozen encoders, by option."""
+    prefixes = tuple(f"{stream}_" for stream in BACKBONES)
+    return {name: value for name, value in vars(options).items() if name.startswith(prefixes)}
+
+
 def pack(options: argparse.Namespace, folder: Path) -> Parcel:
+    """What the command line asks for, written to `folder` where it is not ready to be sent as it lies."""
     if options.what in ("metric", "space"):
         return pack_space(METRIC if options.what == "metric" else DEMO)
     if not options.folder.is_dir():
         raise ValueError(f"There is no folder {options.folder}.")
-    return (pack_model if options.what == "model" else pack_dataset)(options, folder)
+    if options.what == "dataset":
+        return pack_dataset(options.folder)
+    chosen = encoder_options(options) if options.with_backbones else None
+    return pack_model(options.folder, folder, options.repo_id, chosen)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 published, or listed; 1 it could not be; 2 wrong usage."""
     options = parse_arguments(arguments)
+    destination = Destination(options.repo_id, options.private, options.revision)
     hub_logging.set_verbosity_error()
     try:
         if not options.dry_run and not get_token():
             raise ValueError("There is no token: set HF_TOKEN, or log in with `hf auth login`.")
         with tempfile.TemporaryDirectory(prefix="publish-") as folder:
             parcel = pack(options, Path(folder))
-            print(listing(parcel, options) if options.dry_run else send(parcel, options))
+            if options.dry_run:
+                print(preview(parcel, destination))
+            else:
+                print(send(parcel, destination, f"Publish {options.what}"))
     except (ValueError, OSError, RuntimeError, ImportError, HTTPError) as error:
-        print(f"publish.py: error: {explain(error, options)}", file=sys.stderr)
+        print(f"publish.py: error: {explain(error, options.repo_id)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("publish.py: interrupted; the same command goes on from here", file=sys.stderr)

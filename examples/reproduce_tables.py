@@ -15,7 +15,7 @@ import json
 import platform
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -32,10 +32,12 @@ from datasets_scripts.synthetic import build_synthetic
 from examples.evaluate import rule_metrics
 from examples.train import train
 from examples.training.console import write_json, write_text
-from examples.training.data import read_dataset
-from examples.training.recipe import add_recipe_options
-from examples.training.runs import make_runs, on_cpu, read_ablation
-from examples.training.tables import COLUMNS, headings, markdown, measured
+from examples.training.data import HighlightDataset, read_dataset
+from examples.training.machine import on_cpu
+from examples.training.recipe import add_recipe_options, given_fields
+from examples.training.record import Record
+from examples.training.runs import make_runs, read_ablation
+from examples.training.tables import METRIC_COLUMNS, headings, markdown, measured
 from modeling_davihd import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,24 +53,24 @@ ABLATIONS = {
     ),
     "3": ("late, concat", "late, multiply", "early, concat", "early, multiply"),
 }
-# Rows that the paper has not: the same network, given one log-Mel frame a second as the released code does.
+# Not in the paper: the same network with one log-Mel frame a second, as in the released code.
 SLOW = "1 log-Mel frame a second"
 NEURAL = {"PGL-SUM": "pgl-sum", "CSTA": "csta", "Joint-VA": "joint-va", "UMT": "umt"}
 RULES = ("random", "centre", "position profile", "loudness")
 COSTS = {"parameters": "parameters", "seconds_per_epoch": "s/epoch", "seconds_per_video": "s/video"}
-GENERATED = (
+GENERATED_DATA = (
     "The data is generated: what stands out was put there by a program, in kinds of sound that differ "
     "between training and test. It shows that the code works and what these networks learn from such films, "
     "not which is better on recorded ones."
 )
-UNTRAINED = " CSTA starts from random weights here, not from those of ImageNet."
-# What --quick is content with, and the dataset that it generates.
+RANDOM_CSTA = " CSTA starts from random weights here, not from those of ImageNet."
+# The recipe of --quick, and the dataset that it generates.
 QUICK = {"epochs": 4, "batch_size": 4, "warmup_steps": 4, "learning_rate": 1e-3}
 QUICK_VIDEOS, QUICK_SECONDS, QUICK_SEEDS = 18, 20, 2
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of a table: the configuration folder, and the fields of it that differ."""
 
     name: str
@@ -76,18 +78,18 @@ class Row:
     changes: dict = field(default_factory=dict)
 
 
-def table_rows(table: str, preset: str) -> list[Row]:
+def table_rows(table: str, preset: str) -> list[TableRow]:
     """What a table compares, for the paper's preset of a dataset, or for davihd-base."""
     if table == "1":
         return [*baseline_rows(), *davihd_rows(preset)]
     config = CONFIGURATION / preset
     rows = [
-        Row(name, config, ablation(f"table{table}-{name.replace(' + ', '-').replace(', ', '-')}"))
+        TableRow(name, config, ablation(f"table{table}-{name.replace(' + ', '-').replace(', ', '-')}"))
         for name in ABLATIONS[table]
     ]
     if table == "2":
         slow = ablation("table2-dynamics") | ablation("one-frame-a-second")
-        rows.insert(3, Row(f"dynamics, {SLOW}", config, slow))
+        rows.insert(3, TableRow(f"dynamics, {SLOW}", config, slow))
     return rows
 
 
@@ -95,45 +97,52 @@ def ablation(name: str) -> dict:
     return read_ablation(CONFIGURATION / "ablations" / f"{name}.json")
 
 
-def baseline_rows() -> list[Row]:
-    return [Row(name, CONFIGURATION / "baselines" / folder) for name, folder in NEURAL.items()]
+def baseline_rows() -> list[TableRow]:
+    return [TableRow(name, CONFIGURATION / "baselines" / folder) for name, folder in NEURAL.items()]
 
 
-def davihd_rows(preset: str) -> list[Row]:
+def davihd_rows(preset: str) -> list[TableRow]:
     base = CONFIGURATION / BASE
-    rows = [Row(f"DAViHD, base, {SLOW}", base, ablation("one-frame-a-second")), Row("DAViHD, base", base)]
+    rows = [
+        TableRow(f"DAViHD, base, {SLOW}", base, ablation("one-frame-a-second")),
+        TableRow("DAViHD, base", base),
+    ]
     if preset == BASE:
         return rows
     reference = CONFIGURATION / f"{preset}-reference"
-    return [Row("DAViHD", CONFIGURATION / preset), Row("DAViHD, reference", reference), *rows]
+    return [TableRow("DAViHD", CONFIGURATION / preset), TableRow("DAViHD, reference", reference), *rows]
 
 
-def train_row(row: Row, options: argparse.Namespace) -> list[dict[str, float]]:
-    """Test metrics and costs of a row's trainings, one for each seed: the mean over folds, if there are."""
+def train_row(
+    row: TableRow, output: Path, overrides: Mapping[str, object], *, seeds: int, folds: bool
+) -> list[dict[str, float]]:
+    """Test metrics and costs of a row's trainings, one for each seed: the mean over folds, if there are.
+
+    overrides: fields of the recipe that replace those of the row's configuration.
+    """
     network = json.dumps([row.config.name, fields_of(row)], sort_keys=True)
-    folder = options.output / f"{row.config.name}-{hashlib.sha256(network.encode()).hexdigest()[:8]}"
-    wanted = {"config": row.config, "changes": row.changes, "output": folder, "runs": options.seeds}
-    records: dict[int, list[dict]] = {}
-    for run in make_runs(argparse.Namespace(**{**vars(options), **wanted})):
+    folder = output / f"{row.config.name}-{hashlib.sha256(network.encode()).hexdigest()[:8]}"
+    records: dict[int, list[Record]] = {}
+    for run in make_runs(row.config, folder, overrides, changes=row.changes, runs=seeds, folds=folds):
         records.setdefault(run.recipe.seed, []).append(train(run, resume=True))
     return [
-        {metric: float(np.mean([fold["test"][metric] for fold in folds])) for metric in COLUMNS}
-        | {cost: float(np.mean([fold[cost] for fold in folds])) for cost in COSTS}
-        for folds in records.values()
+        {metric: float(np.mean([record.test[metric] for record in parts])) for metric in METRIC_COLUMNS}
+        | {cost: float(np.mean([getattr(record, cost) for record in parts])) for cost in COSTS}
+        for parts in records.values()
     ]
 
 
-def fields_of(row: Row) -> dict:
-    """The configuration of a row, all fields that are not the defaults."""
+def fields_of(row: TableRow) -> dict:
+    """The fields of a row's configuration that are not the defaults."""
     return AutoConfig.from_pretrained(row.config, **row.changes).to_diff_dict()
 
 
 def paper_cells(table: str, name: str) -> Iterator[str]:
-    """The paper's figures of a row, dataset by dataset; dashes where it has none."""
+    """The paper's figures for a row, dataset by dataset; dashes where it has none."""
     figures = json.loads(PAPER.read_text())[table].get(name, {})
     for dataset in paper_datasets(table):
         values = figures.get(dataset)
-        for index, (_, _, decimals) in enumerate(COLUMNS.values()):
+        for index, (_, _, decimals) in enumerate(METRIC_COLUMNS.values()):
             yield "—" if values is None else f"{values[index]:.{decimals}f}"
 
 
@@ -154,30 +163,31 @@ def render(table: str, results: dict[str, list[dict]]) -> str:
 
 
 def costs(runs: Sequence[dict]) -> list[str]:
-    """Parameters, seconds an epoch and seconds a video, means over trainings; dashes for rules."""
+    """Parameters, seconds per epoch and per video as means over trainings; dashes for rules."""
     if COSTS.keys() - runs[0].keys():
         return ["—"] * len(COSTS)
     means = {cost: np.mean([run[cost] for run in runs]) for cost in COSTS}
     return [f"{means['parameters']:,.0f}", *(f"{means[cost]:.3g}" for cost in list(COSTS)[1:])]
 
 
-def caption(options: argparse.Namespace, extraction: dict, preset: str, generated: bool) -> str:
-    selection = {
+def caption(name: str, dataset: HighlightDataset, preset: str, seeds: int, selection: str) -> str:
+    """What a table's figures are of: `name` is what the reader knows the dataset by."""
+    chosen = {
         "validation": "Epochs were chosen on validation videos.",
         "test": "Epochs were chosen on the test videos, as in the paper's released code, which flatters.",
     }
+    extraction = dataset.extraction
     videos = ", ".join(f"{part['videos']} {split}" for split, part in extraction["splits"].items())
     text = (
-        f"Ours: {preset} on {options.dataset} ({videos} videos; visual features: "
-        f"{extraction['visual_backbone']}, semantic: {extraction['semantic_backbone']}), mean ± standard "
-        f"deviation over {options.seeds} seeds. {selection[options.selection]} The paper's figures are the "
-        "paper's, on its datasets and features."
+        f"Ours: {preset} on {name} ({videos} videos; visual features: {extraction['visual_backbone']}, "
+        f"semantic: {extraction['semantic_backbone']}), mean ± standard deviation over {seeds} seeds. "
+        f"{chosen[selection]} The paper's figures are the paper's, on its datasets and features."
     )
-    return f"{text} {GENERATED}" if generated else text
+    return f"{text} {GENERATED_DATA}" if dataset.is_generated else text
 
 
 def report(texts: Sequence[str], extraction: dict, arguments: Sequence[str]) -> str:
-    """The tables with all that repeating them takes."""
+    """The tables, with everything that it takes to repeat them."""
     packages = ("torch", "transformers", "datasets", "accelerate", "numpy", "scipy")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
     return "\n\n".join(
@@ -201,7 +211,7 @@ def generate_dataset(folder: Path):
 
 
 def processes() -> PartialState:
-    """Those that `accelerate launch` started."""
+    """The processes that `accelerate launch` started."""
     return PartialState(cpu=on_cpu())
 
 
@@ -234,47 +244,59 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def set_defaults(options: argparse.Namespace):
-    """What was not given: the number of seeds, and with --quick everything that makes it so."""
-    options.seeds = options.seeds or (QUICK_SEEDS if options.quick else 5)
-    options.selection = getattr(options, "selection", "validation")
-    if not options.quick:
-        return
-    for name, value in QUICK.items():
-        setattr(options, name, getattr(options, name, value))
-    if getattr(options, "dataset", None) is None:
-        options.dataset = str(options.output / "data")
+def reproduce(
+    tables: Sequence[str],
+    output: Path,
+    overrides: Mapping[str, object],
+    *,
+    seeds: int,
+    folds: bool = False,
+    quick: bool = False,
+) -> tuple[HighlightDataset, list[str]]:
+    """Train what is missing, and return the dataset and each table as text; metrics go to `output`.
+
+    overrides: fields of the recipe, the dataset's folder among them; without one, a dataset is generated in
+    `output`. quick: with davihd-base, whatever the dataset.
+    """
+    overrides = {"selection": "validation", **overrides}  # for all rows, whatever their presets say
+    if overrides.get("dataset") is None:
+        overrides["dataset"] = str(output / "data")
         with processes().main_process_first():
-            generate_dataset(Path(options.dataset))
-
-
-def reproduce(options: argparse.Namespace, arguments: Sequence[str]):
-    """Train what is missing, print the tables, and write them and the metrics of every run."""
-    set_defaults(options)
-    dataset = read_dataset(Path(options.dataset))
-    extraction = dataset.extraction
-    preset = BASE if options.quick else PRESETS.get(extraction["visual_dim"], BASE)
+            generate_dataset(output / "data")
+    dataset = read_dataset(Path(overrides["dataset"]))
+    preset = BASE if quick else PRESETS.get(dataset.extraction["visual_dim"], BASE)
     found = rule_metrics(dataset, "test")
     rules = {name: [found[name]] for name in RULES if name in found}
-    text = caption(options, extraction, preset, dataset.is_generated)
+    text = caption(overrides["dataset"], dataset, preset, seeds, overrides["selection"])
     results, texts = {}, []
-    for table in options.table:
-        results[table] = rules | {row.name: train_row(row, options) for row in table_rows(table, preset)}
-        texts.append(f"{render(table, results[table])}\n\n{text}{UNTRAINED if table == '1' else ''}")
+    for table in tables:
+        rows = table_rows(table, preset)
+        trained = {row.name: train_row(row, output, overrides, seeds=seeds, folds=folds) for row in rows}
+        results[table] = rules | trained
+        texts.append(f"{render(table, results[table])}\n\n{text}{RANDOM_CSTA if table == '1' else ''}")
     if processes().is_main_process:
-        write_json(options.output / "results.json", results)
-        print("\n\n".join(texts))
-        if options.report:
-            write_text(options.report, report(texts, extraction, arguments) + "\n")
+        write_json(output / "results.json", results)
+    return dataset, texts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 the tables are printed, 1 something is not as needed, 2 wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parse_arguments(arguments)
+    overrides = (QUICK if options.quick else {}) | given_fields(options)
+    seeds = options.seeds or (QUICK_SEEDS if options.quick else 5)
+
+    def command():
+        dataset, texts = reproduce(
+            *(options.table, options.output, overrides), seeds=seeds, folds=options.folds, quick=options.quick
+        )
+        if processes().is_main_process:
+            print("\n\n".join(texts))
+            if options.report:
+                write_text(options.report, report(texts, dataset.extraction, arguments) + "\n")
+
     logging.disable_progress_bar()
-    interrupted = "interrupted; the same command goes on"
-    return run_command(lambda: reproduce(options, arguments), "reproduce_tables.py", interrupted)
+    return run_command(command, "reproduce_tables.py", "interrupted; the same command goes on")
 
 
 if __name__ == "__main__":

@@ -19,14 +19,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.utils import broadcast, gather_object, is_tensorboard_available, set_seed
+from accelerate.utils import broadcast, is_tensorboard_available, set_seed
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -37,17 +37,19 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
 
 from datasets_scripts.building.console import run_command
 from examples.training.console import write_json
-from examples.training.data import Batch, SyntheticBatches, collate, plan_batches
+from examples.training.data import Batch, collate, plan_batches
+from examples.training.machine import keep_freed_memory, on_cpu
 from examples.training.model_card import write_model_card
-from examples.training.recipe import SYNTHETIC, add_recipe_options
-from examples.training.runs import Rows, Run, add_run_options, keep_freed_memory, make_runs, on_cpu
+from examples.training.recipe import SYNTHETIC, add_recipe_options, given_fields
+from examples.training.record import RECORD_FILE, Record
+from examples.training.runs import Run, make_runs, read_ablation
+from examples.training.scoring import measure, predict, to_device
 from modeling_davihd import __version__
-from modeling_davihd.metrics.highlight_detection import highlight_scores
 
 
 @dataclass
 class Progress:
-    """How far a run is; what is saved beside weights, optimiser and random states."""
+    """How far a run has come: what a state holds besides weights, optimiser and random numbers."""
 
     epoch: int = 0
     step_in_epoch: int = 0
@@ -73,6 +75,8 @@ def training_batches(
     rank, processes = accelerator.process_index, accelerator.num_processes
     recipe = run.recipe
     if recipe.dataset == SYNTHETIC:
+        from examples.training.generated import SyntheticBatches
+
         steps = recipe.steps_per_epoch
         batches = SyntheticBatches(
             run.extractor, recipe.seed, recipe.batch_seconds, recipe.clip_seconds, rank, processes
@@ -86,12 +90,8 @@ def training_batches(
         mine = [indices[rank::processes].tolist() for indices in plan[first:]]
         loading = {"dataset": rows, "batch_sampler": mine, "collate_fn": collate}
     workers = {"num_workers": recipe.num_workers, "prefetch_factor": 4 if recipe.num_workers else None}
-    # Its own generator: an iterator draws a number, which must not come out of the model's random state.
+    # An iterator draws a number: from a generator of its own, lest it change the random state of the model.
     return iter(DataLoader(**loading, **workers, generator=torch.Generator().manual_seed(recipe.seed))), steps
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    return {name: values.to(device, non_blocking=True) for name, values in batch.items()}
 
 
 # ----------------------------------------------------------------------------------------------- training
@@ -104,7 +104,7 @@ def training_step(
     batch: Batch,
     gradient_clip: float,
 ) -> torch.Tensor:
-    """One step of Adam on the loss over all real segments of all processes (Eq. 5); gives that loss."""
+    """One step of Adam on the loss over all real segments of all processes (Eq. 5). Returns that loss."""
     loss = model(**batch).loss
     seconds = batch["attention_mask"].sum()
     total = accelerator.reduce(seconds, "sum")
@@ -117,42 +117,16 @@ def training_step(
     return accelerator.reduce(loss.detach() * share, "sum")
 
 
-@torch.no_grad()
-def predict(
-    accelerator: Accelerator, model: torch.nn.Module, rows: Rows, batch_size: int
-) -> list[np.ndarray]:
-    """Scores (T,) of every row, each process computing its part."""
-    model.eval()
-    order = np.argsort(rows.lengths, kind="stable")
-    # All processes make as many batches: with weights spread over devices, they compute each one together.
-    order = np.resize(order, -(-len(order) // accelerator.num_processes) * accelerator.num_processes)
-    mine, found = order[accelerator.process_index :: accelerator.num_processes], []
-    for start in range(0, len(mine), batch_size):
-        indices = mine[start : start + batch_size]
-        batch = to_device(collate([rows[i] for i in indices]), accelerator.device)
-        batch.pop("labels")
-        scores = model(**batch).scores.float().cpu().numpy()
-        found += [(int(i), one[: rows.lengths[i]]) for i, one in zip(indices, scores, strict=True)]
-    model.train()
-    everyones = dict(gather_object(found))
-    return [everyones[i] for i in range(len(rows))]
-
-
-def measure(predictions: Sequence[np.ndarray], rows: Rows) -> dict[str, float]:
-    """The means over videos of every metric (`modeling_davihd.metrics`)."""
-    values = highlight_scores(predictions, rows.labels, **rows.summaries)
-    return {name: round(value, 6) for name, value in values.items()}
-
-
-def train(run: Run, resume: bool = False) -> dict:
-    """Train, keep the best model in `run.output`, and give what training.json says.
+def train(run: Run, resume: bool = False) -> Record:
+    """Train, keep the best model in `run.output`, and return what training.json says.
 
     Raises ValueError if the folder holds another run, or this one without `resume`.
     """
     if on_cpu():
         keep_freed_memory()
     accelerator = new_accelerator(run)
-    finished = check_output(run, resume)
+    check_output(run, resume)
+    finished = finished_record(run)
     if finished is not None:
         return finished
     model, optimizer = prepare(run, accelerator)
@@ -162,14 +136,15 @@ def train(run: Run, resume: bool = False) -> dict:
         train_epoch(run, accelerator, model, optimizer, progress)
         validate(run, accelerator, model, progress)
         save_state(run, accelerator, progress)
-    record = finish(run, accelerator, progress)
+    record = record_results(run, accelerator, progress)
     accelerator.end_training()
     accelerator.free_memory()
     return record
 
 
 def new_accelerator(run: Run) -> Accelerator:
-    # Norm statistics are this process's own; they are made alike before each validation instead of each step.
+    """Accelerate, set up for a run."""
+    # Each process keeps its own norm statistics; `validate` makes them alike, which each step need not do.
     return Accelerator(
         cpu=on_cpu(),
         log_with="tensorboard" if is_tensorboard_available() else None,
@@ -199,7 +174,10 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     progress: Progress,
 ):
-    """The rest of an epoch, with a state saved every so many steps."""
+    """Train for the rest of an epoch, saving a state every `save_every` steps.
+
+    Raises ValueError if the loss is not finite.
+    """
     recipe = run.recipe
     batches, steps = training_batches(run, progress.epoch, progress.step_in_epoch, accelerator)
     loss_sum = torch.tensor(progress.loss_sum, dtype=torch.float64)
@@ -229,8 +207,8 @@ def train_epoch(
 
 def validate(run: Run, accelerator: Accelerator, model: torch.nn.Module, progress: Progress):
     """Measure the model at the end of an epoch and keep it if it is the best so far."""
-    for buffer in model.buffers():
-        if accelerator.num_processes > 1:
+    if accelerator.num_processes > 1:
+        for buffer in model.buffers():
             buffer.copy_(broadcast(buffer))
     rows = run.rows["validation"]
     values = measure(predict(accelerator, model, rows, run.recipe.batch_size), rows)
@@ -246,6 +224,7 @@ def validate(run: Run, accelerator: Accelerator, model: torch.nn.Module, progres
 
 
 def is_over(run: Run, progress: Progress) -> bool:
+    """Whether the recipe's patience has run out."""
     return run.recipe.patience is not None and progress.stale_epochs >= run.recipe.patience
 
 
@@ -305,7 +284,7 @@ def find_states(output: Path) -> list[Path]:
 
 
 def restore(run: Run, accelerator: Accelerator) -> Progress:
-    """Load the latest state; a run that was killed before its first begins anew."""
+    """Load the latest state; a run that was killed before it saved one begins anew."""
     states = find_states(run.output)
     if not states:
         return Progress()
@@ -313,23 +292,27 @@ def restore(run: Run, accelerator: Accelerator) -> Progress:
     return Progress(**json.loads((states[-1] / "progress.json").read_text()))
 
 
-def check_output(run: Run, resume: bool) -> dict | None:
-    """The record of a run that has ended. Raises ValueError if the folder holds another run."""
-    states, record = find_states(run.output), run.output / "training.json"
-    if not states and not record.is_file():
-        return None
+def check_output(run: Run, resume: bool):
+    """Raise ValueError if the folder holds another run, or this one without `resume`."""
+    states, finished = find_states(run.output), run.output / RECORD_FILE
+    if not states and not finished.is_file():
+        return
     if not resume:
         raise ValueError(f"{run.output} holds a run; go on with it by --resume, or name another --output.")
-    theirs = json.loads((states[-1] / "run.json" if states else record).read_text())
+    theirs = json.loads((states[-1] / "run.json" if states else finished).read_text(encoding="utf-8"))
     ours = run.identity()
     for name in ours:
         if theirs.get(name) != ours[name]:
             raise ValueError(f"{run.output} holds a run with another {_difference(name, theirs, ours)}.")
-    if record.is_file():
-        ended = json.loads(record.read_text())
-        if ended["epochs"] >= run.recipe.epochs or ended["stopped_early"]:
-            return ended
-    return None
+
+
+def finished_record(run: Run) -> Record | None:
+    """What was recorded when the run ended; None if it has not, or is now to have more epochs."""
+    path = run.output / RECORD_FILE
+    if not path.is_file():
+        return None
+    record = Record.read(path)
+    return record if record.epochs >= run.recipe.epochs or record.stopped_early else None
 
 
 def _difference(name: str, theirs: dict, ours: dict) -> str:
@@ -340,26 +323,29 @@ def _difference(name: str, theirs: dict, ours: dict) -> str:
     return f"{name}: {other!r} there, {mine!r} here"
 
 
-def finish(run: Run, accelerator: Accelerator, progress: Progress) -> dict:
-    """Measure the best model on the test videos, write training.json and the card."""
+def record_results(run: Run, accelerator: Accelerator, progress: Progress) -> Record:
+    """Measure the best model on the test videos, and write training.json and the model's card."""
     model = AutoModel.from_pretrained(run.output).to(accelerator.device)
-    record = run.identity() | {
-        "davihd": __version__,
-        "parameters": model.num_parameters(),
-        "epochs": len(progress.history),
-        "stopped_early": is_over(run, progress),
-        "seconds_per_epoch": round(progress.seconds / len(progress.history), 3),
-        "best_epoch": progress.best_epoch,
-        "validation": progress.history[progress.best_epoch - 1],
-        "history": progress.history,
-    }
+    tested = {}
     if "test" in run.rows:
         rows, started = run.rows["test"], time.perf_counter()
-        record["test"] = measure(predict(accelerator, model, rows, run.recipe.batch_size), rows)
-        record["seconds_per_video"] = round((time.perf_counter() - started) / len(rows), 4)
+        tested["test"] = measure(predict(accelerator, model, rows, run.recipe.batch_size), rows)
+        tested["seconds_per_video"] = round((time.perf_counter() - started) / len(rows), 4)
+    record = Record(
+        **run.identity(),
+        davihd=__version__,
+        parameters=model.num_parameters(),
+        epochs=len(progress.history),
+        stopped_early=is_over(run, progress),
+        seconds_per_epoch=round(progress.seconds / len(progress.history), 3),
+        best_epoch=progress.best_epoch,
+        validation=progress.history[progress.best_epoch - 1],
+        history=progress.history,
+        **tested,
+    )
     if accelerator.is_main_process:
         write_model_card(run.output, record)
-        write_json(run.output / "training.json", record)
+        record.write(run.output / RECORD_FILE)
     accelerator.wait_for_everyone()
     return record
 
@@ -371,7 +357,16 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="train.py"
     )
-    add_run_options(parser)
+    parser.add_argument(
+        "--config", type=Path, required=True, metavar="DIR", help="folder with config.json and training.yaml"
+    )
+    parser.add_argument(
+        "--ablation",
+        dest="changes",
+        type=ablation_file,
+        metavar="FILE",
+        help="JSON of the fields of config.json that differ",
+    )
     parser.add_argument(
         "--output", type=Path, required=True, metavar="OUT", help="folder for the trained model"
     )
@@ -387,31 +382,47 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def summarise(records: Sequence[dict]) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation over trainings of every metric on the test videos."""
-    names = [name for name, value in records[0]["test"].items() if isinstance(value, float)]
+def ablation_file(path: str) -> dict[str, object]:
+    """The type of --ablation."""
+    try:
+        return read_ablation(Path(path))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def summarise(tests: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation of every metric over trainings, given what each reached on test videos."""
+    names = [name for name, value in tests[0].items() if isinstance(value, float)]
     return {
         name: {
-            "mean": float(np.mean([record["test"][name] for record in records])),
-            "std": float(np.std([record["test"][name] for record in records])),
+            "mean": float(np.mean([test[name] for test in tests])),
+            "std": float(np.std([test[name] for test in tests])),
         }
         for name in names
     }
 
 
-def train_all(options: argparse.Namespace):
-    """Every training that the command line asks for; of several, a summary."""
-    records = [train(run, options.resume) for run in make_runs(options)]
-    if len(records) > 1 and "test" in records[0]:
-        write_json(options.output / "results.json", summarise(records))
+def train_all(runs: Iterable[Run], output: Path, resume: bool):
+    """Every training, and of several a summary: `output`/results.json."""
+    tests = [train(run, resume).test for run in runs]
+    if len(tests) > 1 and tests[0] is not None:
+        write_json(output / "results.json", summarise(tests))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 trained, 1 something in the data or on the disk is not as needed, 2 wrong usage."""
     options = parse_arguments(arguments)
     logging.disable_progress_bar()
+    runs = make_runs(
+        options.config,
+        options.output,
+        given_fields(options),
+        changes=options.changes,
+        runs=options.runs,
+        folds=options.folds,
+    )
     interrupted = "interrupted; --resume goes on from the last state"
-    return run_command(lambda: train_all(options), "train.py", interrupted)
+    return run_command(lambda: train_all(runs, options.output, options.resume), "train.py", interrupted)
 
 
 if __name__ == "__main__":

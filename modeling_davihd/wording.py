@@ -8,20 +8,24 @@ LONGEST_VALUE = 80
 
 def some(names: Iterable[str], limit: int = 5) -> str:
     """The first names in alphabetical order, and how many more there are."""
-    names = sorted(plain(name, LONGEST_NAME) for name in names)
+    names = sorted(map(quoted, names))
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + rest
 
 
+def quoted(name: str) -> str:
+    """A name without what would move a terminal's cursor, its end cut off if it is long."""
+    shown = _cut(name, LONGEST_NAME)
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in shown)
+
+
 def short(value: object) -> str:
     """A value as Python writes it, its end cut off if it is long."""
-    return plain(repr(value), LONGEST_VALUE)
+    return _cut(repr(value), LONGEST_VALUE)
 
 
-def plain(text: str, longest: int) -> str:
-    """The text without what would move a terminal's cursor, its end cut off if it is long."""
-    text = text if len(text) < longest else f"{text[: longest - 3]}..."
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) < longest else f"{text[: longest - 3]}..."
 
 
-__all__ = ["plain", "short", "some"]
+__all__ = ["quoted", "short", "some"]

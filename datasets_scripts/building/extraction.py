@@ -164,13 +164,14 @@ class Extractor:
     def film(self, path: Path) -> Film:
         """Decode a media file. Raises UnusableVideo, naming the file, if it lacks what its features need."""
         try:
-            if self._listens() and not probe(path).has_audio:
+            info = probe(path)
+            if self._listens() and not info.has_audio:
                 raise UnusableVideo(f"{path.name}: has no sound, which its features are made of.")
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", MediaWarning)
                 limits = DecodingLimits(threads=torch.get_num_threads())
                 wanted = self._decoding | {"chunk_seconds": CHUNK_SECONDS, "limits": limits}
-                film = self._take(stream_segments(path, **wanted))
+                film = self._take(stream_segments(info, **wanted))
         except MediaError as error:
             raise UnusableVideo(str(error).replace(str(path), path.name)) from error
         if film.duration == 0:

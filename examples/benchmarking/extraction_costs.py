@@ -146,14 +146,17 @@ RECIPES = {
 }
 
 
-def run(options: argparse.Namespace) -> None:
+def run(film: Path | None) -> None:
+    """Measure and print, on a film that is made here unless one is named."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        film = options.film or film_of(Path(folder), minutes=0.5)
+        film = film or film_of(Path(folder), minutes=0.5)
         info = probe(film)
         stages, size = measured(film, Path(folder))
     print(f"{machine(torch.device('cpu'))}; film of {info.width} x {info.height}, {info.fps:g} frames/s\n")
-    print(markdown(("stage", "core seconds"), {name: [f"{one:.4f}"] for name, one in stages.items()}) + "\n")
+    print(
+        markdown(("stage", "core seconds"), {stage: [f"{cost:.4f}"] for stage, cost in stages.items()}) + "\n"
+    )
     rows = {}
     for name, backbones in RECIPES.items():
         parts = recipe(stages, *backbones)
@@ -170,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--film", type=Path, metavar="FILE", help="measure decoding on this film")
     options = parser.parse_args(arguments)
-    return run_command(partial(run, options), parser.prog)
+    return run_command(partial(run, options.film), parser.prog)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmark measures on films: 720p, 25 frames a second, with sound, of twenty seconds repeated."""
+"""What the benchmark measures on films: 720p, 25 frames a second, sound, twenty seconds over and over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from examples.benchmarking import textbook
 from examples.benchmarking.measuring import (
     CONFIGURATION,
     Bench,
-    Row,
+    Measurement,
     check_equal,
     in_mib,
     in_seconds,
@@ -32,11 +32,11 @@ from modeling_davihd.media import cut_reel, probe, stream_segments, write_film
 
 FPS = 25
 UNIT = 20  # seconds
-SAMPLING_RATE = 48000
+FILM_SAMPLING_RATE = 48000
 
 
 def film_of(folder: Path, minutes: float) -> Path:
-    """A film of so many minutes, in a folder that keeps it for the next time it is asked for."""
+    """A film of that many minutes; the folder keeps it for the next time."""
     path, unit = folder / f"film-{minutes:.2f}.mp4", folder / "unit.mp4"
     if not unit.exists():
         _write_unit(unit)
@@ -46,16 +46,16 @@ def film_of(folder: Path, minutes: float) -> Path:
 
 
 def _write_unit(path: Path):
-    """A picture that moves sideways, over a generated soundtrack in stereo."""
+    """Write a picture that moves sideways, with a generated soundtrack in stereo."""
     blocks = np.random.default_rng(0).integers(0, 255, (45, 90, 3), dtype=np.uint8)
     wide = np.kron(blocks, np.ones((16, 16, 1), np.uint8))
     frames = (wide[:, (2 * k) % 160 :][:, :1280] for k in range(UNIT * FPS))
-    sound = generate_soundtrack(0, duration=UNIT).waveform.repeat(SAMPLING_RATE // 16000)
-    write_film(path, frames, np.stack((sound, sound), 1), fps=FPS, sampling_rate=SAMPLING_RATE)
+    sound = generate_soundtrack(0, duration=UNIT).waveform.repeat(FILM_SAMPLING_RATE // 16000)
+    write_film(path, frames, np.stack((sound, sound), 1), fps=FPS, sampling_rate=FILM_SAMPLING_RATE)
 
 
 def _repeat(unit: Path, path: Path, seconds: int):
-    """Copy the packets of a film over and over, with time stamps that go on, until `seconds` are full."""
+    """Copy the packets of a film over and over, with time stamps that run on, until `seconds` are filled."""
     with av.open(unit) as source, av.open(path, "w") as target:
         streams = [source.streams.video[0], source.streams.audio[0]]
         copies = [target.add_stream_from_template(stream) for stream in streams]
@@ -78,7 +78,7 @@ def _repeat(unit: Path, path: Path, seconds: int):
 
 
 def _span(facts: list[tuple], which: int) -> int:
-    """What the packets of one stream last in all, in its time base."""
+    """How long the packets of one stream last in all, in its time base."""
     return sum(duration for _, index, _, _, duration, _ in facts if index == which)
 
 
@@ -89,7 +89,7 @@ def small_pipeline() -> VideoHighlightDetectionPipeline:
 
 
 def full_pipeline() -> VideoHighlightDetectionPipeline:
-    """The paper's network with its frozen encoders, all of random weights."""
+    """The paper's network with its frozen encoders, all with random weights."""
     torch.manual_seed(0)
     config = preset("davihd-mrhisum")
     config.visual_backbone, config.semantic_backbone = "inception_v3", "panns_cnn14_16k"
@@ -97,7 +97,7 @@ def full_pipeline() -> VideoHighlightDetectionPipeline:
     return VideoHighlightDetectionPipeline(model, feature_extractor=feature_extractor_for("inception_v3"))
 
 
-def highlight_small(bench: Bench) -> Iterator[Row]:
+def highlight_small(bench: Bench) -> Iterator[Measurement]:
     film = film_of(bench.films, minutes=10)
     detect = small_pipeline()
     check_equal(
@@ -105,11 +105,11 @@ def highlight_small(bench: Bench) -> Iterator[Row]:
     )
     ours, other = bench.seconds(lambda: detect(film), lambda: textbook.highlight(detect, film), repeats=3)
     name = f"davihd-small, 10-minute 720p film ({600 / ours:.0f} x real time)"
-    yield Row(name, in_seconds(ours), in_seconds(other), other / ours, "≥ 200 x", 600 / ours >= 200)
+    yield Measurement(name, in_seconds(ours), in_seconds(other), other / ours, "≥ 200 x", 600 / ours >= 200)
 
 
-def highlight_full(bench: Bench) -> Iterator[Row]:
-    """Decoding and networks, each alone on one core, against both at once on all of them."""
+def highlight_full(bench: Bench) -> Iterator[Measurement]:
+    """Decoding alone and networks alone, on one core each, against both at once on all cores."""
     film, detect = film_of(bench.films, minutes=2), full_pipeline()
     sampling = detect.feature_stream(probe(film)).wanted["frames"]
     cores, threads = len(os.sched_getaffinity(0)), torch.get_num_threads()
@@ -125,7 +125,7 @@ def highlight_full(bench: Bench) -> Iterator[Row]:
     bound = (decoding + computing) / cores
     parts = f"({decoding:.0f} s decoding + {computing:.0f} s networks) / {cores}"
     name = f"full model, 2-minute 720p film; bound {parts}"
-    yield Row(
+    yield Measurement(
         name, in_seconds(together), in_seconds(bound), bound / together, "≥ 0.8", bound / together >= 0.8
     )
 
@@ -149,23 +149,23 @@ def scored_film(which: str, film: Path) -> Callable[[], object]:
     return lambda: detect(film)
 
 
-def two_hours(bench: Bench) -> Iterator[Row]:
+def two_hours(bench: Bench) -> Iterator[Measurement]:
     film = film_of(bench.films, minutes=120)
     small = memory(scored_film, "small", film).whole
-    yield Row(
+    yield Measurement(
         "davihd-small, 2-hour 720p film, peak of the process", in_mib(small), target="< 1 GB", met=small < 1e9
     )
 
 
-def two_hours_full(bench: Bench) -> Iterator[Row]:
+def two_hours_full(bench: Bench) -> Iterator[Measurement]:
     film = film_of(bench.films, minutes=120)
     full = memory(scored_film, "full", film).whole
-    yield Row(
+    yield Measurement(
         "full model, 2-hour 720p film, peak of the process", in_mib(full), target="< 4 GB", met=full < 4e9
     )
 
 
-def start_up(bench: Bench) -> Iterator[Row]:
+def start_up(bench: Bench) -> Iterator[Measurement]:
     python, here = sys.executable, str(CONFIGURATION.parent)
     film = film_of(bench.films, minutes=1 / 6)
     command = "import sys; from modeling_davihd.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -177,12 +177,12 @@ def start_up(bench: Bench) -> Iterator[Row]:
     ):
         run = partial(subprocess.run, arguments, check=True, stdout=subprocess.DEVNULL, cwd=here)
         (seconds,) = bench.seconds(run)
-        yield Row(name, in_seconds(seconds), target=f"< {limit} s", met=seconds < limit)
+        yield Measurement(name, in_seconds(seconds), target=f"< {limit} s", met=seconds < limit)
 
 
-def reel(bench: Bench) -> Iterator[Row]:
+def reel(bench: Bench) -> Iterator[Measurement]:
     film = film_of(bench.films, minutes=10)
     pieces = [(60.0 * i + 7, 60.0 * i + 17) for i in range(6)]
     (seconds,) = bench.seconds(lambda: cut_reel(film, pieces, bench.films / "reel.mp4"), repeats=3)
     name = f"a reel of 60 s out of 10 minutes of 720p ({60 / seconds:.1f} x real time)"
-    yield Row(name, in_seconds(seconds), target="≥ 4 x", met=60 / seconds >= 4)
+    yield Measurement(name, in_seconds(seconds), target="≥ 4 x", met=60 / seconds >= 4)

@@ -1,4 +1,4 @@
-"""How the benchmark measures: sides that take turns, memory of a process of its own, real networks."""
+"""How the benchmark measures: sides taking turns, memory in a fresh process, networks of real shapes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from modeling_davihd import DAViHDConfig, DAViHDModel
 
 CONFIGURATION = Path(__file__).resolve().parent.parent.parent / "configuration"
 MIB = 2**20
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table. `met` compares with the target; None where there is none to compare with."""
+class Measurement:
+    """One line of the table; `met` is whether it meets its target, None where there is none."""
 
     name: str
     ours: str
@@ -48,7 +48,7 @@ class Bench:
     films: Path
 
     def seconds(self, *sides: Callable[[], object], repeats: int = 5) -> list[float]:
-        """Median seconds of each side, which take turns after a first run that does not count."""
+        """Median seconds of each side; sides take turns, and the first run of each does not count."""
         runs = [[self._once(side) for side in sides] for _ in range(repeats + 1)][1:]
         return [statistics.median(side) for side in zip(*runs, strict=True)]
 
@@ -64,11 +64,11 @@ class Bench:
         side()
         return time.perf_counter() - start
 
-    def faster(self, name: str, ours: float, other: float, target: float | None) -> Row:
-        """A row of two times in seconds; the textbook side is to take `target` times as long."""
+    def faster(self, name: str, ours: float, other: float, target: float | None) -> Measurement:
+        """A row of two times in seconds; the target is a textbook that takes `target` times as long."""
         wanted = f"≥ {target}" if target else ""
         met = None if target is None else other / ours >= target
-        return Row(name, in_seconds(ours), in_seconds(other), other / ours, wanted, met)
+        return Measurement(name, in_seconds(ours), in_seconds(other), other / ours, wanted, met)
 
 
 def in_seconds(value: float) -> str:
@@ -89,12 +89,12 @@ class Memory:
 
 
 def memory(work: Callable[..., Callable[[], object]], *arguments) -> Memory:
-    """What a fresh process takes for `work(*arguments)()`; that of preparing it does not count as added."""
+    """What a fresh process takes for `work(*arguments)()`; added does not count what `work` itself takes."""
     return apart(_memory_here, work, *arguments)
 
 
-def apart(function: Callable[..., Result], *arguments) -> Result:
-    """What a function gives in a process of its own."""
+def apart(function: Callable[..., Returned], *arguments) -> Returned:
+    """What a function returns when a process of its own runs it."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as process:
         return process.submit(function, *arguments).result()
@@ -142,11 +142,12 @@ def random_batch(config: DAViHDConfig, lengths: list[int], device: torch.device)
 
 
 def mixed_lengths(shortest: int, longest: int, count: int = 16) -> list[int]:
+    """That many lengths in whole seconds, evenly spread."""
     return torch.linspace(shortest, longest, count).round().int().tolist()
 
 
 def check_equal(ours: torch.Tensor, other: torch.Tensor, tolerance: float = 1e-5):
-    """Both sides compute the same: the largest difference is at most `tolerance` of the largest value."""
+    """Raise ValueError unless the largest difference is at most `tolerance` of the largest value."""
     difference = float(((ours - other).abs().max() / other.abs().max()).detach())
     if not difference <= tolerance:
         raise ValueError(
@@ -155,6 +156,7 @@ def check_equal(ours: torch.Tensor, other: torch.Tensor, tolerance: float = 1e-5
 
 
 def machine(device: torch.device) -> str:
+    """The processor and the versions that a measurement depends on."""
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}" for name in ("torch", "transformers", "av")
     )

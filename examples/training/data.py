@@ -1,13 +1,13 @@
-"""What training and evaluation read: rows of a dataset folder, or generated soundtracks, as batches."""
+"""What training and evaluation read: rows of a dataset folder, and batches of rows of any origin."""
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import datasets
 import numpy as np
@@ -22,18 +22,35 @@ from torch.utils.data import Dataset
 from datasets_scripts.building.console import sentence
 from datasets_scripts.building.shards import is_whole
 from datasets_scripts.building.splits import SPLITS
-from datasets_scripts.synthesis.soundtrack import generate_soundtrack
-from modeling_davihd import DAViHDFeatureExtractor
-from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, N_FFT, SAMPLING_RATE, STREAMS
+from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, N_FFT, STREAMS
 
 Batch = dict[str, torch.Tensor]
 
-# Of a dataset, beside those of its streams.
+# Columns of a dataset beside those of its streams.
 PLAIN_COLUMNS = ("video_id", "duration", "labels", "folds", "user_scores", "change_points", "gt_summary")
-# Rows whose lengths are sorted together, in batches: more waste less padding, fewer mix better.
+# How many batches are sorted by length together: more of them waste less padding, fewer mix better.
 SORTED_TOGETHER = 32
 # Rows held in memory while Parquet is unpacked; the library's 1000 would take 2 GB.
 ROWS_AT_ONCE = 16
+
+
+class Rows(Protocol):
+    """Films to train or score a model on: item i holds the inputs of the model for film i, and its labels.
+
+    lengths: (N,), in seconds. summaries: what the metric takes besides labels, if anything.
+    """
+
+    name: str
+    lengths: np.ndarray
+    summaries: dict[str, Any]
+
+    @property
+    def labels(self) -> Sequence[np.ndarray]:
+        """Of every film, (T,)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Batch: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +72,7 @@ class HighlightDataset:
         return "synthetic" in (self.card.tags or [])
 
     def rows(self, split: str, modalities: Sequence[str], log_mel_rate: float) -> HighlightRows:
-        """The videos of a split. Raises ValueError if there is no such split, or they lack what is asked."""
+        """The videos of a split. Raises ValueError if there is no such split, or its videos lack an input."""
         if split not in self.splits:
             raise ValueError(f"{self.folder} has no split {split!r}; it has {', '.join(self.splits)}.")
         stored_rate, name = self.extraction["log_mel_rate"], f"{self.folder}, split {split}"
@@ -184,68 +201,6 @@ def mean_over_seconds(log_mel: torch.Tensor, seconds: int) -> torch.Tensor:
     """Full-rate log-Mel (M, F) as the mean of each second (T, F); a frame that straddles two counts half."""
     halves = log_mel.float().repeat_interleave(2, 0)
     return halves[: int(2 * FULL_LOG_MEL_RATE) * seconds].unflatten(0, (seconds, -1)).mean(1)
-
-
-class SyntheticClips(Dataset):
-    """Generated soundtracks as rows like those of `HighlightRows`, made when first asked for, then kept."""
-
-    summaries: dict = {}
-
-    def __init__(
-        self, extractor: DAViHDFeatureExtractor, split: str, clips: int, first_seed: int, seconds: int = 60
-    ):
-        self.name = f"{clips} generated soundtracks of {seconds} s, split {split}"
-        self.lengths = np.full(clips, seconds)
-        make = functools.partial(synthetic_row, extractor, seconds=seconds, split=split)
-        self._row = functools.cache(lambda index: make(first_seed + index))
-
-    @property
-    def labels(self) -> list[np.ndarray]:
-        return [self[index]["labels"].numpy() for index in range(len(self))]
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __getitem__(self, index: int) -> Batch:
-        return self._row(int(index))
-
-
-def synthetic_row(extractor: DAViHDFeatureExtractor, seed: int, seconds: int, split: str) -> Batch:
-    track = generate_soundtrack(seed, duration=seconds, split=split)
-    log_mel = extractor(audio=track.waveform, sampling_rate=SAMPLING_RATE).log_mel[0].T
-    return {"log_mel": log_mel, "labels": torch.from_numpy(track.labels)}
-
-
-class SyntheticBatches(Dataset):
-    """Item i is the i-th training batch: clips of one length, of seeds that no other item uses.
-
-    With several processes, each takes every `processes`-th clip, beginning with clip `rank`.
-    """
-
-    def __init__(
-        self,
-        extractor: DAViHDFeatureExtractor,
-        seed: int,
-        batch_seconds: int,
-        clip_seconds: Sequence[int],
-        rank: int = 0,
-        processes: int = 1,
-    ):
-        if batch_seconds // max(clip_seconds) < processes:
-            raise ValueError(
-                f"batch_seconds is {batch_seconds}; {processes} processes need a clip of "
-                f"{max(clip_seconds)} s each."
-            )
-        self._extractor, self._seed = extractor, seed
-        self._batch_seconds, self._clip_seconds = batch_seconds, list(clip_seconds)
-        self._rank, self._processes = rank, processes
-
-    def __getitem__(self, index: int) -> Batch:
-        choice = np.random.default_rng([self._seed, index]).integers(len(self._clip_seconds))
-        seconds = self._clip_seconds[choice]
-        first = self._seed * 10**8 + index * 1000
-        seeds = range(first, first + max(1, self._batch_seconds // seconds))[self._rank :: self._processes]
-        return collate([synthetic_row(self._extractor, seed, seconds, "train") for seed in seeds])
 
 
 def collate(rows: Sequence[Batch]) -> Batch:

@@ -9,19 +9,22 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import AutoConfig, PreTrainedConfig
 
 from examples.training.console import write_text
+from examples.training.record import Record
 from modeling_davihd import DAViHDConfig
 from modeling_davihd.backbones_davihd import backbone_class
 from modeling_davihd.streams_davihd import STREAMS
 
-NAMES = {
+METRIC_NAMES = {
     "f1": "F1",
     "map_50": "mAP@50",
     "map_15": "mAP@15",
     "spearman": "Spearman rho",
     "kendall": "Kendall tau",
 }
-# Whoever edits a card takes this line out, and it is never written again.
-MARK = "<!-- Made of training.json, and made anew when published. Remove this line to keep your edits. -->"
+# Whoever edits a card takes this line out, and the card is not made anew when the model is published.
+GENERATED_NOTICE = (
+    "<!-- Made of training.json, and made anew when published. Remove this line to keep your edits. -->"
+)
 GENERATED = (
     "It was trained on generated data alone: no recorded sound or picture and no person's label is in it, so "
     "the figures below say nothing of recorded films."
@@ -65,29 +68,30 @@ CITATION = """\
 ```"""
 
 
-def write_model_card(folder: Path, record: dict, repo_id: str | None = None):
+def write_model_card(folder: Path, record: Record, repo_id: str | None = None):
     """Write `folder`/README.md from the record of a training (`training.json`).
 
-    repo_id: where the model is published; without it, the card speaks of the folder.
+    repo_id: where the model is published; without it, the card names the folder.
     """
     text = model_card(record, folder.absolute().name if repo_id is None else repo_id)
     write_text(folder / "README.md", text)
 
 
-def model_card(record: dict, model: str) -> str:
-    """The whole card of a model that `from_pretrained` finds under the name `model`."""
-    name, split = model.split("/")[-1], "test" if "test" in record else "validation"
+def model_card(record: Record, model: str) -> str:
+    """The card of a model, in full; `model` is the name by which `from_pretrained` finds it."""
+    name = model.split("/")[-1]
+    split, metrics = _tested(record)
     results = [
         EvalResult(
             task_type="video-highlight-detection",
             task_name="video highlight detection",
-            dataset_type=record["dataset"],
-            dataset_name=f"{record['dataset']}, split {split}",
+            dataset_type=record.dataset,
+            dataset_name=f"{record.dataset}, split {split}",
             metric_type=metric,
             metric_name=title,
-            metric_value=round(record[split][metric], 4),
+            metric_value=round(metrics[metric], 4),
         )
-        for metric, title in NAMES.items()
+        for metric, title in METRIC_NAMES.items()
     ]
     data = ModelCardData(
         model_name=name,
@@ -96,21 +100,21 @@ def model_card(record: dict, model: str) -> str:
         tags=["video-highlight-detection", "audio", "video", "arxiv:2602.03891"],
         eval_results=results,
     )
-    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(name, model, record, split)}"))
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(name, model, record)}"))
 
 
-def _text(name: str, model: str, record: dict, split: str) -> str:
-    config = AutoConfig.for_model(**record["config"])
+def _text(name: str, model: str, record: Record) -> str:
+    config = AutoConfig.for_model(**record.config)
     sections = [
-        f"{MARK}\n\n# {name}",
+        f"{GENERATED_NOTICE}\n\n# {name}",
         _summary(record, config),
         "## Use",
         _use(model, config),
         "## Training",
         _data(record, config),
         _recipe(record),
-        f"## Figures on the {split} videos",
-        _figures(record, split),
+        f"## Figures on the {_tested(record)[0]} videos",
+        _figures(record),
         "## Limits",
         "\n".join(f"- {limit}" for limit in _limits(record, config)),
         "## Licence and citation",
@@ -123,13 +127,13 @@ def _is_baseline(config: PreTrainedConfig) -> bool:
     return config.model_type != DAViHDConfig.model_type
 
 
-def _summary(record: dict, config: PreTrainedConfig) -> str:
+def _summary(record: Record, config: PreTrainedConfig) -> str:
     what = "DAViHD ([arXiv 2602.03891](https://arxiv.org/abs/2602.03891))"
     if _is_baseline(config):
         what = f"`{config.model_type}`, to compare {what} with"
     reads = f"modalities: {', '.join(config.modalities) or 'none'}"
     return (
-        f"{what}; {reads}; {record['parameters']:,} parameters. One score in [0, 1] for each second of a "
+        f"{what}; {reads}; {record.parameters:,} parameters. One score in [0, 1] for each second of a "
         "film: how much it stands out."
     )
 
@@ -166,41 +170,47 @@ def _use(model: str, config: PreTrainedConfig) -> str:
     return FEATURES.format(model=model, arguments=arguments, missing=" and ".join(missing) + " features")
 
 
-def _data(record: dict, config: PreTrainedConfig) -> str:
-    videos = ", ".join(f"{count} {part}" for part, count in record["videos"].items())
-    lines = [f"Dataset: {record['dataset']} ({videos})."]
-    if licence := record.get("dataset_license"):
+def _data(record: Record, config: PreTrainedConfig) -> str:
+    videos = ", ".join(f"{count} {part}" for part, count in record.videos.items())
+    lines = [f"Dataset: {record.dataset} ({videos})."]
+    if licence := record.dataset_license:
         lines.append(f"Its card gives its licence as {licence}.")
-    lines.append(GENERATED if record["generated"] else RECORDED)
+    lines.append(GENERATED if record.generated else RECORDED)
     for modality in _encoders(config):
-        if encoder := record.get("extraction", {}).get(f"{modality}_backbone"):
+        if encoder := (record.extraction or {}).get(f"{modality}_backbone"):
             lines.append(f"Its {modality} features were made with {encoder}.")
     return " ".join(lines)
 
 
-def _recipe(record: dict) -> str:
-    recipe = record["recipe"]
+def _recipe(record: Record) -> str:
+    recipe = record.recipe
     return (
         f"Adam, learning rate {recipe['learning_rate']:g} ({recipe['schedule']}), weight decay "
         f"{recipe['weight_decay']:g}, gradient norm at most {recipe['gradient_clip']:g}, seed "
-        f"{recipe['seed']}. Epoch {record['best_epoch']} of {record['epochs']} was the best by "
-        f"{recipe['metric']} on the {record['selection']} videos. training.json holds the whole recipe and "
+        f"{recipe['seed']}. Epoch {record.best_epoch} of {record.epochs} was the best by "
+        f"{recipe['metric']} on the {record.selection} videos. training.json holds the whole recipe and "
         "every epoch's figures."
     )
 
 
-def _figures(record: dict, split: str) -> str:
+def _tested(record: Record) -> tuple[str, dict[str, float]]:
+    """The split that the model was tested on, and how well it did: where there is no test, the validation."""
+    return ("validation", record.validation) if record.test is None else ("test", record.test)
+
+
+def _figures(record: Record) -> str:
+    _, metrics = _tested(record)
     table = (
-        "| " + " | ".join(NAMES.values()) + " |\n" + "|---" * len(NAMES) + "|\n"
-        "| " + " | ".join(f"{record[split][metric]:.4f}" for metric in NAMES) + " |"
+        "| " + " | ".join(METRIC_NAMES.values()) + " |\n" + "|---" * len(METRIC_NAMES) + "|\n"
+        "| " + " | ".join(f"{metrics[metric]:.4f}" for metric in METRIC_NAMES) + " |"
     )
     notes = ["Means over videos, as fractions, by the metric `highlight_detection` of the `davihd` package."]
-    if record["selection"] == "test":
+    if record.selection == "test":
         notes.append("The epoch was chosen on the test videos, so these figures are too good.")
     return f"{table}\n\n{' '.join(notes)}"
 
 
-def _limits(record: dict, config: PreTrainedConfig) -> list[str]:
+def _limits(record: Record, config: PreTrainedConfig) -> list[str]:
     reads = set(config.modalities)
     limits = ["Scores rank the seconds of one film; they do not compare between films or models."]
     if not reads:
@@ -211,7 +221,7 @@ def _limits(record: dict, config: PreTrainedConfig) -> list[str]:
         limits.append("It sees and does not hear.")
     if "semantic" not in reads and "dynamics" in reads:
         limits.append("Of sound it knows how it changes, not what it means.")
-    if record["generated"]:
+    if record.generated:
         limits.append("A highlight is what the generator of its training data was told to make one.")
     else:
         limits.append("A highlight is what those who labelled its training data took for one.")

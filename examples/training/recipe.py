@@ -6,17 +6,19 @@ import argparse
 import dataclasses
 import difflib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args, get_type_hints
 
 import yaml
 
-from examples.training.tables import COLUMNS
+from examples.training.tables import METRIC_COLUMNS
 
-SYNTHETIC = "synthetic"
+SYNTHETIC = "synthetic"  # instead of a dataset's folder
+TEST_CLIPS = 200  # soundtracks that a model trained on generated ones is tested on
 SCHEDULES = ("constant", "exponential", "cosine")
-METRICS = tuple(COLUMNS)
+METRICS = tuple(METRIC_COLUMNS)
 SELECTIONS = ("validation", "test")
 
 
@@ -66,7 +68,7 @@ class Recipe:
     def __post_init__(self):
         """Raise ValueError naming the field, what it holds and what it needs."""
         for field in dataclasses.fields(self):
-            _check_type(field.name, getattr(self, field.name))
+            check_type(field.name, getattr(self, field.name))
         for name in ("epochs", "batch_size", "save_every", "validation_clips"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("batch_seconds", "steps_per_epoch", "patience"):
@@ -97,7 +99,8 @@ class Recipe:
         return self.learning_rate
 
 
-def _check_type(name: str, value: object):
+def check_type(name: str, value: object):
+    """Raise ValueError unless a field of a recipe may hold such a value, whatever the others hold."""
     hint = get_type_hints(Recipe)[name]
     if name == "clip_seconds":
         good = isinstance(value, tuple) and value and all(type(each) is int and each >= 4 for each in value)
@@ -150,10 +153,18 @@ def add_recipe_options(parser: argparse.ArgumentParser):
         group.add_argument(f"--{field.name.replace('_', '-')}", **keywords)
 
 
-def recipe_of(folder: Path, options: argparse.Namespace) -> Recipe:
-    """The recipe of a configuration folder with the given options instead. Raises ValueError."""
+def given_fields(options: argparse.Namespace) -> dict[str, object]:
+    """The fields of a recipe that the command line gave."""
     names = {field.name for field in dataclasses.fields(Recipe)}
     given = {name: value for name, value in vars(options).items() if name in names}
     if "clip_seconds" in given:
         given["clip_seconds"] = tuple(given["clip_seconds"])
-    return Recipe(**(read_recipe(folder) | given))
+    return given
+
+
+def recipe_of(folder: Path, overrides: Mapping[str, object]) -> Recipe:
+    """The recipe of a configuration folder with some fields replaced.
+
+    Raises ValueError naming training.yaml if it is not one, or the field that holds something impossible.
+    """
+    return Recipe(**(read_recipe(folder) | overrides))

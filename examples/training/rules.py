@@ -20,6 +20,7 @@ POSITIONS = 101  # points of the position profile, from the first second of a fi
 
 
 def random_scores(seconds: int, seed: int) -> np.ndarray:
+    """Uniform in [0, 1), the same for the same seed."""
     return np.random.default_rng(seed).random(seconds)
 
 
@@ -35,7 +36,7 @@ def without_negatives(scores: np.ndarray) -> np.ndarray:
 
 def position_profile(labels: Sequence[np.ndarray]) -> np.ndarray:
     """The mean of the training videos' labels, each stretched to POSITIONS points: each video counts once."""
-    return np.mean([stretched(one, POSITIONS) for one in labels], axis=0)
+    return np.mean([stretched(curve, POSITIONS) for curve in labels], axis=0)
 
 
 def stretched(curve: np.ndarray, length: int) -> np.ndarray:

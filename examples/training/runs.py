@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
-import ctypes
 import dataclasses
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
-from datasets import DatasetDict, concatenate_datasets
+from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import AutoConfig, PreTrainedConfig
 
-from examples.training.data import (
-    HighlightDataset,
-    HighlightRows,
-    SyntheticClips,
-    read_dataset,
-    split_folds,
-)
+from examples.training.data import Rows, read_dataset, split_folds
 from examples.training.recipe import SYNTHETIC, Recipe, recipe_of
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor
 from modeling_davihd.backbones_davihd import backbone_class
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 FOLDS = 5
-# Far apart, so that no soundtrack is used twice: training counts up from seed * 1e8.
-FIRST_SEEDS = {"validation": 800_000_000, "test": 900_000_000}
-TEST_CLIPS = 200
-Rows = HighlightRows | SyntheticClips
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: what is trained, on what, how, and the folder it is written to."""
+    """One training: what is trained, on what, how, and the folder it is written to.
+
+    facts: what the record of the training says of its data, by field.
+    """
 
     config: PreTrainedConfig
     extractor: DAViHDFeatureExtractor
@@ -49,7 +37,7 @@ class Run:
     facts: dict = field(default_factory=dict)
 
     def identity(self) -> dict:
-        """What a resumed run must share with the one that was killed."""
+        """What a resumed run must have in common with the one that was killed, as its record will say it."""
         recipe = dataclasses.asdict(self.recipe)
         for name in ("dataset", "patience", "save_every", "num_workers"):
             recipe.pop(name)
@@ -62,115 +50,79 @@ class Run:
         return json.loads(json.dumps(identity))
 
 
-def add_run_options(parser: argparse.ArgumentParser):
-    parser.add_argument(
-        "--config", type=Path, required=True, metavar="DIR", help="folder with config.json and training.yaml"
-    )
-    parser.add_argument(
-        "--ablation",
-        dest="changes",
-        type=read_ablation,
-        default={},
-        metavar="FILE",
-        help="JSON of the fields of config.json that differ",
-    )
+def make_runs(
+    config: Path,
+    output: Path,
+    overrides: Mapping[str, object],
+    *,
+    changes: Mapping[str, object] | None = None,
+    runs: int = 1,
+    folds: bool = False,
+) -> Iterator[Run]:
+    """One training, or one for each of `runs` seeds and, with `folds`, for each fold of the dataset.
 
-
-def make_runs(options: argparse.Namespace) -> Iterator[Run]:
-    """What the command line asks for: one training, or one for each seed and fold.
-
-    Raises ValueError, in one sentence, if configuration, recipe and dataset do not fit.
+    config: a configuration folder; `changes` replace fields of its config.json, `overrides` fields of its
+    training.yaml. Several trainings have a folder each in `output`. Raises ValueError, in one sentence, if
+    configuration, recipe and dataset do not fit.
     """
-    recipe = recipe_of(options.config, options)
+    recipe = recipe_of(config, overrides)
     if recipe.dataset is None:
-        raise ValueError(f"{options.config}/training.yaml names no dataset; --dataset is needed.")
-    source = SyntheticSource if recipe.dataset == SYNTHETIC else DatasetSource
-    source = source(options.config, options.changes, recipe)
-    for number in range(options.runs):
-        one = dataclasses.replace(recipe, seed=recipe.seed + number)
-        output = options.output / f"run-{number}" if options.runs > 1 else options.output
-        for fold in range(FOLDS) if options.folds else [None]:
-            folder = output if fold is None else output / f"fold-{fold}"
-            yield source.run(one, folder, number, fold)
+        raise ValueError(f"{config}/training.yaml names no dataset; --dataset is needed.")
+    if recipe.dataset == SYNTHETIC:
+        from examples.training.generated import SyntheticSource as Source
+    else:
+        Source = DatasetSource
+    source = Source(config, changes or {}, recipe)
+    if folds and recipe.dataset == SYNTHETIC:
+        raise ValueError("Generated soundtracks have no folds; --folds needs a dataset that has.")
+    for number in range(runs):
+        seeded = dataclasses.replace(recipe, seed=recipe.seed + number)
+        folder = output / f"run-{number}" if runs > 1 else output
+        if not folds:
+            yield source.run(seeded, folder)
+            continue
+        for fold in range(FOLDS):
+            yield source.fold_run(seeded, folder / f"fold-{fold}", number, fold)
 
 
-def read_ablation(path: str | Path) -> dict:
-    """The fields of a configuration that an ablation changes."""
+def read_ablation(path: Path) -> dict[str, object]:
+    """The fields of a configuration that an ablation changes. Raises ValueError naming the file."""
     try:
-        changes = json.loads(Path(path).read_text())
+        changes = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{path} is not a readable JSON file: {error}") from error
+        raise ValueError(f"{path} is not a readable JSON file: {error}") from error
     if not isinstance(changes, dict) or not set(changes) <= set(DAViHDConfig.__annotations__):
-        raise argparse.ArgumentTypeError(f"{path} needs to hold an object of fields of DAViHDConfig.")
+        raise ValueError(f"{path} needs to hold an object of fields of DAViHDConfig.")
     return changes
 
 
-class SyntheticSource:
-    """Soundtracks generated as they are needed; the model listens only."""
-
-    def __init__(self, folder: Path, changes: dict, recipe: Recipe):
-        self._config = DAViHDConfig.from_pretrained(folder, **changes)
-        self._extractor = DAViHDFeatureExtractor.from_pretrained(folder)
-        if list(self._config.modalities) != ["dynamics"]:
-            raise ValueError(
-                f"{folder}/config.json has the modalities {list(self._config.modalities)}; generated "
-                "soundtracks train 'dynamics' alone."
-            )
-        self._clips = {"validation": recipe.validation_clips, "test": TEST_CLIPS}
-
-    def run(self, recipe: Recipe, output: Path, number: int, fold: int | None) -> Run:
-        if fold is not None:
-            raise ValueError("Generated soundtracks have no folds; --folds needs a dataset that has.")
-        rows = {
-            split: SyntheticClips(self._extractor, split, clips, FIRST_SEEDS[split])
-            for split, clips in self._clips.items()
-        }
-        facts = {"dataset": SYNTHETIC, "selection": "validation", "generated": True}
-        return Run(self._config, self._extractor, recipe, rows, output, facts)
-
-
 class DatasetSource:
-    """The videos of a dataset folder, by its splits or by its folds."""
+    """Runs on the videos of a dataset folder, by its splits or by its folds."""
 
-    def __init__(self, folder: Path, changes: dict, recipe: Recipe):
+    def __init__(self, folder: Path, changes: Mapping[str, object], recipe: Recipe):
         self._dataset = read_dataset(Path(recipe.dataset))
         self._config = fit_config(folder, changes, self._dataset.extraction)
         self._extractor = fit_extractor(folder, self._config, self._dataset.extraction)
 
-    def run(self, recipe: Recipe, output: Path, number: int, fold: int | None) -> Run:
-        dataset, extraction = self._dataset, self._dataset.extraction
-        if fold is not None:
-            dataset = self._fold(recipe, number, fold)
-        elif recipe.selection == "test":
-            splits = {name: part for name, part in dataset.splits.items() if name != "validation"}
+    def run(self, recipe: Recipe, output: Path) -> Run:
+        """A training on the dataset's splits. Raises ValueError if it has none to train or to validate on."""
+        splits = dict(self._dataset.splits)
+        if recipe.selection == "test":
+            splits.pop("validation", None)
             if "test" in splits:
                 splits["validation"] = splits["test"]
-            dataset = dataclasses.replace(dataset, splits=DatasetDict(splits))
         for split in ("train", "validation"):
-            if split not in dataset.splits:
+            if split not in splits:
                 raise ValueError(
-                    f"{dataset.folder} has no {split} split; training needs train and validation."
+                    f"{self._dataset.folder} has no {split} split; training needs train and validation."
                 )
-        config = self._config
-        rows = {
-            split: dataset.rows(split, config.modalities, log_mel_rate(config)) for split in dataset.splits
-        }
-        facts = {
-            "dataset": dataset.folder.absolute().name,
-            "dataset_fingerprint": extraction["fingerprint"],
-            "selection": recipe.selection,
-            "dataset_license": dataset.card.license,
-            "extraction": {
-                name: value
-                for name, value in extraction.items()
-                if name.endswith(("_backbone", "_dim")) or name == "source"
-            },
-            "generated": dataset.is_generated,
-            "fold": fold,
-        }
-        return Run(config, self._extractor, recipe, rows, output, facts)
+        return self._run(recipe, output, splits)
 
-    def _fold(self, recipe: Recipe, number: int, fold: int) -> HighlightDataset:
+    def fold_run(self, recipe: Recipe, output: Path, number: int, fold: int) -> Run:
+        """A training tested on one of FOLDS folds, as the dataset divides its videos in run `number`.
+
+        Raises ValueError if the dataset has no folds, or none for that run.
+        """
         splits, folder = self._dataset.splits, self._dataset.folder
         everything = concatenate_datasets([splits[name] for name in sorted(splits)])
         if "folds" not in everything.column_names:
@@ -179,29 +131,37 @@ class DatasetSource:
         if number >= folds.shape[1]:
             raise ValueError(f"{folder} has folds for {folds.shape[1]} runs; --runs asks for more.")
         indices = split_folds(folds[:, number], number, fold, recipe.selection)
-        parts = DatasetDict({split: everything.select(rows) for split, rows in indices.items()})
-        return dataclasses.replace(self._dataset, splits=parts)
+        parts = {split: everything.select(rows) for split, rows in indices.items()}
+        return self._run(recipe, output, parts, fold)
 
+    def _run(
+        self, recipe: Recipe, output: Path, splits: Mapping[str, Dataset], fold: int | None = None
+    ) -> Run:
+        config, rate = self._config, log_mel_rate(self._config)
+        dataset = dataclasses.replace(self._dataset, splits=DatasetDict(splits))
+        rows = {split: dataset.rows(split, config.modalities, rate) for split in splits}
+        facts = self._facts() | {"selection": recipe.selection, "fold": fold}
+        return Run(config, self._extractor, recipe, rows, output, facts)
 
-def on_cpu() -> bool:
-    """Whether there is nothing else: processes that share CPUs see each other only if Accelerate is told."""
-    return not torch.accelerator.is_available()
-
-
-def keep_freed_memory():
-    """Have glibc keep what a training step frees for the next one, which else fetches it page by page."""
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(library, "mallopt"):
-        library.mallopt(M_MMAP_MAX, 0)
-        library.mallopt(M_TRIM_THRESHOLD, -1)
+    def _facts(self) -> dict[str, object]:
+        """What the record of a run says of the dataset."""
+        extraction, card = self._dataset.extraction, self._dataset.card
+        kept = [name for name in extraction if name.endswith(("_backbone", "_dim")) or name == "source"]
+        return {
+            "dataset": self._dataset.folder.absolute().name,
+            "dataset_fingerprint": extraction["fingerprint"],
+            "dataset_license": card.license,
+            "extraction": {name: extraction[name] for name in kept},
+            "generated": self._dataset.is_generated,
+        }
 
 
 def log_mel_rate(config: PreTrainedConfig) -> float:
-    """Log-Mel frames a second that a model reads, if it reads any."""
+    """How many log-Mel frames a second a model reads, if it reads them."""
     return getattr(config, "log_mel_rate", FULL_LOG_MEL_RATE)
 
 
-def fit_config(folder: Path, changes: dict, extraction: dict) -> PreTrainedConfig:
+def fit_config(folder: Path, changes: Mapping[str, object], extraction: dict) -> PreTrainedConfig:
     """The configuration in a folder, with `changes`, for features as `extraction` describes them.
 
     Where streams are projected, and in baselines, widths follow the dataset's. Backbones without weights are

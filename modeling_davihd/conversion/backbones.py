@@ -1,9 +1,12 @@
-"""Published weights of the frozen encoders, and the PCA that follows Inception-v3."""
+"""Published weights of the frozen encoders, and the PCA that follows Inception-v3.
+
+A checkpoint of ours that holds the encoder will do in place of the published one.
+"""
 
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -17,13 +20,21 @@ from ..backbones_davihd import (
     panns_mel_filters,
 )
 from ..wording import some
-from .checkpoints import StateDict, check_shape, expected_state, strict_rename, unpacked_size
+from .checkpoints import (
+    ForeignState,
+    Signature,
+    StateDict,
+    check_shape,
+    expected_state,
+    rename_published,
+    unpacked_size,
+)
+
+CNN14 = Signature("PANNs CNN14 (16 kHz)", ("bn0.", "conv_block1."), "semantic_backbone.")
+RESNET3D_34 = Signature("3D ResNet-34", ("conv1.", "layer1.0.", "layer4.0."), "visual_backbone.")
+INCEPTION_V3 = Signature("Inception-v3", ("Conv2d_1a_3x3.", "Mixed_7c."), "visual_backbone.network.")
 
 LARGEST_PCA = 8 * 2 * INCEPTION_FEATURES**2  # bytes: twice those of all components
-
-
-def _without(*prefixes: str) -> Callable[[str], str | None]:
-    return lambda key: None if key.startswith(prefixes) else key
 
 
 def convert_panns_state_dict(state_dict: Mapping[str, Tensor]) -> StateDict:
@@ -31,18 +42,26 @@ def convert_panns_state_dict(state_dict: Mapping[str, Tensor]) -> StateDict:
 
     The tag classifier and the front end are left out; raises ValueError if its mel filters are not ours.
     """
-    source, mel_key = "PANNs CNN14 (16 kHz)", "logmel_extractor.melW"
-    if mel_key not in state_dict:
-        raise ValueError(f"The {source} checkpoint lacks {mel_key}.")
+    state, source = ForeignState.of(state_dict), CNN14.title
+    if stored := state.part(CNN14.place):
+        state = stored  # a checkpoint of ours, which has no front end
+    else:
+        _check_mel_filters(state, "logmel_extractor.melW", source)
+    unused = ("spectrogram_extractor.", "logmel_extractor.", "fc_audioset.")
+    return rename_published(state, expected_state(PANNsCNN14Backbone), str, source, unused)
+
+
+def _check_mel_filters(state: ForeignState, key: str, source: str) -> None:
+    own_name = state.own_name(key)
+    if key not in state:
+        raise ValueError(f"The {source} checkpoint lacks {own_name}.")
     filters = panns_mel_filters(torch.device("cpu"))
-    check_shape(source, mel_key, state_dict[mel_key], filters.shape)
-    difference = (state_dict[mel_key].float() - filters).abs().max() / filters.max()
+    check_shape(source, own_name, state[key], filters.shape)
+    difference = (state[key].float() - filters).abs().max() / filters.max()
     if not difference < 1e-4:
         raise ValueError(
-            f"The {source} checkpoint's {mel_key} is not the Slaney filter bank from 50 to 8000 Hz."
+            f"The {source} checkpoint's {own_name} is not the Slaney filter bank from 50 to 8000 Hz."
         )
-    rename = _without("spectrogram_extractor.", "logmel_extractor.", "fc_audioset.")
-    return strict_rename(state_dict, expected_state(PANNsCNN14Backbone), rename, source)
 
 
 def convert_resnet3d_state_dict(state_dict: Mapping[str, Tensor]) -> StateDict:
@@ -50,7 +69,9 @@ def convert_resnet3d_state_dict(state_dict: Mapping[str, Tensor]) -> StateDict:
 
     Type A checkpoints (resnet-34-kinetics.pth of 2017) have no downsample weights and are refused for that.
     """
-    return strict_rename(state_dict, expected_state(ResNet3D34Backbone), _without("fc."), "3D ResNet-34")
+    state = ForeignState.of(state_dict)
+    state = state.part(RESNET3D_34.place) or state
+    return rename_published(state, expected_state(ResNet3D34Backbone), str, RESNET3D_34.title, ("fc.",))
 
 
 def convert_inception_state_dict(state_dict: Mapping[str, Tensor]) -> StateDict:
@@ -58,13 +79,15 @@ def convert_inception_state_dict(state_dict: Mapping[str, Tensor]) -> StateDict:
 
     Both use the same names. The classifiers fc and AuxLogits are left out; `load_pca` gives the PCA.
     """
-    state = expected_state(InceptionV3Backbone)
-    expected = {key: value for key, value in state.items() if key.startswith("network.")}
+    state = ForeignState.of(state_dict)
+    state = state.part(INCEPTION_V3.place) or state
+    whole = expected_state(InceptionV3Backbone)
+    expected = {key: value for key, value in whole.items() if key.startswith("network.")}
 
-    def rename(key: str) -> str | None:
-        return None if key.startswith(("fc.", "AuxLogits.")) else f"network.{key}"
+    def published(key: str) -> str:
+        return key.removeprefix("network.")
 
-    return strict_rename(state_dict, expected, rename, "Inception-v3")
+    return rename_published(state, expected, published, INCEPTION_V3.title, ("fc.", "AuxLogits."))
 
 
 def load_pca(path: str | os.PathLike) -> StateDict:

@@ -10,18 +10,79 @@ from ..baselines.configuration_baselines import CSTAConfig, PGLSumConfig, UMTCon
 from ..baselines.csta import CSTAModel
 from ..baselines.pgl_sum import PGLSumModel
 from ..baselines.umt import UMTModel
-from ..wording import some
-from .checkpoints import StateDict, check_shape, expected_state, strict_rename, substitute
+from ..loading import not_finite
+from .checkpoints import (
+    ForeignState,
+    Signature,
+    StateDict,
+    check_shape,
+    expected_state,
+    rename_published,
+    substitute,
+)
 
+PGL_SUM = Signature("PGL-SUM", ("attention.attention.Wq.", "norm_y.", "linear_2."))
+UMT = Signature("UMT", ("video_enc.", "audio_enc.", "cross_enc.", "query_dec."))
+CSTA = Signature("CSTA", ("googlenet.", "key_embedding.", "layernorm1."))
+
+# Our names -> those of the published networks.
 _PGL_SUM_NAMES = [
-    (r"^attention\.", "encoder."),
-    (r"\.Wq\.", ".query."),
-    (r"\.Wk\.", ".key."),
-    (r"\.Wv\.", ".value."),
-    (r"^norm_y\.", "encoder_norm."),
-    (r"^linear_1\.", "hidden."),
-    (r"^norm_linear\.", "hidden_norm."),
-    (r"^linear_2\.", "head."),
+    (r"^encoder\.", "attention."),
+    (r"\.query\.weight$", ".Wq.0.weight[heads]"),  # ours holds the maps of all heads
+    (r"\.key\.weight$", ".Wk.0.weight[heads]"),
+    (r"\.value\.weight$", ".Wv.0.weight[heads]"),
+    (r"^encoder_norm\.", "norm_y."),
+    (r"^hidden\.", "linear_1."),
+    (r"^hidden_norm\.", "norm_linear."),
+    (r"^head\.", "linear_2."),
+]
+_UMT_NAMES = [
+    (r"^cross_encoder\.tokens$", "cross_enc.encoder.token"),
+    (r"^cross_encoder\.layers\.", "cross_enc.encoder.encoder."),
+    (r"^cross_encoder\.", "cross_enc."),
+    (r"^decoder\.query_positions\.", "query_dec.q_pos_enc."),
+    (r"^decoder\.memory_positions\.", "query_dec.k_pos_enc."),
+    (r"^decoder\.layers\.", "query_dec.decoder."),
+    (r"^decoder\.", "query_dec."),
+    (r"^visual_encoder\.(projection|positions)\.", r"video_enc.\1."),
+    (r"^visual_encoder\.", "video_enc.encoder."),
+    (r"^semantic_encoder\.(projection|positions)\.", r"audio_enc.\1."),
+    (r"^semantic_encoder\.", "audio_enc.encoder."),
+    (r"^head\.", "pred_head.0.saliency_pred.linear."),
+    (r"\.projection\.", ".mapping.linear."),
+    (r"\.positions\.", ".pos_enc."),
+    (r"pos_enc\.weight$", "pos_enc.pe"),
+    (r"\.gather_visual\.", ".att1."),
+    (r"\.gather_semantic\.", ".att2."),
+    (r"\.spread_visual\.", ".att3."),
+    (r"\.spread_semantic\.", ".att4."),
+    (r"\.visual_norm\.", ".norm1."),
+    (r"\.semantic_norm\.", ".norm2."),
+    (r"\.token_norm\.", ".norm3."),
+    (r"\.gathered_norm\.", ".norm4."),
+    (r"\.visual_feed_forward_norm\.", ".norm5."),
+    (r"\.semantic_feed_forward_norm\.", ".norm6."),
+    (r"^(query_dec\.decoder\.\d+)\.attention\.", r"\1.att1."),
+    (r"\.memory_attention\.", ".att2."),
+    (r"\.attention\.", ".att."),
+    (r"\.attention_norm\.", ".norm1."),
+    (r"\.memory_norm\.", ".norm2."),
+    (r"^(query_dec\.decoder\.\d+)\.feed_forward_norm\.", r"\1.norm3."),
+    (r"\.feed_forward_norm\.", ".norm2."),
+    (r"\.visual_feed_forward\.", ".ffn1.mapping."),
+    (r"\.semantic_feed_forward\.", ".ffn2.mapping."),
+    (r"\.feed_forward\.", ".ffn.mapping."),
+    (r"\.([qkv])_proj\.", r".\1."),
+    (r"\.out_proj\.", ".m."),
+]
+_CSTA_NAMES = [
+    (r"^token$", "CLS"),
+    (r"^cnn\.", "googlenet."),
+    (r"^(key|value)\.", r"\1_embedding."),
+    (r"^map_norm\.", "layernorm1."),
+    (r"^head\.hidden\.", "linear1.0."),
+    (r"^head\.norm\.", "linear1.3."),
+    (r"^head\.output\.", "linear2.0."),
 ]
 
 
@@ -30,21 +91,31 @@ def convert_pgl_sum_state_dict(state_dict: Mapping[str, Tensor], config: PGLSumC
 
     Raises ValueError on a key missing or left over.
     """
-    source = "PGL-SUM"
-    joined = dict(state_dict)
     expected = expected_state(lambda: PGLSumModel(config))
+    published = functools.partial(substitute, names=_PGL_SUM_NAMES)
+    needed = {published(key): tensor for key, tensor in expected.items()}
+    state = _join_heads(ForeignState.of(state_dict), needed, config)
+    return rename_published(state, expected, published, PGL_SUM.title)
+
+
+def _join_heads(state: ForeignState, needed: Mapping[str, Tensor], config: PGLSumConfig) -> ForeignState:
+    """With one map of all heads in place of each group of theirs."""
+    joined, parts, source = {}, [], PGL_SUM.title
     for keys, whole in _pgl_sum_heads(config):
-        if missing := [key for key in keys if key not in joined]:
-            raise ValueError(f"The {source} checkpoint lacks {some(missing)}.")
-        rows, width = expected[substitute(whole, _PGL_SUM_NAMES)].shape
+        if missing := [key for key in keys if key not in state]:
+            raise ValueError(f"The {source} checkpoint lacks {state.some(missing)}.")
+        rows, width = needed[whole].shape
         for key in keys:
-            check_shape(source, key, joined[key], (rows // len(keys), width))
-        joined[whole] = torch.cat([joined.pop(key) for key in keys])
-    return strict_rename(joined, expected, functools.partial(substitute, names=_PGL_SUM_NAMES), source)
+            check_shape(source, state.own_name(key), state[key], (rows // len(keys), width))
+        if wrong := not_finite({key: state[key] for key in keys}):
+            raise ValueError(f"The {source} checkpoint is NaN or infinite in {state.some(wrong)}.")
+        joined[whole] = torch.cat([state[key] for key in keys])
+        parts += keys
+    return state.with_tensors(joined, without=parts)
 
 
 def _pgl_sum_heads(config: PGLSumConfig) -> Iterator[tuple[list[str], str]]:
-    """The published keys of each map's heads, and the key of the whole map."""
+    """The published keys of each map's heads, and what the map that they make together is called here."""
     heads = {"attention": config.num_attention_heads}
     if config.fusion != "none":
         local = [f"local_attention.{number}" for number in range(config.num_segments)]
@@ -52,45 +123,7 @@ def _pgl_sum_heads(config: PGLSumConfig) -> Iterator[tuple[list[str], str]]:
     for cell, count in heads.items():
         for name in ("Wq", "Wk", "Wv"):
             prefix = f"attention.{cell}.{name}"
-            yield [f"{prefix}.{head}.weight" for head in range(count)], f"{prefix}.weight"
-
-
-_UMT_NAMES = [
-    (r"^cross_enc\.encoder\.token$", "cross_encoder.tokens"),
-    (r"^cross_enc\.encoder\.encoder\.", "cross_encoder.layers."),
-    (r"^cross_enc\.", "cross_encoder."),
-    (r"^query_dec\.q_pos_enc\.", "decoder.query_positions."),
-    (r"^query_dec\.k_pos_enc\.", "decoder.memory_positions."),
-    (r"^query_dec\.decoder\.", "decoder.layers."),
-    (r"^query_dec\.", "decoder."),
-    (r"^video_enc\.(encoder\.)?", "visual_encoder."),
-    (r"^audio_enc\.(encoder\.)?", "semantic_encoder."),
-    (r"^pred_head\.0\.saliency_pred\.linear\.", "head."),
-    (r"^(cross_encoder\.layers\.\d+)\.att1\.", r"\1.gather_visual."),
-    (r"^(cross_encoder\.layers\.\d+)\.att2\.", r"\1.gather_semantic."),
-    (r"^(cross_encoder\.layers\.\d+)\.att3\.", r"\1.spread_visual."),
-    (r"^(cross_encoder\.layers\.\d+)\.att4\.", r"\1.spread_semantic."),
-    (r"^(cross_encoder\.layers\.\d+)\.norm1\.", r"\1.visual_norm."),
-    (r"^(cross_encoder\.layers\.\d+)\.norm2\.", r"\1.semantic_norm."),
-    (r"^(cross_encoder\.layers\.\d+)\.norm3\.", r"\1.token_norm."),
-    (r"^(cross_encoder\.layers\.\d+)\.norm4\.", r"\1.gathered_norm."),
-    (r"^(decoder\.layers\.\d+)\.att2\.", r"\1.memory_attention."),
-    (r"^(decoder\.layers\.\d+)\.norm2\.", r"\1.memory_norm."),
-    (r"\.mapping\.linear\.", ".projection."),
-    (r"\.pos_enc\.", ".positions."),
-    (r"\.pe$", ".weight"),
-    (r"\.att1?\.", ".attention."),
-    (r"\.norm1\.", ".attention_norm."),
-    (r"\.norm[23]\.", ".feed_forward_norm."),
-    (r"\.norm5\.", ".visual_feed_forward_norm."),
-    (r"\.norm6\.", ".semantic_feed_forward_norm."),
-    (r"\.ffn\.", ".feed_forward."),
-    (r"\.ffn1\.", ".visual_feed_forward."),
-    (r"\.ffn2\.", ".semantic_feed_forward."),
-    (r"_forward\.mapping\.", "_forward."),
-    (r"\.([qkv])\.", r".\1_proj."),
-    (r"\.m\.", ".out_proj."),
-]
+            yield [f"{prefix}.{head}.weight" for head in range(count)], f"{prefix}.0.weight[heads]"
 
 
 def convert_umt_state_dict(state_dict: Mapping[str, Tensor], config: UMTConfig) -> StateDict:
@@ -98,21 +131,11 @@ def convert_umt_state_dict(state_dict: Mapping[str, Tensor], config: UMTConfig) 
 
     Raises ValueError on a key missing or left over.
     """
-    tables = {key: value.flatten(0, 1) for key, value in state_dict.items() if key.endswith(".pe")}
+    state = ForeignState.of(state_dict)
+    tables = {key: value.squeeze(0) for key, value in state.items() if key.endswith(".pe")}  # (1, L, d)
     expected = expected_state(lambda: UMTModel(config))
-    rename = functools.partial(substitute, names=_UMT_NAMES)
-    return strict_rename({**state_dict, **tables}, expected, rename, "UMT")
-
-
-_CSTA_NAMES = [
-    (r"^CLS$", "token"),
-    (r"^googlenet\.", "cnn."),
-    (r"^(key|value)_embedding\.", r"\1."),
-    (r"^layernorm1\.", "map_norm."),
-    (r"^linear1\.0\.", "head.hidden."),
-    (r"^linear1\.3\.", "head.norm."),
-    (r"^linear2\.0\.", "head.output."),
-]
+    published = functools.partial(substitute, names=_UMT_NAMES)
+    return rename_published(state.with_tensors(tables), expected, published, UMT.title)
 
 
 def convert_csta_state_dict(state_dict: Mapping[str, Tensor], config: CSTAConfig) -> StateDict:
@@ -120,11 +143,9 @@ def convert_csta_state_dict(state_dict: Mapping[str, Tensor], config: CSTAConfig
 
     Positions and the CNN's unused classifier are dropped. Raises ValueError on a key missing or left over.
     """
-    tokens = {key: value.flatten(0, 1) for key, value in state_dict.items() if key == "CLS"}
+    state = ForeignState.of(state_dict)
+    tokens = {key: value.squeeze(0) for key, value in state.items() if key == "CLS"}  # (1, 3, 1, D)
     expected = expected_state(lambda: CSTAModel(config))
-
-    def rename(key: str) -> str | None:
-        unused = key == "Positional_encoding_op.pe" or key.startswith("googlenet.fc.")
-        return None if unused else substitute(key, _CSTA_NAMES)
-
-    return strict_rename({**state_dict, **tokens}, expected, rename, "CSTA")
+    published = functools.partial(substitute, names=_CSTA_NAMES)
+    unused = ("Positional_encoding_op.pe", "googlenet.fc.")
+    return rename_published(state.with_tensors(tokens), expected, published, CSTA.title, unused)

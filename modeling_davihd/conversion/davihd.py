@@ -1,43 +1,59 @@
 """The network that the authors of DAViHD released -> `DAViHDModel`."""
 
+import functools
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from ..configuration_davihd import DAViHDConfig
 from ..modeling_davihd import DAViHDModel
 from ..wording import some
-from .checkpoints import StateDict, strict_rename, substitute
+from .checkpoints import (
+    ForeignState,
+    Signature,
+    StateDict,
+    check_shape,
+    expected_state,
+    rename_published,
+    substitute,
+)
 
-# In the reference's names, `attention` is the branch on the difference, `attention2` the one on the input
-# itself.
+REFERENCE = Signature(
+    "reference DAViHD",
+    ("visual_encoder.", "semantic_audio_encoder.", "dynamic_audio_encoder.", "fusion_mlp."),
+)
+
+# Our names -> the reference's. It calls `attention` the branch on the difference, `attention2` the one on the
+# input itself, and has one tensor for the maps to queries, keys and values.
 _REFERENCE_NAMES = [
-    (r"^semantic_audio_encoder\.", "semantic_encoder."),
-    (r"^dynamic_audio_encoder\.tfd_conv\.cnn\.batchnorm(\d+)\.", r"dynamics_encoder.blocks.\1.norm."),
-    (r"^dynamic_audio_encoder\.tfd_conv\.cnn\.conv(\d+)\.", r"dynamics_encoder.blocks.\1.conv."),
-    (r"^dynamic_audio_encoder\.transformer_encoder\.", "dynamics_encoder."),
-    (r"^dynamic_audio_encoder\.feature_projection\.", "dynamics_encoder.projection."),
-    (r"\.conv\.attention\.conv1d1\.", ".conv.kernel_in."),
-    (r"\.conv\.attention\.bn\.", ".conv.kernel_norm."),
-    (r"\.conv\.attention\.conv1d2\.", ".conv.kernel_out."),
-    (r"\.conv\.attention\.time_pool\.xforward\.", ".conv.pooling.saliency_gate."),
-    (r"\.conv\.attention\.time_pool\.attention2\.", ".conv.pooling.time_attention."),
-    (r"\.conv\.attention\.time_pool\.attention\.", ".conv.pooling.velocity_attention."),
-    (r"(_gate|_attention)\.0\.", r"\1.conv_in."),
-    (r"(_gate|_attention)\.1\.", r"\1.norm."),
-    (r"(_gate|_attention)\.3\.", r"\1.conv_out."),
-    (r"^(cross_\w+)\.q_proj\.", r"\1.query."),
-    (r"^(cross_\w+)\.k_proj\.", r"\1.key."),
-    (r"^(cross_\w+)\.v_proj\.", r"\1.value."),
-    (r"\.(self_attn|attn)\.", ".attention."),
-    (r"\.norm1\.", ".attention_norm."),
-    (r"\.norm2\.", ".feed_forward_norm."),
-    (r"\.ffn\.", ".feed_forward."),
-    (r"\.linear1\.", ".feed_forward.0."),
-    (r"\.linear2\.", ".feed_forward.3."),
-    (r"^fusion_mlp\.", "score_head."),
+    (r"^(dynamics_encoder\.layers\.\d+)\.attention\.", r"\1.self_attn."),
+    (r"\.attention\.", ".attn."),
+    (r"attn\.([qkv])_proj\.(\w+)$", r"attn.in_proj_\2[\1]"),
+    (r"^(cross_\w+)\.query\.", r"\1.q_proj."),
+    (r"^(cross_\w+)\.key\.", r"\1.k_proj."),
+    (r"^(cross_\w+)\.value\.", r"\1.v_proj."),
+    (r"\.attention_norm\.", ".norm1."),
+    (r"\.feed_forward_norm\.", ".norm2."),
+    (r"^(dynamics_encoder\.layers\.\d+)\.feed_forward\.0\.", r"\1.linear1."),
+    (r"^(dynamics_encoder\.layers\.\d+)\.feed_forward\.3\.", r"\1.linear2."),
+    (r"\.feed_forward\.", ".ffn."),
+    (r"(_gate|_attention)\.conv_in\.", r"\1.0."),
+    (r"(_gate|_attention)\.norm\.", r"\1.1."),
+    (r"(_gate|_attention)\.conv_out\.", r"\1.3."),
+    (r"\.pooling\.saliency_gate\.", ".attention.time_pool.xforward."),
+    (r"\.pooling\.time_attention\.", ".attention.time_pool.attention2."),
+    (r"\.pooling\.velocity_attention\.", ".attention.time_pool.attention."),
+    (r"\.kernel_in\.", ".attention.conv1d1."),
+    (r"\.kernel_norm\.", ".attention.bn."),
+    (r"\.kernel_out\.", ".attention.conv1d2."),
+    (r"^dynamics_encoder\.blocks\.(\d+)\.norm\.", r"dynamic_audio_encoder.tfd_conv.cnn.batchnorm\1."),
+    (r"^dynamics_encoder\.blocks\.(\d+)\.conv\.", r"dynamic_audio_encoder.tfd_conv.cnn.conv\1."),
+    (r"^dynamics_encoder\.layers\.", "dynamic_audio_encoder.transformer_encoder.layers."),
+    (r"^dynamics_encoder\.projection\.", "dynamic_audio_encoder.feature_projection."),
+    (r"^semantic_encoder\.", "semantic_audio_encoder."),
+    (r"^score_head\.", "fusion_mlp."),
 ]
+_POSITIONS = "dynamic_audio_encoder.positional_encoding.pe"
 
 
 def reference_config(reference: Mapping[str, object]) -> DAViHDConfig:
@@ -79,19 +95,20 @@ def convert_reference_state_dict(state_dict: Mapping[str, Tensor], config: DAViH
     The table of positions is dropped: ours has no maximum length. Raises ValueError on a key missing or left
     over.
     """
-    with torch.device("meta"):
-        expected = DAViHDModel(config).state_dict()
-    split = {}
-    for key, value in state_dict.items():
-        if "in_proj_" not in key:
-            split[key] = value
-            continue
-        for name, part in zip("qkv", value.chunk(3), strict=True):
-            split[key.replace("in_proj_", f"{name}_proj.")] = part.clone()
-    return strict_rename(split, expected, _reference_name, "reference DAViHD")
+    expected = expected_state(lambda: DAViHDModel(config))
+    published = functools.partial(substitute, names=_REFERENCE_NAMES)
+    needed = {published(key): tensor for key, tensor in expected.items()}
+    state = _split_attention_maps(ForeignState.of(state_dict), needed)
+    return rename_published(state, expected, published, REFERENCE.title, unused=(_POSITIONS,))
 
 
-def _reference_name(key: str) -> str | None:
-    if key == "dynamic_audio_encoder.positional_encoding.pe":
-        return None
-    return substitute(key, _REFERENCE_NAMES)
+def _split_attention_maps(state: ForeignState, needed: Mapping[str, Tensor]) -> ForeignState:
+    """With three parts in place of each `in_proj_` of the file, (3 d, ...)."""
+    wholes = {key.removesuffix("[q]"): tensor for key, tensor in needed.items() if key.endswith("[q]")}
+    parts: StateDict = {}
+    for key in wholes.keys() & state.keys():
+        rows, *others = wholes[key].shape
+        check_shape(REFERENCE.title, state.own_name(key), state[key], (3 * rows, *others))
+        for name, part in zip("qkv", state[key].chunk(3), strict=True):
+            parts[f"{key}[{name}]"] = part.clone()
+    return state.with_tensors(parts, without=wholes)

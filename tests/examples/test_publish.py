@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +11,17 @@ import torch
 from films import film_with_sound, tone
 from hub_server import HubServer
 from huggingface_hub import ModelCard, constants
+from interpreters import NO_PACKAGE, TASK, Interpreter, scores_elsewhere
 from paths import ROOT
 from safetensors.torch import load_file, save_file
+from tiny_checkpoint import write_heads
 from tiny_data import write_config, write_dataset
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, pipeline
 
 from examples import publish, train
-from examples.training.model_card import MARK
-from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
-from modeling_davihd.backbones_davihd import InceptionV3Backbone, PANNsCNN14Backbone, panns_mel_filters
-from modeling_davihd.media import FrameSampling, stream_segments
+from examples.training.model_card import GENERATED_NOTICE
+from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor, DAViHDModel
 
-TASK = "video-highlight-detection"
 CODE = {
     *(
         "backbones_davihd.py",
@@ -37,49 +33,6 @@ CODE = {
     *("media_tracks.py", "media_writing.py", "modeling_davihd.py", "pipeline_davihd.py"),
     *("streaming_davihd.py", "streams_davihd.py"),
 }
-# Runs each line of its input, Python code as JSON, and answers with what it printed and what it raised.
-LOOP = """
-import contextlib, io, json, sys, traceback
-for line in sys.stdin:
-    text, failure = io.StringIO(), ""
-    with contextlib.redirect_stdout(text):
-        try:
-            exec(json.loads(line), {"__name__": "__main__"})
-        except BaseException:
-            failure = traceback.format_exc()
-    print(json.dumps([text.getvalue(), failure]), flush=True)
-"""
-NO_PACKAGE = """
-import sys
-from importlib.abc import MetaPathFinder
-class Refuse(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("modeling_davihd", "examples", "datasets_scripts"):
-            raise ModuleNotFoundError(f"{name} is not to be used here")
-sys.meta_path.insert(0, Refuse())
-"""
-
-
-class Interpreter:
-    """Another Python process, which keeps what it has imported."""
-
-    def __init__(self, folder: Path, environment: dict[str, str], prelude: str = ""):
-        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        command = [sys.executable, "-c", prelude + LOOP]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self._process = subprocess.Popen(command, cwd=folder, env=kept | environment, **pipes)
-
-    def run(self, code: str) -> str:
-        """What the code prints."""
-        self._process.stdin.write(json.dumps(code) + "\n")
-        self._process.stdin.flush()
-        text, failure = json.loads(self._process.stdout.readline())
-        assert not failure, failure
-        return text.strip()
-
-    def close(self):
-        self._process.kill()
-        self._process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -147,18 +100,6 @@ with contextlib.redirect_stderr(sys.stdout):
 """
     *lines, status = python.run(code).splitlines()
     return int(status), "\n".join(lines)
-
-
-def scores_elsewhere(python: Interpreter, model: str, film: Path, **arguments: str) -> np.ndarray:
-    """Scores of the pipeline that remote code gives in a process without the package."""
-    code = f"""
-import json
-from transformers import pipeline
-detect = pipeline({TASK!r}, model={str(model)!r}, trust_remote_code=True, **{arguments!r})
-assert type(detect).__module__.startswith("transformers_modules"), type(detect)
-print(json.dumps(detect({str(film)!r})["scores"].tolist()))
-"""
-    return np.array(json.loads(python.run(code)))
 
 
 def scores_here(model: Path, film: Path) -> np.ndarray:
@@ -268,8 +209,8 @@ def test_hub_model_published_twice_makes_one_commit(hub, here, trained):
 def test_hub_model_keeps_an_edited_card_only(hub, here, trained, tmp_path):
     folder = retouched(trained, tmp_path / "edited")
     card = (folder / "README.md").read_text()
-    assert MARK in card
-    (folder / "README.md").write_text(card.replace(MARK, "My own words."))
+    assert GENERATED_NOTICE in card
+    (folder / "README.md").write_text(card.replace(GENERATED_NOTICE, "My own words."))
     assert run_publish(here, "model", folder, "alice/edited")[0] == 0
     assert b"My own words." in hub.files("alice/edited")["README.md"]
     (folder / "README.md").unlink()
@@ -337,52 +278,6 @@ constants.ENDPOINT = endpoint
 # ---------------------------------------------------------------------------------------------- encoders
 
 
-@pytest.fixture(scope="module")
-def encoders(tmp_path_factory):
-    """Random encoders as their owners publish them: the modules, and the options that name their files."""
-    folder = tmp_path_factory.mktemp("encoders")
-    torch.manual_seed(0)
-    visual, semantic = InceptionV3Backbone(8), PANNsCNN14Backbone()
-    visual.mean.zero_(), visual.scale.fill_(1)
-    np.savez(folder / "pca.npz", mean=visual.mean, components=visual.projection)
-    torch.save(visual.network.state_dict() | {"fc.weight": torch.zeros(1)}, folder / "inception.pth")
-    filters = {"logmel_extractor.melW": panns_mel_filters(torch.device("cpu"))}
-    torch.save({"model": semantic.state_dict() | filters}, folder / "cnn14.pth")
-    names = {"visual-weights": "inception.pth", "visual-pca": "pca.npz", "semantic-weights": "cnn14.pth"}
-    return visual, semantic, [f"--{name}={folder / file}" for name, file in names.items()]
-
-
-@pytest.fixture
-def heads(tmp_path):
-    """A model that takes features, and its training record."""
-    sizes = {"visual_dim": 8, "semantic_dim": 2048, "projection_dim": 16, "dynamics_channels": [4] * 6}
-    torch.manual_seed(0)
-    model = DAViHDModel(DAViHDConfig(**sizes, score_hidden_dim=8)).eval()
-    model.save_pretrained(tmp_path / "heads")
-    DAViHDFeatureExtractor().save_pretrained(tmp_path / "heads")
-    (tmp_path / "heads" / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Heads\n")
-    names = {"visual_backbone": "inception_v3", "semantic_backbone": "panns_cnn14_16k"}
-    record = {"recipe": {}, "config": {}, "videos": {}, "history": [], "extraction": names}
-    (tmp_path / "heads" / "training.json").write_text(json.dumps(record))
-    return tmp_path / "heads"
-
-
-def test_hub_model_with_its_encoders_takes_films(elsewhere, encoders, heads, tmp_path):
-    visual, semantic, files = encoders
-    options = publish.parse_arguments(["model", str(heads), "alice/films", "--with-backbones", *files])
-    publish.pack_model(options, tmp_path / "whole")
-    film = film_with_sound(tmp_path / "film.mp4", tone(2, 16000), 2)
-    chunks = list(stream_segments(film, frames=FrameSampling(1, 299, 299)))
-    pixels = DAViHDFeatureExtractor().normalise(np.concatenate([chunk.frames for chunk in chunks]))
-    sound = torch.from_numpy(np.concatenate([chunk.waveform for chunk in chunks]))
-    log_mel = DAViHDFeatureExtractor().log_mel(sound)
-    with torch.no_grad():
-        features = {"visual_features": visual(pixels)[None], "semantic_features": semantic(sound)[None]}
-        expected = DAViHDModel.from_pretrained(heads)(**features, log_mel=log_mel[None]).scores[0]
-    found = scores_elsewhere(elsewhere, tmp_path / "whole", film)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -391,7 +286,8 @@ def test_hub_model_with_its_encoders_takes_films(elsewhere, encoders, heads, tmp
         (["--visual-weights", "nowhere.pth", "--visual-pca", "nowhere.npz"], "nowhere.pth"),
     ],
 )
-def test_hub_model_needs_its_own_encoders(heads, capsys, options, message):
+def test_hub_model_needs_its_own_encoders(tmp_path, capsys, options, message):
+    heads = write_heads(tmp_path / "heads")
     assert publish.main(["model", str(heads), "alice/x", "--dry-run", "--with-backbones", *options]) == 1
     assert message in capsys.readouterr().err
 
@@ -484,7 +380,7 @@ def test_hub_gets_no_broken_model(hub, here, trained, tmp_path, damage):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["model", "FOLDER", "name"], "is no USER/NAME"),
+        (["model", "FOLDER", "name"], "is not of the form USER/NAME"),
         (["model", "FOLDER", "a/b/c"], "a/b/c"),
         (["metric", "alice/metric"], "needs to be highlight_detection"),
         (["model", "FOLDER", "alice/x", "--visual-pca", "p.npz"], "--visual-pca needs --with-backbones"),

@@ -14,8 +14,8 @@ from paths import GOLDEN, ROOT
 from safetensors.torch import load_file
 from tiny_data import write_config, write_dataset
 
-from examples.train import main, measure, predict, training_step
-from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
+from examples.train import main, training_step
+from modeling_davihd import DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.conversion import convert_reference_state_dict, reference_config
 
 
@@ -78,35 +78,6 @@ def test_gradient_checkpointing_changes_nothing(config, data, tmp_path):
         torch.testing.assert_close(frugal[name], plain[name], rtol=1e-3, atol=1e-5)
 
 
-def test_runs_and_folds(config, data, tmp_path):
-    assert main(arguments(config, data, tmp_path / "out", "--folds", "--runs", "2", "--epochs", "1")) == 0
-    records = [json.loads(path.read_text()) for path in sorted((tmp_path / "out").glob("*/*/training.json"))]
-    assert len(records) == 10
-    for record in records:
-        assert sum(record["videos"].values()) == 12 and record["selection"] == "validation"
-    tested = sum(record["videos"]["test"] for record in records)
-    assert tested == 2 * 12
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    scores = [record["test"]["spearman"] for record in records]
-    assert results["spearman"] == {
-        "mean": pytest.approx(np.mean(scores)),
-        "std": pytest.approx(np.std(scores)),
-    }
-
-
-def test_selection_on_test_videos_is_said(config, data, tmp_path):
-    main(arguments(config, data, tmp_path / "out", "--selection", "test", "--epochs", "1"))
-    record = json.loads((tmp_path / "out" / "training.json").read_text())
-    assert record["validation"]["f1"] == record["test"]["f1"]
-    assert "chosen on the test videos" in (tmp_path / "out" / "README.md").read_text()
-
-
-def test_an_ablation_changes_the_network(config, data, tmp_path):
-    ablation = ROOT / "configuration" / "ablations" / "table2-visual.json"
-    main(arguments(config, data, tmp_path / "out", "--ablation", str(ablation), "--epochs", "1"))
-    assert DAViHDConfig.from_pretrained(tmp_path / "out").modalities == ["visual"]
-
-
 def test_a_model_of_nothing_but_the_length_can_be_trained(data, tmp_path):
     position = ROOT / "configuration" / "baselines" / "position"
     assert main(arguments(position, data, tmp_path / "out", "--epochs", "1", "--num-workers", "0")) == 0
@@ -119,7 +90,7 @@ def test_generated_sound_needs_no_dataset(tmp_path, monkeypatch):
         "validation_clips: 1\nnum_workers: 0\n"
     )
     config = write_config(tmp_path / "config", recipe, modalities=["dynamics"])
-    monkeypatch.setattr("examples.training.runs.TEST_CLIPS", 1)
+    monkeypatch.setattr("examples.training.generated.TEST_CLIPS", 1)
     assert main(["--config", str(config), "--output", str(tmp_path / "out")]) == 0
     assert json.loads((tmp_path / "out" / "training.json").read_text())["dataset"] == "synthetic"
 
@@ -223,47 +194,7 @@ def test_twenty_steps_equal_the_reference(name):
     np.testing.assert_allclose(losses, run["losses"], atol=1e-5, rtol=0)
 
 
-class LabelReader(torch.nn.Module):
-    """Says what the visual features hold."""
-
-    def forward(self, visual_features: torch.Tensor, attention_mask: torch.Tensor):
-        return type("Output", (), {"scores": visual_features[..., 0] * attention_mask})
-
-
-class Rows(list):
-    """Films whose one feature is the label."""
-
-    summaries: dict = {}
-
-    def __init__(self, lengths: list[int]):
-        self.labels = [np.linspace(0, 1, length, dtype=np.float32) ** 2 for length in lengths]
-        super().__init__(
-            {"visual_features": torch.tensor(labels)[:, None], "labels": torch.tensor(labels)}
-            for labels in self.labels
-        )
-        self.lengths = np.array(lengths)
-
-
-def test_predictions_come_back_in_order_and_cut_to_length():
-    rows = Rows([9, 3, 12, 5, 7])
-    scores = predict(Accelerator(cpu=True), LabelReader(), rows, batch_size=2)
-    for score, labels in zip(scores, rows.labels, strict=True):
-        np.testing.assert_array_equal(score, labels)
-    assert measure(scores, rows)["spearman"] == 1
-
-
 # ---------------------------------------------------------------------------------------- wrong inputs
-
-
-def test_wrong_datasets_are_told_in_a_sentence(config, data, tmp_path, capsys):
-    assert main(arguments(config, tmp_path, tmp_path / "out")) == 1
-    assert "has no extraction.json" in capsys.readouterr().err
-    wide = write_config(tmp_path / "wide", projection_dim=None, visual_dim=32)
-    assert main(arguments(wide, data, tmp_path / "out")) == 1
-    assert "are 8 wide" in capsys.readouterr().err
-    assert main(arguments(config, data, tmp_path / "out", "--epochs", "0")) == 1
-    assert "epochs is 0" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_loss_that_is_no_number_ends_the_run(config, data, tmp_path, capsys):

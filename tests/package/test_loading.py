@@ -328,7 +328,7 @@ def test_evaluate_publish_and_the_space_refuse_too(folder, capsys, monkeypatch, 
 
     monkeypatch.setattr(models, "_fetch", lambda _, to, __: shutil.copytree(folder, to, dirs_exist_ok=True))
     with pytest.raises(models.ModelError, match="owner/model cannot be loaded") as refused:
-        models.load_model("owner/model", 100)
+        models.pipeline_for("owner/model", 100)
     assert re.search(words, str(refused.value)) and str(folder) not in str(refused.value)
     assert not (folder / "executed").exists()
 

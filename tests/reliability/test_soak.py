@@ -163,12 +163,12 @@ def running_space(folder: Path, limits: Limits):
     """The Space; films that are named in `gates` are held back until those are open; `scored` are done."""
     scored, gates = [], {}
 
-    def score_film(detect, path, model_id):
-        if gate := gates.get(path.name):
+    def score_film(detect, info, model_id, limits):
+        if gate := gates.get(info.path.name):
             gate.reached.set()
             assert gate.opened.wait(60)
-        scored.append(path.name)
-        return SCORE_FILM(detect, path, model_id)
+        scored.append(info.path.name)
+        return SCORE_FILM(detect, info, model_id, limits)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))

@@ -10,7 +10,6 @@ from tiny_data import write_dataset
 
 from examples.training.data import (
     HighlightRows,
-    SyntheticBatches,
     collate,
     mean_over_seconds,
     plan_batches,
@@ -103,19 +102,6 @@ def test_folds_do_not_overlap(selection):
         else:
             assert (len(parts["train"]), len(parts["validation"])) == (32, 8)
             assert len(set(np.concatenate(list(parts.values())))) == 50
-
-
-def test_generated_batches_are_repeatable_and_shared_by_processes():
-    extractor = DAViHDFeatureExtractor()
-    whole = SyntheticBatches(extractor, 0, 30, [5, 10])
-    first, again, other = whole[3], whole[3], whole[4]
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    assert first["labels"].numel() == other["labels"].numel() == 30
-    assert not torch.equal(first["log_mel"].flatten()[:1000], other["log_mel"].flatten()[:1000])
-    parts = [SyntheticBatches(extractor, 0, 30, [5, 10], rank, 2)[3]["labels"] for rank in (0, 1)]
-    assert torch.equal(parts[0], first["labels"][::2]) and torch.equal(parts[1], first["labels"][1::2])
-    with pytest.raises(ValueError, match="4 processes need a clip of 10 s each"):
-        SyntheticBatches(extractor, 0, 30, [5, 10], 0, 4)
 
 
 # ------------------------------------------------------------------------------------------ wrong rows

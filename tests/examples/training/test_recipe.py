@@ -3,7 +3,7 @@ import argparse
 import pytest
 from paths import ROOT
 
-from examples.training.recipe import Recipe, add_recipe_options, read_recipe, recipe_of
+from examples.training.recipe import Recipe, add_recipe_options, given_fields, read_recipe, recipe_of
 
 PRESETS = sorted(path.parent for path in (ROOT / "configuration").glob("*/training.yaml"))
 
@@ -27,7 +27,7 @@ def test_the_command_line_overrides_the_file(tmp_path):
     parser = argparse.ArgumentParser()
     add_recipe_options(parser)
     options = parser.parse_args(["--epochs", "9", "--gradient-checkpointing", "--learning-rate", "0.5"])
-    recipe = recipe_of(tmp_path, options)
+    recipe = recipe_of(tmp_path, given_fields(options))
     assert (recipe.epochs, recipe.seed, recipe.clip_seconds) == (9, 3, (30, 60))
     assert recipe.gradient_checkpointing and recipe.learning_rate == 0.5
 
@@ -51,7 +51,7 @@ def test_the_command_line_overrides_the_file(tmp_path):
 def test_wrong_recipes_are_told_in_a_sentence(tmp_path, text, told):
     (tmp_path / "training.yaml").write_text(text)
     with pytest.raises(ValueError, match=told.replace("[", r"\[")):
-        recipe_of(tmp_path, argparse.Namespace())
+        recipe_of(tmp_path, {})
 
 
 def test_a_folder_without_a_recipe(tmp_path):

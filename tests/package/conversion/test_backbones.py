@@ -119,9 +119,7 @@ def test_old_torchvision_inception_without_counters_is_accepted():
     old |= {"fc.weight": torch.zeros(1000, 2048), "AuxLogits.fc.bias": torch.zeros(1000)}
     converted = convert_inception_state_dict(old)
     assert shapes(converted) == shapes(expected)
-    with pytest.raises(
-        ValueError, match="The Inception-v3 checkpoint lacks network.Mixed_7c.branch1x1.conv.weight"
-    ):
+    with pytest.raises(ValueError, match="The Inception-v3 checkpoint lacks Mixed_7c.branch1x1.conv.weight"):
         convert_inception_state_dict(
             {key: old[key] for key in old if key != "Mixed_7c.branch1x1.conv.weight"}
         )

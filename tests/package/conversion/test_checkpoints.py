@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from modeling_davihd import conversion
 from modeling_davihd.conversion import load_foreign_checkpoint, strict_rename
+from modeling_davihd.conversion.checkpoints import ForeignState, Signature, rename_published
 
 WEIGHTS = {"conv.weight": torch.arange(6.0).view(2, 3), "conv.bias": torch.ones(2)}
 
@@ -42,6 +43,146 @@ def test_the_prefix_of_data_parallel_models_is_removed(tmp_path):
     assert load_foreign_checkpoint(tmp_path / "w.pth").keys() == WEIGHTS.keys()
     torch.save({"module.weight": torch.ones(1), "other": torch.ones(1)}, tmp_path / "part.pth")
     assert load_foreign_checkpoint(tmp_path / "part.pth").keys() == {"module.weight", "other"}
+
+
+def renamed(rename):
+    return {rename(key): value for key, value in WEIGHTS.items()}
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".pkl", ".tar"])
+def test_torch_files_go_by_many_names(tmp_path, suffix):
+    torch.save(WEIGHTS, tmp_path / f"weights{suffix}")
+    assert load_foreign_checkpoint(tmp_path / f"weights{suffix}").keys() == WEIGHTS.keys()
+
+
+OPTIMIZER = {"state": {0: {"step": torch.tensor(3.0), "exp_avg": torch.ones(2, 3)}}, "param_groups": [{}]}
+BESIDE = {
+    "epoch": 3,
+    "best": 0.4,
+    "loss": torch.tensor(0.1),
+    "arch": "cnn",
+    "args": {"lr": 1e-3, "gpus": [0]},
+}
+DICTS = {
+    "lightning": {
+        **{"epoch": 3, "global_step": 9, "pytorch-lightning_version": "2.4", "state_dict": WEIGHTS},
+        **{"optimizer_states": [OPTIMIZER], "lr_schedulers": [], "hyper_parameters": {"width": 3}},
+        **{"callbacks": {"checkpoint": {"best_model_score": torch.tensor(0.4)}}, "loops": {"fit_loop": {}}},
+    },
+    "timm": {"arch": "cnn", "state_dict": WEIGHTS, "optimizer": OPTIMIZER, "version": 2, "metric": 71.2},
+    "model and optimizer": {"model_state_dict": WEIGHTS, "optimizer_state_dict": OPTIMIZER, **BESIDE},
+    "net": {"net": WEIGHTS, "acc": 0.9},
+    "weights": {"weights": WEIGHTS},
+    "average alone": {"ema": {"decay": 0.999, "shadow": WEIGHTS}, **BESIDE},
+    "deep": {
+        "checkpoint": {"trainer": {"network": {"state_dict": WEIGHTS}, **BESIDE}, "optimizer": OPTIMIZER}
+    },
+}
+
+
+@pytest.mark.parametrize("wrapping", DICTS)
+def test_dicts_around_the_state_dict_are_taken_off(tmp_path, wrapping):
+    torch.save(DICTS[wrapping], tmp_path / "w.pth")
+    loaded = load_foreign_checkpoint(tmp_path / "w.pth")
+    assert loaded.keys() == WEIGHTS.keys() and all(torch.equal(loaded[key], WEIGHTS[key]) for key in WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        "module.{}",
+        "_orig_mod.{}",
+        "model.{}",
+        "net.{}",
+        "_fsdp_wrapped_module.{}",
+        "module._orig_mod.{}",
+        "_orig_mod.module.{}",
+        "module.module.{}",
+        "model.net._orig_mod.module.{}",
+        "_fsdp_wrapped_module._fsdp_wrapped_module._orig_mod.{}",
+    ],
+)
+def test_names_around_every_key_are_taken_off(tmp_path, rename):
+    torch.save({"state_dict": renamed(rename.format)}, tmp_path / "w.pth")
+    assert load_foreign_checkpoint(tmp_path / "w.pth").keys() == WEIGHTS.keys()
+
+
+def test_names_of_compiled_and_sharded_parts_are_taken_out_of_keys(tmp_path):
+    def rename(key):
+        return f"module.{key.replace('conv.', 'conv._fsdp_wrapped_module._checkpoint_wrapped_module.')}"
+
+    torch.save(renamed(rename) | {"module.encoder._orig_mod.layer.weight": torch.ones(1)}, tmp_path / "w.pth")
+    assert load_foreign_checkpoint(tmp_path / "w.pth").keys() == {*WEIGHTS, "encoder.layer.weight"}
+
+
+def test_a_name_that_only_some_keys_have_stays(tmp_path):
+    for name in ("module.weight", "model.weight", "my_orig_mod.weight"):
+        torch.save({name: torch.ones(1), "other.weight": torch.ones(1)}, tmp_path / "part.pth")
+        assert load_foreign_checkpoint(tmp_path / "part.pth").keys() == {name, "other.weight"}
+
+
+def test_the_counter_of_an_averaged_model_is_left_out(tmp_path):
+    averaged = torch.optim.swa_utils.AveragedModel(torch.nn.Linear(3, 2))
+    torch.save(averaged.state_dict(), tmp_path / "w.pth")
+    assert load_foreign_checkpoint(tmp_path / "w.pth").keys() == {"weight", "bias"}
+
+
+def test_a_key_that_unwrapping_would_double_is_an_error(tmp_path):
+    torch.save({"a._orig_mod.weight": torch.ones(1), "a.weight": torch.zeros(1)}, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match=r"two keys for one tensor: a\._orig_mod\.weight, a\.weight"):
+        load_foreign_checkpoint(tmp_path / "w.pth")
+
+
+NETWORK = Signature("the network", ("conv.",))
+
+
+def test_names_of_any_kind_are_taken_off_to_find_a_known_network(tmp_path):
+    torch.save(renamed("student.backbone.{}".format), tmp_path / "w.pth")
+    assert load_foreign_checkpoint(tmp_path / "w.pth", [NETWORK]).keys() == WEIGHTS.keys()
+
+
+def test_of_several_state_dicts_the_one_that_fits_is_taken(tmp_path):
+    other = {"layer.weight": torch.ones(1)}
+    torch.save({"generator": renamed("module.{}".format), "discriminator": other}, tmp_path / "w.pth")
+    assert load_foreign_checkpoint(tmp_path / "w.pth", [NETWORK]).keys() == WEIGHTS.keys()
+    assert load_foreign_checkpoint(tmp_path / "w.pth", entry="discriminator").keys() == other.keys()
+
+
+def test_several_state_dicts_that_fit_are_named(tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save({"model": WEIGHTS, "average": {"ema": renamed("module.{}".format)}, "epoch": 3}, path)
+    for networks in ([], [NETWORK]):
+        with pytest.raises(
+            ValueError, match=r"several state dicts that fit: average\.ema, model; `entry` says"
+        ):
+            load_foreign_checkpoint(path, networks)
+    assert load_foreign_checkpoint(path, [NETWORK], "average.ema").own_name("conv.bias") == "module.conv.bias"
+    with pytest.raises(ValueError, match=r"no state dict 'ema'; it has average\.ema, model\."):
+        load_foreign_checkpoint(path, entry="ema")
+
+
+def test_a_network_that_is_not_there_is_told_by_keys(tmp_path):
+    torch.save({"module.layer.weight": torch.ones(1)}, tmp_path / "w.pth")
+    with pytest.raises(ValueError) as error:
+        load_foreign_checkpoint(tmp_path / "w.pth", [NETWORK])
+    assert str(error.value).endswith(
+        "w.pth is not a checkpoint of the network, whose keys start with conv.: "
+        "the file has module.layer.weight."
+    )
+    with pytest.raises(
+        ValueError, match=r"none of the known checkpoints \(the network, another\): the file has"
+    ):
+        load_foreign_checkpoint(tmp_path / "w.pth", [NETWORK, Signature("another", ("fc.",))])
+
+
+def test_mappings_within_themselves_are_looked_at_once(tmp_path):
+    content = {"epoch": 3}
+    content["self"] = content
+    for _ in range(60):  # as a tree, 2^60 mappings
+        content = {"one": content, "other": content}
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(ValueError, match="is not a state dict of named tensors: it also holds one, other"):
+        load_foreign_checkpoint(tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("zip_format", [True, False])
@@ -81,7 +222,8 @@ def test_code_in_a_pickle_is_refused_and_never_run(tmp_path, zip_format):
         (
             "weights.h5",
             b"",
-            "weights.h5 is not a checkpoint: its name must end in .safetensors, .pth, .pt or .bin",
+            "weights.h5 is not a checkpoint: its name must end in .safetensors, .bin, .ckpt, .pkl, .pt, .pth "
+            "or .tar",
         ),
     ],
 )
@@ -99,6 +241,11 @@ def test_what_is_no_checkpoint_is_named(tmp_path, name, content, message):
         ({}, "holds nothing, not a state dict"),
         ({"weight": torch.ones(1), "epoch": 3}, "not a state dict of named tensors: it also holds epoch."),
         ({0: torch.ones(1)}, "not a state dict of named tensors: it also holds 0."),
+        ({"loss": torch.tensor(0.1)}, "not a state dict of named tensors: it holds single numbers."),
+        (
+            {"model": {"weight": torch.ones(1), "extra": [1]}, "epoch": 3},
+            "not a state dict of named tensors: it also holds extra.",
+        ),
     ],
 )
 def test_what_is_no_state_dict_is_described(tmp_path, content, message):
@@ -127,6 +274,27 @@ def test_strict_rename_refuses_two_keys_for_one():
         strict_rename(
             {"a": torch.ones(1), "b": torch.ones(1)}, {"weight": torch.ones(1)}, lambda _: "weight", "old"
         )
+
+
+def test_errors_name_the_keys_of_the_file():
+    expected = {"new.weight": torch.ones(2), "new.bias": torch.ones(2)}
+    own_names = {"old.weight": "module.old._orig_mod.weight", "old.more": "module.old.more"}
+
+    def told(tensors):
+        state = ForeignState(tensors, own_names, "module.")
+        with pytest.raises(ValueError) as error:
+            rename_published(state, expected, lambda key: key.replace("new", "old"), "old")
+        return str(error.value)
+
+    weight = {"old.weight": torch.ones(2)}
+    assert told(weight) == "The old checkpoint lacks module.old.bias."
+    both = weight | {"old.bias": torch.ones(2)}
+    assert told(both | {"old.more": torch.ones(1)}).endswith("that belong nowhere: module.old.more.")
+    assert "module.old._orig_mod.weight has shape (1,)" in told(both | {"old.weight": torch.ones(1)})
+    nan = torch.full((2,), torch.nan)
+    assert told(both | {"old.weight": nan}).endswith("NaN or infinite in module.old._orig_mod.weight.")
+    whole = torch.tensor([1, 2])
+    assert "module.old._orig_mod.weight is of torch.int64" in told(both | {"old.weight": whole})
 
 
 # Imports

@@ -37,7 +37,7 @@ def test_missing_left_over_and_misshapen_keys_are_named(reference):
     config = reference_config(reference[0])
     state = dict(reference[1])
     removed = state.pop("fusion_mlp.8.bias")
-    with pytest.raises(ValueError, match=r"lacks score_head\.8\.bias"):
+    with pytest.raises(ValueError, match=r"lacks fusion_mlp\.8\.bias"):
         convert_reference_state_dict(state, config)
     with pytest.raises(ValueError, match="belong nowhere: extra.weight"):
         convert_reference_state_dict(state | {"fusion_mlp.8.bias": removed, "extra.weight": removed}, config)

@@ -1,0 +1,45 @@
+"""Scores of a model for every row of a dataset, and how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+
+from examples.training.data import Batch, Rows, collate
+from modeling_davihd.metrics.highlight_detection import highlight_scores
+
+
+@torch.no_grad()
+def predict(
+    accelerator: Accelerator, model: torch.nn.Module, rows: Rows, batch_size: int
+) -> list[np.ndarray]:
+    """Scores (T,) of every row, each process computing its part."""
+    model.eval()
+    order = np.argsort(rows.lengths, kind="stable")
+    # All processes make as many batches: with weights spread over devices, they compute each one together.
+    order = np.resize(order, -(-len(order) // accelerator.num_processes) * accelerator.num_processes)
+    mine, found = order[accelerator.process_index :: accelerator.num_processes], []
+    for start in range(0, len(mine), batch_size):
+        indices = mine[start : start + batch_size]
+        batch = to_device(collate([rows[i] for i in indices]), accelerator.device)
+        batch.pop("labels")
+        scores = model(**batch).scores.float().cpu().numpy()
+        found += [(int(i), row[: rows.lengths[i]]) for i, row in zip(indices, scores, strict=True)]
+    model.train()
+    everyones = dict(gather_object(found))
+    return [everyones[i] for i in range(len(rows))]
+
+
+def measure(predictions: Sequence[np.ndarray], rows: Rows) -> dict[str, float]:
+    """The means over videos of every metric (`modeling_davihd.metrics`)."""
+    values = highlight_scores(predictions, rows.labels, **rows.summaries)
+    return {name: round(value, 6) for name, value in values.items()}
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The same tensors there, copied while the processor goes on if their memory allows it."""
+    return {name: values.to(device, non_blocking=True) for name, values in batch.items()}

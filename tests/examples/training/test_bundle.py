@@ -1,0 +1,54 @@
+"""A model and the frozen encoders that made its features, as one checkpoint."""
+
+import numpy as np
+import pytest
+import torch
+from films import film_with_sound, tone
+from interpreters import NO_PACKAGE, Interpreter, scores_elsewhere
+from tiny_checkpoint import write_heads
+
+from examples import publish
+from modeling_davihd import DAViHDFeatureExtractor, DAViHDModel
+from modeling_davihd.backbones_davihd import InceptionV3Backbone, PANNsCNN14Backbone, panns_mel_filters
+from modeling_davihd.media import FrameSampling, stream_segments
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A process that cannot import the package."""
+    home = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
+    python = Interpreter(tmp_path, home, NO_PACKAGE)
+    yield python
+    python.close()
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory):
+    """Random encoders as their owners publish them: the modules, and the options that name their files."""
+    folder = tmp_path_factory.mktemp("encoders")
+    torch.manual_seed(0)
+    visual, semantic = InceptionV3Backbone(8), PANNsCNN14Backbone()
+    visual.mean.zero_(), visual.scale.fill_(1)
+    np.savez(folder / "pca.npz", mean=visual.mean, components=visual.projection)
+    torch.save(visual.network.state_dict() | {"fc.weight": torch.zeros(1)}, folder / "inception.pth")
+    filters = {"logmel_extractor.melW": panns_mel_filters(torch.device("cpu"))}
+    torch.save({"model": semantic.state_dict() | filters}, folder / "cnn14.pth")
+    names = {"visual-weights": "inception.pth", "visual-pca": "pca.npz", "semantic-weights": "cnn14.pth"}
+    return visual, semantic, [f"--{name}={folder / file}" for name, file in names.items()]
+
+
+def test_a_model_with_its_encoders_takes_films(elsewhere, encoders, tmp_path):
+    heads = write_heads(tmp_path / "heads")
+    visual, semantic, files = encoders
+    options = publish.parse_arguments(["model", str(heads), "alice/films", "--with-backbones", *files])
+    publish.pack(options, tmp_path / "whole")
+    film = film_with_sound(tmp_path / "film.mp4", tone(2, 16000), 2)
+    chunks = list(stream_segments(film, frames=FrameSampling(1, 299, 299)))
+    pixels = DAViHDFeatureExtractor().normalise(np.concatenate([chunk.frames for chunk in chunks]))
+    sound = torch.from_numpy(np.concatenate([chunk.waveform for chunk in chunks]))
+    log_mel = DAViHDFeatureExtractor().log_mel(sound)
+    with torch.no_grad():
+        features = {"visual_features": visual(pixels)[None], "semantic_features": semantic(sound)[None]}
+        expected = DAViHDModel.from_pretrained(heads)(**features, log_mel=log_mel[None]).scores[0]
+    found = scores_elsewhere(elsewhere, tmp_path / "whole", film)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

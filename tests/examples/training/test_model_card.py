@@ -1,0 +1,58 @@
+import dataclasses
+
+import pytest
+from huggingface_hub import ModelCard
+from tiny_checkpoint import tiny_record
+from transformers import AutoConfig
+
+from examples.training.model_card import GENERATED_NOTICE, model_card, write_model_card
+from examples.training.tables import METRIC_COLUMNS
+from modeling_davihd import DAViHDConfig
+
+
+def test_a_card_has_the_figures_and_what_others_need_to_know():
+    test = {metric: 0.1 * place for place, metric in enumerate(METRIC_COLUMNS)}
+    card = ModelCard(model_card(tiny_record(test=test), "alice/whole"))
+    figures = {one.metric_type: one.metric_value for one in card.data.eval_results}
+    assert figures == pytest.approx(test, abs=1e-4)
+    assert card.data.license == "apache-2.0" and "alice/whole" in card.text
+    assert {one.dataset_name for one in card.data.eval_results} == {"films, split test"}
+    for section in ("## Use", "## Training", "## Figures on the test videos", "## Limits"):
+        assert section in card.text
+    assert GENERATED_NOTICE in card.text and "1,234 parameters" in card.text
+
+
+def test_without_test_videos_it_tells_of_the_validation():
+    record = tiny_record(test=None, seconds_per_video=None)
+    card = ModelCard(model_card(record, "alice/whole"))
+    assert "## Figures on the validation videos" in card.text
+    assert card.data.eval_results[0].dataset_name == "films, split validation"
+
+
+def test_it_says_what_the_data_are_and_how_the_epoch_was_chosen():
+    text = model_card(tiny_record(), "model")
+    assert "generated data alone" in text and "licence as cc0-1.0" in text
+    assert "chosen on the test videos" not in text
+    text = model_card(tiny_record(generated=False, selection="test", dataset_license=None), "model")
+    assert "generated data" not in text and "Its card gives" not in text
+    assert "chosen on the test videos" in text
+
+
+def test_it_says_how_to_use_the_model():
+    hears = model_card(tiny_record(), "alice/model")
+    assert 'pipeline("video-highlight-detection", model="alice/model"' in hears and "does not see" in hears
+    config = DAViHDConfig(modalities=["visual", "dynamics"]).to_diff_dict()
+    headless = model_card(tiny_record(config=config), "alice/model")
+    assert "visual_features=..., log_mel=..." in headless and "encoders of visual features" in headless
+    assert "features were made with statistics" in headless
+    baseline = tiny_record(config=AutoConfig.for_model("baseline_umt").to_diff_dict())
+    assert "A baseline" in model_card(baseline, "alice/model")
+
+
+def test_it_is_written_for_the_folder_or_for_the_repository(tmp_path):
+    record = dataclasses.replace(tiny_record(), parameters=5)
+    write_model_card(tmp_path / "mine", record)
+    assert "# mine" in (tmp_path / "mine" / "README.md").read_text()
+    write_model_card(tmp_path / "mine", record, "alice/theirs")
+    text = (tmp_path / "mine" / "README.md").read_text()
+    assert "# theirs" in text and "alice/theirs" in text
