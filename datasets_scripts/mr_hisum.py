@@ -43,7 +43,7 @@ from datasets_scripts.building.builder import (
     settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.errors import DatasetError, UnusableVideo
+from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from datasets_scripts.building.media_folders import find_media
 from datasets_scripts.building.options import add_extraction_arguments, name_encoders
 from datasets_scripts.building.youtube8m import RGB_WIDTH, YouTube8M
@@ -256,8 +256,11 @@ def build_mr_hisum(
         it they come from `annotations`, if it has some and `settings` name no visual backbone.
     videos: a folder of the videos, named by YouTube id or video_id, to compute `settings` of.
 
-    Videos that cannot be used go to missing.json. Raises DatasetError naming the file that is wrong.
+    Videos that cannot be used are listed in missing.json. Raises DatasetError naming the file that is wrong,
+    and UsageError if `settings` name a visual encoder beside `youtube8m`.
     """
+    if youtube8m and "visual" in settings.encoders:
+        raise UsageError("YouTube-8M brings the visual features, so the settings cannot name their encoder.")
     rows_of_metadata, split_of = read_metadata(metadata), read_splits(splits)
     entries = read_entries(annotations)
     records, stored = None, False

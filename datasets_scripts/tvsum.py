@@ -326,8 +326,8 @@ def build_tvsum(
         the .tsv file under its usual name.
     videos: a folder of the films, named by their video ids, to compute `settings` of.
 
-    Films that are not there go to missing.json. Raises DatasetError naming the file and the film if the
-    annotations are not those of TVSum.
+    Films that are not there are listed in missing.json. Raises DatasetError naming the file and the film if
+    the annotations are not those of TVSum.
     """
     films = read_annotations(annotations, info)
     rows, missing = videos_of_films(films, None if videos is None else find_media(videos))

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -7,7 +8,10 @@ from datasets import load_dataset
 from films import make_film, tone
 from tfrecords import message, sequence_example, write_tfrecord
 
-from datasets_scripts.mr_hisum import main, read_entries, read_metadata, read_splits
+from datasets_scripts.building.builder import Settings
+from datasets_scripts.building.errors import UsageError
+from datasets_scripts.mr_hisum import build_mr_hisum, main, read_entries, read_metadata, read_splits
+from modeling_davihd.conversion import EncoderChoice
 
 KEYS = {"train": "train_keys", "validation": "val_keys", "test": "test_keys"}
 SECONDS = {"video_1": 12, "video_2": 9, "video_3": 10, "video_4": 11}
@@ -241,6 +245,14 @@ def test_wrong_usage(original):
         with pytest.raises(SystemExit) as stop:
             run(original, *more)
         assert stop.value.code == 2
+
+
+def test_one_source_of_visual_features_is_enough(original):
+    files = [original / name for name in ("mr_hisum.h5", "metadata.csv", "split.json", "out")]
+    _, youtube8m_folder = youtube8m(original)
+    settings = Settings({"visual": EncoderChoice("statistics")})
+    with pytest.raises(UsageError, match="YouTube-8M brings the visual features"):
+        build_mr_hisum(*files, youtube8m=Path(youtube8m_folder), videos=original, settings=settings)
 
 
 def test_readers_keep_order_and_values(original):
