@@ -25,6 +25,7 @@ from datasets_scripts.building.shards import writing
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.film import render_film
 from datasets_scripts.synthesis.soundtrack import Soundtrack, generate_soundtrack
+from modeling_davihd.files import clear_partials
 
 SECONDS = 60.0
 FILM_SECONDS = 48.0
@@ -107,14 +108,13 @@ def rendered(folder: Path, names: list[tuple[int, str]], duration: float) -> lis
     """The rows of films, which are rendered unless they are there already."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    clear_partials(folder, unchanged_for=0)
     videos = []
     for seed, split in tqdm(names, unit="film", disable=None, desc="rendering"):
         path = folder / f"{video_name(seed, split)}.mp4"
         labels = labels_beside(path, seed, duration)
         if labels is None:
             with writing(path):
-                for left in folder.glob(f".{path.name}.*.tmp"):  # by a run that was killed
-                    left.unlink()
                 render_film(path, seed, duration, split, fps=FPS)
             labels = labels_beside(path, seed, duration)
         videos.append(Video(path.stem, split, labels, media=path, duration=duration))

@@ -22,12 +22,13 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
 from datasets_scripts.building.splits import SPLITS
 from examples.train import measure, predict
 from examples.training import rules
-from examples.training.console import run_command, write_json
+from examples.training.console import run_command
 from examples.training.data import HighlightDataset, SyntheticClips, read_dataset
 from examples.training.recipe import SYNTHETIC
 from examples.training.runs import FIRST_SEEDS, TEST_CLIPS, Rows, log_mel_rate, on_cpu
 from examples.training.tables import headings, markdown, measured
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
+from modeling_davihd.files import write_json
 from modeling_davihd.loading import checkpoint_folder, load_model
 
 BATCH = 8

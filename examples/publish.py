@@ -109,7 +109,7 @@ def read_record(folder: Path) -> dict | None:
     if not path.is_file():
         return None
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     ours = isinstance(record, dict) and {"recipe", "config", "videos", "history"} <= record.keys()

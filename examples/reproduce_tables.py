@@ -30,12 +30,13 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
 
 from examples.evaluate import rule_metrics
 from examples.train import train
-from examples.training.console import run_command, write_json, write_text
+from examples.training.console import run_command
 from examples.training.data import read_dataset
 from examples.training.recipe import add_recipe_options
 from examples.training.runs import make_runs, on_cpu, read_ablation
 from examples.training.tables import COLUMNS, headings, markdown, measured
 from modeling_davihd import __version__
+from modeling_davihd.files import write_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = ROOT / "configuration"

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import sys
 import warnings
 from collections import Counter, deque
@@ -25,7 +24,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from datasets_scripts.building.card import dataset_card
-from datasets_scripts.building.crash_record import BEGUN, Deaths
+from datasets_scripts.building.crash_record import BEGUN, Deaths, this_process
 from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from datasets_scripts.building.extraction import (
     NUM_MEL_BINS,
@@ -47,7 +46,6 @@ from datasets_scripts.building.rows import (
     video_identity,
 )
 from datasets_scripts.building.shards import (
-    PARTIAL,
     Note,
     Row,
     count,
@@ -56,12 +54,12 @@ from datasets_scripts.building.shards import (
     row_features,
     shards_in,
     write_shard,
-    write_text,
     writing,
 )
 from datasets_scripts.building.sources import UNREACHABLE, file_print
 from datasets_scripts.building.splits import SPLITS
 from modeling_davihd import __version__
+from modeling_davihd.files import clear_partials, write_json, write_text
 from modeling_davihd.media import MediaError, MediaWarning
 
 ROWS_PER_SHARD = 16
@@ -235,7 +233,7 @@ class ShardBuilder:
             missing=read_note(shard.path).missing,
             widths=dict(self._extractor.widths),
             kept=kept,
-            worker=f"{platform.node()}:{os.getpid()}",
+            worker=this_process(),
             spent=dict(stages.seconds),
         )
 
@@ -336,13 +334,19 @@ def finish(
         )
     data, planned = out / "data", {one.name for one in reports}
     left = [path for path in shards_in(data) if path.name not in planned]
-    for path in (*left, *data.glob(f"*{PARTIAL}"), *data.glob(f"*{BEGUN}"), *out.glob(f"*{PARTIAL}")):
+    for path in (*left, *data.glob(f"*{BEGUN}")):
         path.unlink(missing_ok=True)
+    for folder in (data, out):
+        clear_partials(folder, unchanged_for=0)
     notes = [{"video_id": video_id, "reason": reason} for video_id, reason in report.missing]
-    write_text(out / "missing.json", _json(notes))
     facts = _extraction(reports, job.settings, report)
-    write_text(out / "README.md", dataset_card(card, facts, len(notes), job.labelled))
-    write_text(out / "extraction.json", _json(facts))
+    for path, write, content in (
+        (out / "missing.json", write_json, notes),
+        (out / "README.md", write_text, dataset_card(card, facts, len(notes), job.labelled)),
+        (out / "extraction.json", write_json, facts),
+    ):
+        with writing(path):
+            write(path, content)
     return report
 
 
@@ -355,10 +359,6 @@ def _measured(reports: Sequence[ShardReport], missing: Sequence[tuple[str, str]]
     lengths = {split: round(length, 3) for split, length in seconds.items()}
     kept = sum(one.kept for one in reports)
     return Report(dict(videos), lengths, missing, len(reports) - kept, kept)
-
-
-def _json(content: object) -> str:
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Report) -> dict:

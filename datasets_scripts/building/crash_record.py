@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 from pathlib import Path
 from types import TracebackType
 
 from datasets_scripts.building.errors import UnusableVideo
-from datasets_scripts.building.shards import write_text
+from datasets_scripts.building.shards import writing
+from modeling_davihd.files import write_json
 
 MOST = 3
 BEGUN = ".begun"
 
 
 class Deaths:
-    """Beside a shard that is being built, says which video is being decoded and how many processes died so.
+    """Beside a shard that is being built, says which video is being decoded, by whom, and how many died so.
 
     run: only deaths in the same run count: a run that is stopped and started again is no video's fault. None
     keeps no record. As a context, it removes the record when the shard is built, or fails in good order.
@@ -30,8 +33,9 @@ class Deaths:
             return
         if self._counts.get(video_id, 0) >= MOST:
             raise UnusableVideo(f"{MOST} processes died while decoding it.")
-        facts = {"run": self._run, "counts": self._counts, "current": video_id}
-        write_text(self._path, json.dumps(facts))
+        facts = {"run": self._run, "counts": self._counts, "current": video_id, "worker": this_process()}
+        with writing(self._path):
+            write_json(self._path, facts)
 
     def _read(self) -> dict[str, int]:
         try:
@@ -49,3 +53,8 @@ class Deaths:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._path.unlink(missing_ok=True)
+
+
+def this_process() -> str:
+    """Its machine and number."""
+    return f"{platform.node()}:{os.getpid()}"

@@ -1,12 +1,9 @@
-"""What the command lines here share: how they fail, and how they write files."""
+"""What the command lines here share: how they fail."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from huggingface_hub.errors import StrictDataclassError
 
@@ -31,15 +28,3 @@ def sentence(error: Exception) -> str:
     """What an error says, in one line; of a wrong configuration, what is wrong with it."""
     cause = error.__cause__ if isinstance(error, StrictDataclassError) and error.__cause__ else error
     return " ".join(str(cause).split()) or type(cause).__name__
-
-
-def write_json(path: Path, content: object):
-    write_text(path, json.dumps(content, indent=1) + "\n")
-
-
-def write_text(path: Path, text: str):
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

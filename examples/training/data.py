@@ -76,7 +76,7 @@ def read_dataset(folder: Path) -> HighlightDataset:
             f"{folder} has no extraction.json; a finished folder of datasets_scripts/ is needed."
         )
     try:
-        extraction = json.loads(record.read_text())
+        extraction = json.loads(record.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{record} is not JSON: {error}") from error
     shards = sorted((folder / "data").glob("*.parquet"), key=_split_order)

@@ -7,8 +7,8 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import AutoConfig, PreTrainedConfig
 
-from examples.training.console import write_text
 from modeling_davihd import DAViHDConfig
+from modeling_davihd.files import write_text
 
 NAMES = {
     "f1": "F1",

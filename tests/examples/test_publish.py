@@ -27,8 +27,9 @@ from modeling_davihd.media import FrameSampling, stream_segments
 
 TASK = "video-highlight-detection"
 CODE = {
-    *("backbones_davihd.py", "configuration_davihd.py", "feature_extraction_davihd.py", "highlights.py"),
-    *("media.py", "media_reading.py", "media_writing.py", "modeling_davihd.py", "pipeline_davihd.py"),
+    *("backbones_davihd.py", "configuration_davihd.py", "feature_extraction_davihd.py", "files.py"),
+    *("highlights.py", "media.py", "media_reading.py", "media_writing.py", "modeling_davihd.py"),
+    "pipeline_davihd.py",
 }
 # Runs each line of its input, Python code as JSON, and answers with what it printed and what it raised.
 LOOP = """
