@@ -53,7 +53,8 @@ from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
 from datasets_scripts.building.planning import ROWS_PER_SHARD, plan_shards
 from datasets_scripts.building.ray_engine import Cluster, import_ray, reports_of
-from datasets_scripts.building.shards import whole
+from datasets_scripts.building.shards import writing
+from modeling_davihd.files import whole
 
 CARD = """---
 tags: [video-highlight-detection]
@@ -130,7 +131,7 @@ def write_failures(path: Path, table: pa.Table, reports: Sequence[ShardReport]) 
     failed = table.filter(pa.array([name in reasons for name in names]))
     failed = failed.select(["video_id", "path", "split"])
     texts = [reasons[name] for name in failed["video_id"].to_pylist()]
-    with whole(path) as partial:
+    with writing(path), whole(path) as partial:
         pq.write_table(failed.append_column("reason", pa.array(texts, pa.string())), partial)
 
 

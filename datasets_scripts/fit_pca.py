@@ -10,7 +10,6 @@ batches, so memory does not grow with the corpus. `modeling_davihd.conversion.lo
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from datasets_scripts.building.shards import writing
 from modeling_davihd.backbones_davihd import INCEPTION_FEATURES, InceptionV3Backbone
 from modeling_davihd.conversion import convert_inception_state_dict, load_foreign_checkpoint
 from modeling_davihd.feature_extraction_davihd import DAViHDFeatureExtractor
+from modeling_davihd.files import whole
 from modeling_davihd.media import FrameSampling, MediaError, stream_segments
 
 COMPONENTS = 1024
@@ -60,11 +60,8 @@ def save_pca(path: Path, pca: IncrementalPCA, whiten: bool) -> None:
     arrays = {"mean": pca.mean_, "components": pca.components_}
     if whiten:
         arrays["scale"] = (pca.explained_variance_ + WHITENING) ** -0.5
-    temporary = path.with_name(f".{path.name}.partial")
-    with writing(path):
-        with temporary.open("wb") as file:
-            np.savez(file, **{name: array.astype(np.float32) for name, array in arrays.items()})
-        os.replace(temporary, path)
+    with writing(path), whole(path) as partial, partial.open("wb") as file:
+        np.savez(file, **{name: array.astype(np.float32) for name, array in arrays.items()})
 
 
 def pooled_features(paths: Sequence[Path], weights: Path) -> Iterator[np.ndarray]:

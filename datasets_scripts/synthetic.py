@@ -33,6 +33,7 @@ from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.film import render_film
 from datasets_scripts.synthesis.soundtrack import Soundtrack, generate_soundtrack
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.files import clear_partials
 
 SECONDS = 60.0  # of each video of a dataset
 FILM_SECONDS = 48.0  # of a single film
@@ -133,14 +134,13 @@ def rendered(folder: Path, seeds: list[tuple[int, str]], duration: float) -> lis
     """Videos of those seeds and splits as films in the folder, rendered unless they are there already."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    clear_partials(folder, unchanged_for=0)
     videos = []
     for seed, split in tqdm(seeds, unit="film", disable=None, desc="rendering"):
         path = folder / f"{video_name(seed, split)}.mp4"
         labels = labels_beside(path, seed, duration)
         if labels is None:
             with writing(path):
-                for left in folder.glob(f".{path.name}.*.tmp"):  # by a run that was killed
-                    left.unlink()
                 render_film(path, seed, duration, split, fps=FPS)
             labels = labels_beside(path, seed, duration)
         videos.append(Video(path.stem, split, labels, media=path, duration=duration))

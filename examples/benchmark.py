@@ -45,11 +45,11 @@ from examples.benchmarking.measuring import (
     preset,
     random_batch,
 )
-from examples.training.console import write_json
 from examples.training.data import plan_batches
 from examples.training.machine import keep_freed_memory
 from examples.training.tables import markdown
 from modeling_davihd import DAViHDModel
+from modeling_davihd.files import write_json
 from modeling_davihd.metrics.highlight_detection.scores import highlight_scores
 from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d
 from modeling_davihd.streaming_davihd import SegmentRows

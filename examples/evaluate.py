@@ -22,7 +22,6 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
 from datasets_scripts.building.console import run_command
 from datasets_scripts.building.splits import SPLITS
 from examples.training import rules
-from examples.training.console import write_json
 from examples.training.data import HighlightDataset, Rows, read_dataset
 from examples.training.machine import on_cpu
 from examples.training.recipe import SYNTHETIC, TEST_CLIPS
@@ -30,6 +29,7 @@ from examples.training.runs import log_mel_rate
 from examples.training.scoring import measure, predict
 from examples.training.tables import headings, markdown, measured
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
+from modeling_davihd.files import write_json
 from modeling_davihd.loading import checkpoint_folder, load_model
 
 BATCH = 8

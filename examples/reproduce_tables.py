@@ -31,7 +31,6 @@ from datasets_scripts.building.console import run_command
 from datasets_scripts.synthetic import build_synthetic
 from examples.evaluate import rule_metrics
 from examples.train import train
-from examples.training.console import write_json, write_text
 from examples.training.data import HighlightDataset, read_dataset
 from examples.training.machine import on_cpu
 from examples.training.recipe import add_recipe_options, given_fields
@@ -39,6 +38,7 @@ from examples.training.record import Record
 from examples.training.runs import make_runs, read_ablation
 from examples.training.tables import METRIC_COLUMNS, headings, markdown, measured
 from modeling_davihd import __version__
+from modeling_davihd.files import write_json, write_text
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = ROOT / "configuration"

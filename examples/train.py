@@ -15,7 +15,6 @@ import copy
 import dataclasses
 import json
 import math
-import os
 import shutil
 import sys
 import time
@@ -26,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.utils import broadcast, is_tensorboard_available, set_seed
+from accelerate.utils import broadcast, broadcast_object_list, is_tensorboard_available, set_seed
 from safetensors import SafetensorError
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -36,7 +35,6 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.building.console import run_command
-from examples.training.console import write_json
 from examples.training.data import Batch, collate, plan_batches
 from examples.training.machine import keep_freed_memory, on_cpu
 from examples.training.model_card import write_model_card
@@ -45,6 +43,7 @@ from examples.training.record import RECORD_FILE, Record
 from examples.training.runs import Run, make_runs, read_ablation
 from examples.training.scoring import measure, predict, to_device
 from modeling_davihd import __version__
+from modeling_davihd.files import clear_partials, whole_files, whole_folder, write_json
 
 
 @dataclass
@@ -129,6 +128,9 @@ def train(run: Run, resume: bool = False) -> Record:
     finished = finished_record(run)
     if finished is not None:
         return finished
+    if accelerator.is_main_process:  # what a killed run left
+        for folder in (run.output, states_of(run.output)):
+            clear_partials(folder, unchanged_for=0)
     model, optimizer = prepare(run, accelerator)
     progress = restore(run, accelerator) if resume else Progress()
     accelerator.init_trackers("davihd")
@@ -235,52 +237,60 @@ def save_model(run: Run, accelerator: Accelerator, model: torch.nn.Module):
     """Write model and feature extractor, whole or not at all."""
     weights = accelerator.get_state_dict(model)
     if accelerator.is_main_process:
-        partial = run.output / ".model.partial"
-        with writing(partial):
+        with writing(run.output), whole_files(run.output) as partial:
             accelerator.unwrap_model(model).save_pretrained(partial, state_dict=weights)
             run.extractor.save_pretrained(partial)
-        for file in partial.iterdir():
-            os.replace(file, run.output / file.name)
-        partial.rmdir()
     accelerator.wait_for_everyone()
 
 
 def save_state(run: Run, accelerator: Accelerator, progress: Progress):
     """Write all that resuming needs to a folder of its own, and drop the states before it."""
-    states = run.output / "states"
-    partial = states / ".partial"
-    if accelerator.is_main_process:
-        shutil.rmtree(partial, ignore_errors=True)
-    accelerator.wait_for_everyone()
-    with writing(partial):
+    older = find_states(run.output)
+    folder = states_of(run.output) / f"{progress.epoch:05d}-{progress.step_in_epoch:07d}"
+    with shared_folder(accelerator, folder) as partial:
         accelerator.save_state(partial)
-    accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            (partial / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)))
+            (partial / "run.json").write_text(json.dumps(run.identity()))
     if accelerator.is_main_process:
-        (partial / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)))
-        (partial / "run.json").write_text(json.dumps(run.identity()))
-        older = find_states(run.output)
-        os.replace(partial, states / f"{progress.epoch:05d}-{progress.step_in_epoch:07d}")
-        for folder in older:
-            shutil.rmtree(folder)
+        for state in older:
+            shutil.rmtree(state)
     accelerator.wait_for_everyone()
 
 
 @contextlib.contextmanager
+def shared_folder(accelerator: Accelerator, target: Path) -> Iterator[Path]:
+    """As `whole_folder`, for a folder that all processes fill: the main one makes it and moves it."""
+    with contextlib.ExitStack() as stack:
+        partial = None
+        if accelerator.is_main_process:
+            with writing(target):
+                partial = stack.enter_context(whole_folder(target))
+        [partial] = broadcast_object_list([partial])
+        with writing(target):
+            yield partial
+        accelerator.wait_for_everyone()
+
+
+@contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Make a folder to write to; a failure leaves nothing of it and is told as an OSError that names it."""
+    """Tell of a failure to write as an OSError that names the folder and how much room its disk has."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         yield
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors do not raise OSError
-        shutil.rmtree(folder, ignore_errors=True)
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         free = shutil.disk_usage(there).free >> 20
         raise OSError(f"{folder} cannot be written, {free} MB are free on its disk: {error}") from error
 
 
+def states_of(output: Path) -> Path:
+    """Where a run keeps its states."""
+    return output / "states"
+
+
 def find_states(output: Path) -> list[Path]:
     """Folders of whole states, the latest last."""
-    return sorted(path.parent for path in (output / "states").glob("[0-9]*/progress.json"))
+    return sorted(path.parent for path in states_of(output).glob("[0-9]*/progress.json"))
 
 
 def restore(run: Run, accelerator: Accelerator) -> Progress:

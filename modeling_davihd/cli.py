@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 
 from . import __version__
 from .loading import DEFAULT_MODEL, load_pipeline
+from .writers import WRITERS
 
 if TYPE_CHECKING:
     import torch
 
     from .pipeline_davihd import VideoHighlightDetectionPipeline
 
-FORMATS = ("json", "csv", "png", "mp4", "clips", "edl", "otio", "chapters")
 DEFAULT_FORMATS = "json,png,mp4"
 
 
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_formats,
         default=DEFAULT_FORMATS,
         metavar="A,B",
-        help=f"what to write, out of {','.join(FORMATS)}",
+        help=f"what to write, out of {','.join(WRITERS)}",
     )
     how_much = highlight.add_mutually_exclusive_group()
     how_much.add_argument(
@@ -165,8 +165,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _formats(text: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
-    if unknown := [name for name in names if name not in FORMATS]:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(FORMATS)}")
+    if unknown := [name for name in names if name not in WRITERS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(WRITERS)}")
     return names
 
 

@@ -6,18 +6,19 @@ from typing import Any
 
 
 def lazy_exports(
-    namespace: Mapping[str, object], exports: Mapping[str, str]
+    namespace: Mapping[str, object], exports: Mapping[str, str], *, registers: bool = False
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of the package with that `globals()`; `exports`: module of each name.
 
-    Naming any of them registers the Auto classes.
+    registers: naming any of them makes transformers' Auto classes know our models.
     """
     package = namespace["__name__"]
 
     def get(name: str) -> object:
         if name not in exports:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        importlib.import_module(".registration", __package__)
+        if registers:
+            importlib.import_module(".registration", __package__)
         return getattr(importlib.import_module(f".{exports[name]}", package), name)
 
     def names() -> list[str]:
@@ -29,7 +30,7 @@ def lazy_exports(
 class LazyTable(MutableMapping[str, Any]):
     """Classes by name, each given as "module.Class" of a package and imported when it is asked for.
 
-    Names can be listed without importing anything; a class itself may be put in as well.
+    Names can be listed and looked for without importing anything; a class itself may be put in as well.
     """
 
     def __init__(self, package: str, places: Mapping[str, str]):
@@ -48,6 +49,9 @@ class LazyTable(MutableMapping[str, Any]):
 
     def __delitem__(self, name: str) -> None:
         del self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

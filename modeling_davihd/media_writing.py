@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from .files import all_whole
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, MediaError
 from .media_reading import Array, Sound, rotation_of, turned, upright
 from .media_tracks import AnyPath, MediaInfo, Track, probe
@@ -40,24 +41,8 @@ def cut_reel(
     Raises MediaError for impossible pieces, for one after the film's end, and for a film beyond the limits.
     """
     info = probe(path, limits)
-    pieces = _checked_pieces(info.path, segments, destination)
-    with ExitStack() as stack:
-        picture = stack.enter_context(closing(Track(info, "video", limits))) if info.has_video else None
-        sound = stack.enter_context(closing(Track(info, "audio", limits))) if info.has_audio else None
-        film = stack.enter_context(_FilmWriter.open(destination))
-        if picture:
-            first = picture.first_frame()
-            film.add_video_like(picture.stream, first)
-            del first  # of 8K, it takes 141 MB
-        if sound:
-            film.add_audio(info.sampling_rate, min(info.channels, 2))
-        for start, end in pieces:
-            before = film.length
-            _write_piece(film, picture, sound, (start, end))
-            if film.length == before:
-                raise MediaError(
-                    f"{info.path}: the piece from {start:g} s to {end:g} s is after the film's end."
-                )
+    with _whole_films([destination]) as [film]:
+        _join(info, segments, *film, limits)
 
 
 def cut_clips(
@@ -67,10 +52,11 @@ def cut_clips(
     *,
     limits: DecodingLimits = DEFAULT_LIMITS,
 ) -> None:
-    """Write each piece [start, end) of a film to an mp4 of its own, as `cut_reel` would."""
+    """Write each piece [start, end) of a film to an mp4 of its own, as `cut_reel` would; all or none."""
     info = probe(path, limits)
-    for segment, destination in zip(segments, destinations, strict=True):
-        cut_reel(info, [segment], destination, limits=limits)
+    with _whole_films(destinations) as films:
+        for segment, film in zip(segments, films, strict=True):
+            _join(info, [segment], *film, limits)
 
 
 def write_film(
@@ -88,7 +74,7 @@ def write_film(
     height, width = (size - size % 2 for size in first.shape[:2])
     rate = Fraction(fps).limit_denominator(1001)
     sound = np.zeros((1, 0)) if waveform is None else np.atleast_2d(np.asarray(waveform, np.float32).T)
-    with _FilmWriter.open(path) as film:
+    with _whole_films([path]) as [place], _FilmWriter.open(*place) as film:
         film.add_video(width, height, rate, 1 / rate)
         if waveform is not None:
             film.add_audio(sampling_rate, len(sound))
@@ -97,6 +83,45 @@ def write_film(
             film.append(1 / rate, frame, sound[:, film.samples :])
         rest = sound[:, film.samples :]
         film.append(Fraction(rest.shape[1], sampling_rate), sound=rest)
+
+
+@contextmanager
+def _whole_films(paths: Iterable[AnyPath]) -> Iterator[list[tuple[Path, Path]]]:
+    """Yield each film's path and where to write it meanwhile; none appears before all are complete."""
+    targets = [Path(path) for path in paths]
+    for target in targets:
+        if not target.parent.is_dir():
+            raise MediaError(f"{target}: cannot be written because the folder {target.parent} is not there.")
+    try:
+        with all_whole(targets) as partials:
+            yield list(zip(targets, partials, strict=True))
+    except OSError as error:
+        refused = next((target for target in targets if str(target) == error.filename), targets[0])
+        raise MediaError(f"{refused}: cannot be written ({error.strerror}).") from error
+
+
+def _join(
+    info: MediaInfo, segments: Sequence[Piece], target: Path, partial: Path, limits: DecodingLimits
+) -> None:
+    """Write the pieces of a film that is to become `target` to `partial`."""
+    pieces = _checked_pieces(info.path, segments, target)
+    with ExitStack() as stack:
+        picture = stack.enter_context(closing(Track(info, "video", limits))) if info.has_video else None
+        sound = stack.enter_context(closing(Track(info, "audio", limits))) if info.has_audio else None
+        film = stack.enter_context(_FilmWriter.open(target, partial))
+        if picture:
+            first = picture.first_frame()
+            film.add_video_like(picture.stream, first)
+            del first  # of 8K, it takes 141 MB
+        if sound:
+            film.add_audio(info.sampling_rate, min(info.channels, 2))
+        for start, end in pieces:
+            before = film.length
+            _write_piece(film, picture, sound, (start, end))
+            if film.length == before:
+                raise MediaError(
+                    f"{info.path}: the piece from {start:g} s to {end:g} s is after the film's end."
+                )
 
 
 def _write_piece(film: _FilmWriter, picture: Track | None, sound: Track | None, piece: Piece) -> None:
@@ -134,7 +159,7 @@ def _steps(begin: float, end: float, frame: av.VideoFrame | None = None) -> Iter
 
 
 class _FilmWriter:
-    """An mp4 being written: H.264 and AAC with explicit times, moved into place only when complete."""
+    """An mp4 being written: H.264 and AAC with explicit times."""
 
     def __init__(self, container: av.container.OutputContainer) -> None:
         self._container, self._scaler = container, VideoReformatter()
@@ -144,28 +169,18 @@ class _FilmWriter:
 
     @classmethod
     @contextmanager
-    def open(cls, path: AnyPath) -> Iterator[_FilmWriter]:
-        """Yield a writer for `path`; nothing stays behind, and nothing is replaced, if the body fails."""
-        target = Path(path)
-        if not target.parent.is_dir():
-            raise MediaError(f"{target}: cannot be written because the folder {target.parent} is not there.")
-        temporary = target.absolute().with_name(f".{target.name}.{os.getpid()}.tmp")
+    def open(cls, target: Path, partial: Path) -> Iterator[_FilmWriter]:
+        """Yield a writer to the file `partial`; errors name `target`, whose place it is to take."""
         try:
-            with av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+            with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 writer = cls(container)
                 yield writer
                 for stream in container.streams:
                     container.mux(stream.encode(None))
-            if not temporary.exists():  # no encoder had enough for a packet
-                raise MediaError(
-                    f"{target}: cannot be written because nothing long enough was to go into it."
-                )
-            os.replace(temporary, target)
         except (av.FFmpegError, OSError) as error:
             raise MediaError(f"{target}: cannot be written ({error.strerror}).") from error
-        finally:
-            with suppress(OSError):  # such as a name too long
-                temporary.unlink(missing_ok=True)
+        if not partial.exists():  # no encoder had enough for a packet
+            raise MediaError(f"{target}: cannot be written because nothing long enough was to go into it.")
 
     def add_video(self, width: int, height: int, rate: Fraction, time_base: Fraction) -> None:
         """Add the H.264 picture, whose times are counted in `time_base`."""

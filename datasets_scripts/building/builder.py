@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,7 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from datasets_scripts.building.card import dataset_card
-from datasets_scripts.building.crash_record import BEGUN, CrashRecord
+from datasets_scripts.building.crash_record import BEGUN, CrashRecord, this_process
 from datasets_scripts.building.errors import DatasetError, UnreachableVideo, UnusableVideo, UsageError
 from datasets_scripts.building.extraction import (
     Encoders,
@@ -37,7 +36,6 @@ from datasets_scripts.building.options import add_extraction_arguments
 from datasets_scripts.building.planning import ROWS_PER_SHARD, Shard, plan_shards
 from datasets_scripts.building.rows import DecodedVideo, Mismatched, decode_video, row_of
 from datasets_scripts.building.shards import (
-    PARTIAL,
     DatasetRow,
     Note,
     count,
@@ -46,12 +44,12 @@ from datasets_scripts.building.shards import (
     read_note,
     row_features,
     shards_in,
-    write_text,
     writing,
 )
 from datasets_scripts.building.sources import UNREACHABLE, file_print
 from datasets_scripts.building.videos import Video, check_videos, video_identity
 from modeling_davihd import __version__
+from modeling_davihd.files import clear_partials, write_json, write_text
 from modeling_davihd.streams_davihd import feature_streams
 
 LABELS_ALONE = Settings(log_mel=None)  # no features, for a dataset without its media
@@ -218,7 +216,7 @@ class ShardBuilder:
             missing=note.missing,
             widths=dict(self._extractor.widths),
             kept=kept,
-            worker=f"{platform.node()}:{os.getpid()}",
+            worker=this_process(),
             spent=dict(stages.seconds),
         )
 
@@ -333,13 +331,19 @@ def finish_dataset(
         )
     data, planned = out / "data", {shard.name for shard in reports}
     unplanned = [path for path in shards_in(data) if path.name not in planned]
-    for path in (*unplanned, *data.glob(f"*{PARTIAL}"), *data.glob(f"*{BEGUN}"), *out.glob(f"*{PARTIAL}")):
+    for path in (*unplanned, *data.glob(f"*{BEGUN}")):
         path.unlink(missing_ok=True)
+    for folder in (data, out):
+        clear_partials(folder, unchanged_for=0)
     notes = [{"video_id": video_id, "reason": reason} for video_id, reason in report.missing]
-    write_text(out / "missing.json", _json(notes))
     facts = _extraction(reports, job.settings, report)
-    write_text(out / "README.md", dataset_card(card, facts, len(notes), job.labelled))
-    write_text(out / "extraction.json", _json(facts))
+    for path, write, content in (
+        (out / "missing.json", write_json, notes),
+        (out / "README.md", write_text, dataset_card(card, facts, len(notes), job.labelled)),
+        (out / "extraction.json", write_json, facts),
+    ):
+        with writing(path):
+            write(path, content)
     return report
 
 
@@ -352,10 +356,6 @@ def _total(reports: Sequence[ShardReport], missing: Sequence[tuple[str, str]]) -
     lengths = {split: round(length, 3) for split, length in seconds.items()}
     kept = sum(shard.kept for shard in reports)
     return Report(dict(videos), lengths, every_missing, len(reports) - kept, kept)
-
-
-def _json(content: object) -> str:
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Report) -> dict[str, object]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 from pathlib import Path
 from types import TracebackType
 
 from datasets_scripts.building.errors import UnusableVideo
-from datasets_scripts.building.shards import write_text
+from datasets_scripts.building.shards import writing
+from modeling_davihd.files import write_json
 
 MOST_CRASHES = 3
 BEGUN = ".begun"
@@ -32,8 +35,9 @@ class CrashRecord:
             return
         if self._counts.get(video_id, 0) >= MOST_CRASHES:
             raise UnusableVideo(f"{MOST_CRASHES} processes died while decoding it.")
-        facts = {"run": self._run, "counts": self._counts, "current": video_id}
-        write_text(self._path, json.dumps(facts))
+        facts = {"run": self._run, "counts": self._counts, "current": video_id, "worker": this_process()}
+        with writing(self._path):
+            write_json(self._path, facts)
 
     def _read(self) -> dict[str, int]:
         """The crashes over each video, the one that ended the process before this one included."""
@@ -52,3 +56,8 @@ class CrashRecord:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._path.unlink(missing_ok=True)
+
+
+def this_process() -> str:
+    """Its machine and number."""
+    return f"{platform.node()}:{os.getpid()}"

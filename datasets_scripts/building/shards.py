@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import signal
 from collections.abc import Iterator, Mapping
@@ -19,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets_scripts.building.errors import DatasetError
+from modeling_davihd.files import whole
 from modeling_davihd.streams_davihd import STREAMS
 
 KEY = b"davihd"  # in a shard's metadata, of its note
 NAME = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}\.parquet")
-PARTIAL = ".partial"
 
 DatasetRow = Mapping[str, object]
 
@@ -77,15 +76,13 @@ def new_shard(path: Path, features: datasets.Features) -> Iterator[ShardWriter]:
 
     Raises DatasetError if the file cannot be written; then nothing is left behind.
     """
-    schema, partial = features.arrow_schema, partial_of(path)
     options = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
-    try:
-        with writing(path), pq.ParquetWriter(partial, schema, **options) as writer:
-            yield ShardWriter(writer)
-        with writing(path):
-            os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        writing(path),
+        whole(path) as partial,
+        pq.ParquetWriter(partial, features.arrow_schema, **options) as writer,
+    ):
+        yield ShardWriter(writer)
 
 
 class ShardWriter:
@@ -117,11 +114,6 @@ def _column(value: object, kind: pa.DataType) -> pa.Array:
     )
     video = pa.ListArray.from_arrays(pa.array([0, len(array)], pa.int32()), rows)
     return pa.ExtensionArray.from_storage(kind, video)
-
-
-def partial_of(path: Path) -> Path:
-    """Where a file is written before it is whole: no two processes, on whatever machine, use the same."""
-    return path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}{PARTIAL}")
 
 
 def read_note(path: Path) -> Note | None:
@@ -158,24 +150,6 @@ def count(path: Path) -> tuple[int, float]:
 def shards_in(folder: Path) -> list[Path]:
     """The files in a folder whose names are those of shards, sorted."""
     return sorted(path for path in folder.glob("*.parquet") if NAME.fullmatch(path.name))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file, whole or not at all."""
-    with whole(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Where to write a small file, which then takes its place, whole or not at all."""
-    partial = partial_of(path)
-    with writing(path):
-        try:
-            yield partial
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 from datasets_scripts.synthesis.picture import pictures
 from datasets_scripts.synthesis.soundtrack import Soundtrack, generate_soundtrack
 from datasets_scripts.synthesis.tools import RATE
+from modeling_davihd.files import write_json
 from modeling_davihd.media import write_film
 
 
@@ -24,8 +23,5 @@ def render_film(path: Path, seed: int, duration: float, split: str, fps: int = 2
         "events": [asdict(event) for event in soundtrack.events],
         "labels": [round(float(label), 4) for label in soundtrack.labels],
     }
-    target = path.with_suffix(".json")
-    temporary = target.with_name(f".{target.name}.partial")
-    temporary.write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, target)
+    write_json(path.with_suffix(".json"), truth)
     return soundtrack

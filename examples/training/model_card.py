@@ -8,10 +8,10 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import AutoConfig, PreTrainedConfig
 
-from examples.training.console import write_text
 from examples.training.record import Record
 from modeling_davihd import DAViHDConfig
 from modeling_davihd.backbones_davihd import backbone_class
+from modeling_davihd.files import write_text
 from modeling_davihd.streams_davihd import STREAMS
 
 METRIC_NAMES = {

@@ -1,5 +1,38 @@
-"""Output files: one small class per format and one registry."""
+"""Output files: one small class for each format, and the table of all formats.
 
-from .base import WRITERS, FileWriter, HighlightResult, Writer, WriterError, write_outputs
+For a film `match.mp4` the files are `match.highlights.json`, `.csv`, `.png`, `.mp4` (the reel), `.edl`,
+`.otio`, `.chapters.txt` and the clips `match.highlight-01.mp4`, `-02` and so on. Each appears complete or not
+at all.
 
-__all__ = ["WRITERS", "FileWriter", "HighlightResult", "Writer", "WriterError", "write_outputs"]
+A format of your own is a subclass of `Writer` or `FileWriter`; after `WRITERS["name"] = YourWriter`,
+`write_outputs` and the command line know it.
+"""
+
+from __future__ import annotations
+
+from ..lazy import LazyTable, lazy_exports
+
+_PLACES = {
+    "json": "tables.JSONWriter",
+    "csv": "tables.CSVWriter",
+    "png": "picture.PNGWriter",
+    "mp4": "films.ReelWriter",
+    "clips": "films.ClipsWriter",
+    "edl": "edit_lists.EDLWriter",
+    "otio": "edit_lists.OTIOWriter",
+    "chapters": "chapters.ChaptersWriter",
+}
+WRITERS = LazyTable(__name__, _PLACES)  # each class by the name of its format
+
+# Loaded when first named.
+_EXPORTS = {
+    "FileWriter": "base",
+    "HighlightResult": "base",
+    "Writer": "base",
+    "WriterError": "base",
+    "write_outputs": "outputs",
+}
+_EXPORTS |= {name: module for module, name in (place.split(".") for place in _PLACES.values())}
+
+__all__ = ["WRITERS", *_EXPORTS]
+__getattr__, __dir__ = lazy_exports(globals(), _EXPORTS)

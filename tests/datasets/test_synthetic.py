@@ -96,7 +96,9 @@ def test_a_rendered_dataset_has_films_and_goes_on_where_it_stopped(tmp_path, cap
     shard, times = out / "data" / "test-00000-of-00001.parquet", [film.stat().st_mtime_ns for film in films]
     before, film = shard.read_bytes(), films[0].read_bytes()
     films[0].with_suffix(".json").unlink()  # killed while this film was rendered
-    (out / "videos" / f".{films[0].name}.123.tmp").touch()
+    partial = out / "videos" / ".0123456789ab.partial"
+    partial.mkdir()
+    (partial / "0").touch()
     shard.unlink()
     assert main(command) == 0
     assert "shards: 1 built, 2 kept" in capsys.readouterr().out

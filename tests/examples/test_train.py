@@ -125,9 +125,12 @@ def test_killed_and_resumed_equals_undisturbed(config, data, tmp_path, at):
     code = KILLED.format(at=at, runs=[(arguments_of["killed"], True)])
     torch.set_num_threads(1)
     assert python(code) == -signal.SIGKILL
+    for number, folder in enumerate((tmp_path / "killed", tmp_path / "killed" / "states")):
+        (folder / f".{number:012x}.partial").mkdir(parents=True)  # as if it had been killed while writing
     assert main([*arguments_of["killed"], "--resume"]) == 0
     assert main(arguments_of["whole"]) == 0
     assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
+    assert not list((tmp_path / "killed").rglob(".*"))
     killed, whole = (
         json.loads((tmp_path / name / "training.json").read_text()) for name in ("killed", "whole")
     )

@@ -531,6 +531,17 @@ def test_clips_are_reels_of_one_piece(tmp_path):
         cut_clips(path, [(1, 2)], clips)
 
 
+def test_clips_appear_all_or_not_at_all(tmp_path):
+    path = make_film(tmp_path / "film.mp4", times=FIVE_SECONDS)
+    with pytest.raises(MediaError, match="from 6 s to 7 s is after the film's end"):
+        cut_clips(path, [(1, 2), (6, 7)], [tmp_path / "1.mp4", tmp_path / "2.mp4"])
+    (tmp_path / "2.mp4").mkdir()
+    with pytest.raises(MediaError, match="2.mp4: cannot be written .Is a directory"):
+        cut_clips(path, [(1, 2), (3, 4)], [tmp_path / "1.mp4", tmp_path / "2.mp4"])
+    assert sorted(os.listdir(tmp_path)) == ["2.mp4", "film.mp4"]
+    cut_clips(path, [], [])
+
+
 # Writing: films
 
 

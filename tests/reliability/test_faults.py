@@ -45,6 +45,7 @@ import datasets, matplotlib.figure, scipy.signal
 import datasets_scripts.synthesis.film
 import examples.training.bundle, examples.training.data, examples.training.model_card
 import modeling_davihd.registration, modeling_davihd.writers
+list(modeling_davihd.writers.WRITERS.values())
 print("ready", flush=True)
 for line in sys.stdin:
     order = json.loads(line)
@@ -155,7 +156,7 @@ class Command:
             str(name): digest(timeless(path))
             for path, name in files.items()
             if not any(part.startswith(".") or part == "davihd" for part in name.parts)
-            and not name.name.endswith((".partial", ".begun"))
+            and not name.name.endswith(".begun")
         }
 
     def published(self) -> dict[str, bytes]:
@@ -324,10 +325,12 @@ def test_what_a_killed_highlight_left_goes_after_an_hour(commands):
     command = commands["highlight"]
     command.clear()
     command.folder.mkdir()
-    old, fresh = (command.folder / f".match.highlights.mp4.{number}.tmp" for number in (1, 2))
-    for path, age in ((old, 3700), (fresh, 60)):
-        path.write_text("half a film")
-        os.utime(path, (time.time() - age,) * 2)
+    old, fresh = (command.folder / f".{number:012x}.partial" for number in (1, 2))
+    for folder, age in ((old, 3700), (fresh, 60)):
+        folder.mkdir()
+        (folder / "0").write_text("half a film")
+        for path in (folder / "0", folder):
+            os.utime(path, (time.time() - age,) * 2)
     command.go_on()
     assert fresh.exists() and not old.exists()
     command.clear()

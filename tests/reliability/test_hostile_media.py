@@ -349,6 +349,6 @@ def test_the_fuzzer_notices_what_must_not_be(tmp_path):
     ):
         with pytest.raises(fuzz.Failure):
             fuzz.judged_command(wrong, path, output)
-    (output / ".film.highlights.mp4.77.tmp").write_bytes(b"")
+    (output / ".0123456789ab.partial").mkdir()
     with pytest.raises(fuzz.Failure, match="left behind"):
         fuzz.judged_command(called(1, "", good), path, output)

@@ -1,5 +1,9 @@
 """Videos over which processes die."""
 
+import json
+import os
+import platform
+
 import pytest
 
 from datasets_scripts.building.crash_record import CrashRecord
@@ -39,6 +43,17 @@ def test_another_run_begins_anew(tmp_path):
     for _ in range(3):
         die_over(tmp_path / "shard.parquet", "video", run="one")
     CrashRecord(tmp_path / "shard.parquet", "two").begin("video")
+
+
+def test_the_record_names_the_process(tmp_path):
+    CrashRecord(tmp_path / "shard.parquet", "one").begin("video")
+    facts = json.loads((tmp_path / "shard.parquet.begun").read_text())
+    assert facts == {
+        "run": "one",
+        "counts": {},
+        "current": "video",
+        "worker": f"{platform.node()}:{os.getpid()}",
+    }
 
 
 def test_one_process_alone_keeps_no_record(tmp_path):

@@ -3,6 +3,7 @@
 `pytest tests/datasets/building/test_ray_engine.py -m soak -s` runs it and prints its figures.
 """
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paths import ROOT
@@ -115,10 +116,12 @@ def shards(out: Path) -> list[Path]:
 
 def workers_at(out: Path) -> dict[int, str]:
     """Process id -> shard of the workers that are building one."""
-    found = (
-        re.fullmatch(r"(.+\.parquet)\..*-(\d+)\.partial", path.name) for path in (out / "data").glob("*")
-    )
-    return {int(match[2]): match[1] for match in found if match}
+    found = {}
+    for path in (out / "data").glob("*.begun"):
+        with suppress(FileNotFoundError):  # built meanwhile
+            worker = json.loads(path.read_text())["worker"]
+            found[int(worker.rpartition(":")[2])] = path.name.removesuffix(".begun")
+    return found
 
 
 def rows(out: Path) -> list[str]:

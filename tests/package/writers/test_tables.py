@@ -1,0 +1,24 @@
+import csv
+import json
+
+import pytest
+from results import SEGMENTS, result_of, written
+
+
+def test_json_holds_everything(tmp_path):
+    result = result_of(name="Finále 決勝.mp4")
+    text = written(result, tmp_path, "json").read_text(encoding="utf-8")
+    read = json.loads(text)
+    assert list(read) == ["version", "model", "source", "duration", "scores", "highlights"]
+    assert (read["version"], read["model"], read["duration"]) == ("1.2.3", "davihd-small", 600.0)
+    assert read["source"] == "Finále 決勝.mp4" and "決勝" in text
+    assert read["scores"] == pytest.approx(result.scores, abs=5e-7)
+    assert read["highlights"][1] == {"start": 40.52, "end": 47.0, "score": 0.75, "peak": 40.52}
+
+
+def test_csv_has_one_row_a_highlight(tmp_path):
+    with written(result_of(), tmp_path, "csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["start", "end", "score", "peak"]
+    assert [(float(row["start"]), float(row["end"])) for row in rows] == SEGMENTS
+    assert {float(row["score"]) for row in rows} == {0.75}
