@@ -24,15 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-from huggingface_hub import (
-    CommitOperationAdd,
-    CommitOperationDelete,
-    HfApi,
-    constants,
-    get_token,
-    metadata_load,
-)
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, get_token
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError, RepositoryNotFoundError
 from huggingface_hub.utils import logging as hub_logging
 from huggingface_hub.utils import validate_repo_id
@@ -41,6 +33,7 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.building.console import sentence
+from examples.training.front_matter import front_matter
 from examples.training.record import RECORD_FILE, Record
 from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.conversion import EncoderChoice
@@ -177,19 +170,6 @@ def write_card(source: Path, folder: Path, repo_id: str, record: Record | None, 
     else:
         facts = {"config": model.config.to_diff_dict(), "parameters": model.num_parameters()}
         write_model_card(folder, dataclasses.replace(record, **facts), repo_id)
-
-
-def front_matter(card: Path) -> dict:
-    """The metadata of a card. Raises ValueError naming the file if there are none."""
-    try:
-        header = metadata_load(card)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"{card} begins with metadata that are not YAML: {error}") from error
-    except ValueError:  # YAML, but not of names and values
-        header = None
-    if header is None:
-        raise ValueError(f"{card} does not begin with metadata between two lines of ---.")
-    return header
 
 
 def pack_dataset(folder: Path) -> Parcel:

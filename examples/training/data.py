@@ -16,12 +16,12 @@ import pyarrow.parquet
 import torch
 from datasets import DatasetDict
 from datasets.exceptions import DatasetGenerationError
-from huggingface_hub import DatasetCard, DatasetCardData
 from torch.utils.data import Dataset
 
 from datasets_scripts.building.console import sentence
 from datasets_scripts.building.shards import is_whole
 from datasets_scripts.building.splits import SPLITS
+from examples.training.front_matter import front_matter
 from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, N_FFT, STREAMS
 
 Batch = dict[str, torch.Tensor]
@@ -62,14 +62,14 @@ class HighlightDataset:
     extraction: dict
 
     @property
-    def card(self) -> DatasetCardData:
-        """The metadata of its card."""
-        return DatasetCard.load(self.folder / "README.md").data
+    def card(self) -> dict[str, Any]:
+        """The metadata of its card. Raises ValueError naming the card if it has none."""
+        return front_matter(self.folder / "README.md")
 
     @property
     def is_generated(self) -> bool:
         """Whether its card says that its films were generated."""
-        return "synthetic" in (self.card.tags or [])
+        return "synthetic" in (self.card.get("tags") or [])
 
     def rows(self, split: str, modalities: Sequence[str], log_mel_rate: float) -> HighlightRows:
         """The videos of a split. Raises ValueError if there is no such split, or its videos lack an input."""

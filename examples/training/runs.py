@@ -150,7 +150,7 @@ class DatasetSource:
         return {
             "dataset": self._dataset.folder.absolute().name,
             "dataset_fingerprint": extraction["fingerprint"],
-            "dataset_license": card.license,
+            "dataset_license": card.get("license"),
             "extraction": {name: extraction[name] for name in kept},
             "generated": self._dataset.is_generated,
         }

@@ -185,3 +185,26 @@ def test_an_unfinished_folder_is_told(tmp_path):
     (tmp_path / "extraction.json").write_text(json.dumps({}))
     with pytest.raises(ValueError, match="no Parquet files"):
         read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("card", "told"),
+    [
+        (b"# Films\n", "README.md does not begin with metadata"),
+        (b"---\n- films\n---\n", "README.md does not begin with metadata"),
+        (b"---\ntags: [\n---\n", "README.md begins with metadata that are not YAML"),
+        (b"---\n\xff\n---\n", "README.md begins with metadata that are not YAML"),
+        (None, "There is no file .*README.md"),
+    ],
+)
+def test_a_card_without_metadata_is_named(data, card, told):
+    dataset = read_dataset(data)
+    assert dataset.is_generated and dataset.card["license"] == "cc0-1.0"
+    path = data / "README.md"
+    content = path.read_bytes()
+    path.unlink() if card is None else path.write_bytes(card)
+    try:
+        with pytest.raises(ValueError, match=told):
+            dataset.card  # noqa: B018
+    finally:
+        path.write_bytes(content)
