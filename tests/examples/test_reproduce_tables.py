@@ -40,6 +40,8 @@ def narrow(tmp_path, monkeypatch):
     config = json.loads((original / "davihd-base" / "config.json").read_text())
     small = {"projection_dim": 16, "dynamics_frequency_pooling": [8, 4], "score_hidden_dim": 8}
     (base / "config.json").write_text(json.dumps(config | SMALL | small))
+    preprocessor = "preprocessor_config.json"
+    (base / preprocessor).write_bytes((original / "davihd-base" / preprocessor).read_bytes())
     (base / "training.yaml").write_text("epochs: 1\nnum_workers: 0\nlearning_rate: 1.0e-3\n")
     monkeypatch.setattr(reproduce_tables, "CONFIGURATION", folder)
 
