@@ -25,6 +25,8 @@ from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDConfig, DAViHDFeatureExtra
 from modeling_davihd.backbones_davihd import InceptionV3Backbone, PANNsCNN14Backbone, panns_mel_filters
 from modeling_davihd.media import FrameSampling, stream_segments
 
+pytestmark = pytest.mark.slow
+
 TASK = "video-highlight-detection"
 CODE = {
     *("backbones_davihd.py", "configuration_davihd.py", "feature_extraction_davihd.py", "highlights.py"),

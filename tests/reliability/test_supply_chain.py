@@ -24,8 +24,8 @@ NAMES = {
     "scikit-learn": "sklearn",
 }
 # Not imported by name: torchvision is what timm and transformers import, held to the range that fits torch;
-# the others are commands.
-NOT_IMPORTED = {"torchvision", "ruff", "pytest", "hatchling"}
+# the others are commands, and what they load.
+NOT_IMPORTED = {"torchvision", "ruff", "pytest", "pytest-xdist", "hatchling"}
 # What comes with a dependency that is declared, and is its interface too.
 BROUGHT = {"pyarrow": "datasets", "fsspec": "datasets", "httpx": "huggingface-hub", "PIL": "gradio"}
 FOLDERS = ("modeling_davihd", "datasets_scripts", "examples", "spaces_demo")

@@ -5,8 +5,6 @@ import errno
 import json
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,13 +190,13 @@ build(Path(sys.argv[4]), seven())
 """
 
 
-def test_a_killed_build_goes_on_to_the_same_bytes(tmp_path):
+@pytest.mark.slow
+def test_a_killed_build_goes_on_to_the_same_bytes(nursery, tmp_path):
     build(tmp_path / "undisturbed", seven())
     out = tmp_path / "out"
     folders = [str(ROOT), str(ROOT / "tests" / "support"), str(Path(__file__).parent)]
-    command = [sys.executable, "-c", KILLED, *folders, str(out)]
-    killed = subprocess.run(command, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed = nursery.run(KILLED, [*folders, out])
+    assert killed.status == -signal.SIGKILL, killed.text
     whole, partial = sorted(path.name for path in (out / "data").iterdir())
     assert whole == "train-00000-of-00002.parquet"
     assert partial.startswith("train-00001-of-00002.parquet.") and partial.endswith(".partial")
