@@ -12,7 +12,7 @@ def lazy_exports(
 
     Naming any of them registers the Auto classes.
     """
-    package = namespace["__name__"]
+    package = str(namespace["__name__"])
 
     def get(name: str) -> object:
         if name not in exports:
