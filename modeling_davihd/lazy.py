@@ -12,7 +12,7 @@ def lazy_exports(
 
     registers: naming any of them makes transformers' Auto classes know our models.
     """
-    package = namespace["__name__"]
+    package = str(namespace["__name__"])
 
     def get(name: str) -> object:
         if name not in exports:

@@ -113,7 +113,7 @@ def check_checkpoint(folder: Path) -> PreTrainedConfig:
     return config
 
 
-def not_finite(tensors: Mapping[str, object]) -> list[str]:
+def not_finite(tensors: Mapping[str, torch.Tensor]) -> list[str]:
     """Names of the floating-point tensors that hold NaN or infinite numbers."""
     return [name for name, tensor in tensors.items() if tensor.is_floating_point() and not _is_finite(tensor)]
 
@@ -227,7 +227,7 @@ def _read_header(path: Path) -> Shapes:
         raise ValueError(f"its {path.name} is damaged or cut off ({error})") from error
 
 
-def _expected_shapes(config: PreTrainedConfig) -> Mapping[str, object]:
+def _expected_shapes(config: PreTrainedConfig) -> Mapping[str, torch.Tensor]:
     """The state dict of the config's model, without memory behind it."""
     import torch
     from transformers import AutoModel
@@ -236,7 +236,7 @@ def _expected_shapes(config: PreTrainedConfig) -> Mapping[str, object]:
         return AutoModel.from_config(config, trust_remote_code=False).state_dict()
 
 
-def _compare(expected: Mapping[str, object], found: Shapes) -> None:
+def _compare(expected: Mapping[str, torch.Tensor], found: Shapes) -> None:
     if missing := expected.keys() - found.keys():
         raise ValueError(f"its weights do not fit its config: {some(missing)} missing")
     if extra := found.keys() - expected.keys():

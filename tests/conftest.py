@@ -1,6 +1,58 @@
 """What all tests start from."""
 
+import gc
+import os
 import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+WORKERS = 2
 
 # A shell has its background jobs ignore interrupts, and so the programs that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Before torch and the Hub's client are imported, here and in the programs that tests start: a thread for each
+# process, of which several work side by side, and no network.
+os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each worker a cache of its own for what transformers, datasets and evaluate keep."""
+    cache = tempfile.TemporaryDirectory(prefix="davihd-tests-")
+    os.environ["HF_HOME"] = cache.name
+    config.add_cleanup(cache.cleanup)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two workers, or none for a single file, and for tests whose figures are to be read (`-s`)."""
+    files = {argument.split("::")[0] for argument in config.args}
+    alone = len(files) == 1 and Path(*files).is_file()
+    return 0 if alone or config.option.capture == "no" else WORKERS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have files with slow tests begin first, so that in the end no worker waits long for the other."""
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker("slow")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the million objects that imports have made, which stay anyway."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """Runs programs of this repository without waiting for what they import."""
+    from nursery import Nursery
+
+    process = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield process
+    process.close()

@@ -5,7 +5,6 @@ import functools
 import io
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -129,7 +128,6 @@ def test_a_video_that_can_be_read_the_second_time_is_a_row(films, tmp_path, monk
 
 KILLED = """
 import os, signal, sys
-sys.path.insert(0, sys.argv.pop(1))
 from datasets_scripts import extract
 from datasets_scripts.building import builder
 decode = builder.decode_video
@@ -142,11 +140,12 @@ extract.main(sys.argv[1:])
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(films, tmp_path, undisturbed, monkeypatch, capsys):
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_bytes(films, tmp_path, undisturbed, nursery, monkeypatch, capsys):
     manifest, out = films / "videos.csv", tmp_path / "out"
     arguments = ["--manifest", str(manifest), "--out", str(out), *FEATURES]
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(ROOT), *arguments], capture_output=True)
-    assert killed.returncode == -signal.SIGKILL and not (out / "extraction.json").exists()
+    assert nursery.run(KILLED, arguments).status == -signal.SIGKILL
+    assert not (out / "extraction.json").exists()
     assert run(manifest, out) == 0
     assert "2 built, 2 kept" in capsys.readouterr().out and contents(out) == undisturbed
     monkeypatch.setattr(builder, "decode_video", None)  # a third run has nothing to decode
@@ -260,6 +259,7 @@ def test_only_the_engine_imports_ray():
     assert importing == {"ray_engine.py"}
 
 
+@pytest.mark.slow
 def test_ray_writes_the_same_bytes(films, tmp_path, undisturbed, capfd, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_worker_niceness", "0")  # or workers would starve beside anything else

@@ -1,8 +1,6 @@
 import json
 import math
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +18,13 @@ from datasets_scripts.synthetic import main
 SCRIPT = ROOT / "datasets_scripts" / "synthetic.py"
 
 
-def test_the_command_renders_a_film_and_its_highlights(tmp_path):
+@pytest.mark.slow
+def test_the_command_renders_a_film_and_its_highlights(nursery, tmp_path):
     av = pytest.importorskip("av")
     film = tmp_path / "sample.mp4"
-    command = [sys.executable, str(SCRIPT), "--film", str(film), "--seed", "4", "--duration", "5"]
-    assert "5 s" in subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+    script = f"import runpy; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
+    done = nursery.run(script, ["--film", film, "--seed", "4", "--duration", "5"], tmp_path)
+    assert done.status == 0 and "5 s" in done.text
     truth = json.loads(film.with_suffix(".json").read_text())
     expected = generate_soundtrack(4, duration=5.0)
     assert truth["duration"] == 5 and truth["seed"] == 4
@@ -81,6 +81,7 @@ def test_a_dataset_of_sound_alone(tmp_path):
     assert "7 soundtracks of 4.5 s" in card and "from the seed 2" in card
 
 
+@pytest.mark.slow
 def test_a_rendered_dataset_has_films_and_goes_on_where_it_stopped(tmp_path, capsys):
     out = tmp_path / "out"
     command = ["--out", str(out), "--videos", "3", "--render", "--duration", "4"]

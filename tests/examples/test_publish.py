@@ -22,6 +22,8 @@ from examples import publish, train
 from examples.training.model_card import GENERATED_NOTICE
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor, DAViHDModel
 
+pytestmark = pytest.mark.slow
+
 CODE = {
     *(
         "backbones_davihd.py",

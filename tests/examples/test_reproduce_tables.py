@@ -46,6 +46,7 @@ def narrow(tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce_tables, "CONFIGURATION", folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["2", "3"])
 def test_a_table_is_trained_printed_and_gone_on_with(narrow, data, tmp_path, table, capsys, monkeypatch):
     arguments = ["--table", table, "--dataset", str(data), "--seeds", "2", "--output", str(tmp_path / "out")]
@@ -99,6 +100,7 @@ def test_cells_are_mean_and_deviation():
     assert markdown(["x", *headings()], {"a": ["1"] * 5}).splitlines()[-1] == "| a | 1 | 1 | 1 | 1 | 1 |"
 
 
+@pytest.mark.slow
 def test_rows_that_are_the_same_network_are_trained_once(narrow, data, tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce_tables, "ABLATIONS", {"3": ("early, multiply", "early, concat")})
     monkeypatch.setattr(reproduce_tables, "baseline_rows", list)

@@ -113,6 +113,7 @@ def test_broken_checkpoints_are_refused_in_a_line(film, tmp_path, capsys, files,
     assert len(errors) == 1 and message in errors[0]
 
 
+@pytest.mark.slow
 def test_naming_the_default_checkpoint_is_enough_for_the_auto_classes():
     code = "from modeling_davihd import DEFAULT_CHECKPOINT as C; from transformers import AutoConfig; "
     code += "print(AutoConfig.from_pretrained(C).model_type)"
@@ -140,6 +141,7 @@ def test_an_impossible_folder_is_told_before_anything_is_scored(film, tmp_path, 
     assert "cannot be made a folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_reader_who_leaves_stops_nothing(film, tmp_path):
     other = film.with_name("other.mp4")
     other.write_bytes(film.read_bytes())

@@ -11,7 +11,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ import numpy as np
 import pytest
 from films import film_with_sound, tone
 from hub_server import HubServer
-from paths import ROOT
+from nursery import Nursery, Outcome
 from safetensors import safe_open
 from tiny_data import write_config, write_dataset
 
@@ -29,10 +28,8 @@ KILLS = 30
 INTERRUPTS = 10
 FILMS = 12
 
-# Imports everything once, then runs each command in a fork: a kill meets work, not imports. A line of JSON
-# goes in; the process id comes out, then its status.
-NURSERY = """
-import importlib, json, os, resource, signal, sys, time
+pytestmark = pytest.mark.slow
+
 MAINS = {
     "dataset": "datasets_scripts.synthetic",
     "features": "datasets_scripts.video_folder",
@@ -40,82 +37,6 @@ MAINS = {
     "publishing": "examples.publish",
     "highlight": "modeling_davihd.cli",
 }
-modules = {name: importlib.import_module(module) for name, module in MAINS.items()}
-import datasets, matplotlib.figure, scipy.signal
-import datasets_scripts.synthesis.film
-import examples.training.bundle, examples.training.data, examples.training.model_card
-import modeling_davihd.registration, modeling_davihd.writers
-list(modeling_davihd.writers.WRITERS.values())
-print("ready", flush=True)
-for line in sys.stdin:
-    order = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(log, 1), os.dup2(log, 2)
-        os.chdir(order["folder"])
-        if order["largest_file"]:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest_file"],) * 2)
-        status = 70
-        try:
-            status = modules[order["name"]].main(order["arguments"])
-        except SystemExit as stop:
-            status = stop.code
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush(), sys.stderr.flush()
-            os._exit(status)
-    print(child, flush=True)
-    sys.stdin.readline()  # until then no other process can have its number
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
-@dataclass
-class Outcome:
-    """What came of a command: its status, negative after a signal, what it said, and how long it took."""
-
-    status: int
-    text: str
-    seconds: float
-
-
-class Nursery:
-    """Runs commands as processes of their own, which need no time to start."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]):
-        self._log = folder / "log"
-        threads = {"OMP_NUM_THREADS": "1", "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", NURSERY],
-            env=os.environ | threads | environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout.readline() == "ready\n"
-
-    def run(
-        self, name: str, arguments: list[str], folder: Path, largest_file: int = 0, disturb=None
-    ) -> Outcome:
-        """`disturb` is called with the process id as soon as there is one."""
-        order = {"name": name, "arguments": arguments, "folder": str(folder), "log": str(self._log)}
-        self._process.stdin.write(json.dumps(order | {"largest_file": largest_file}) + "\n")
-        self._process.stdin.flush()
-        process, started = int(self._process.stdout.readline()), time.perf_counter()
-        if disturb:
-            disturb(process)
-        self._process.stdin.write("and now wait for it\n")
-        self._process.stdin.flush()
-        status = int(self._process.stdout.readline())
-        seconds = time.perf_counter() - started
-        return Outcome(status, self._log.read_text(errors="replace"), seconds)
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait()
 
 
 def after(seconds: float, number: int = signal.SIGKILL):
@@ -138,9 +59,10 @@ class Command:
     whole: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def run(self, **disturbance) -> Outcome:
+    def run(self, *more: str, **disturbance) -> Outcome:
         self.folder.mkdir(exist_ok=True)
-        return self.nursery.run(self.name, self.arguments, self.folder, **disturbance)
+        code = f"import sys; from {MAINS[self.name]} import main; sys.exit(main(sys.argv[1:]))"
+        return self.nursery.run(code, [*self.arguments, *more], self.folder, **disturbance)
 
     def clear(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -440,8 +362,6 @@ def test_a_file_where_a_folder_belongs_is_told(commands, name):
     place = {"dataset": "--out", "features": "--out", "training": "--output", "highlight": "--output-dir"}[
         name
     ]
-    words = [*command.arguments, place, "file/below"]
-    done = command.nursery.run(name, words, command.folder)
-    assert "file/below" in one_sentence(done)
+    assert "file/below" in one_sentence(command.run(place, "file/below"))
     assert [path.name for path in command.folder.iterdir()] == ["file"]
     command.clear()

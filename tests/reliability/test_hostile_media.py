@@ -311,6 +311,7 @@ def test_names_too_long_are_refused(tmp_path, bases, capsys):
 # The fuzzer
 
 
+@pytest.mark.slow
 def test_a_mutant_can_be_built_again_alone(tmp_path):
     plan = [*mutants.names(30), ("changing", 0), ("changing", 1), ("packed", 0), ("rates", 0), ("ends", 0)]
     plan = [one for one in plan if one[0] != "pictures"]  # some take their encoders a second
@@ -326,6 +327,7 @@ def test_a_mutant_can_be_built_again_alone(tmp_path):
                 assert again or kind == "lists"  # which hold the names of their folders
 
 
+@pytest.mark.slow
 def test_a_slice_of_the_fuzzer_ends_in_results_and_sentences():
     plan = [one for one in fuzz.planned(90) if one[0] not in ("tiny", "pictures", "packed")][:50]
     outcomes = list(fuzz.run_all(plan, seed=12))

@@ -39,7 +39,7 @@ FILMS, WARM_UP = 300, 100
 VISITORS = 24
 SCORE_FILM = handlers.score_film
 
-pytestmark = pytest.mark.filterwarnings("ignore:::gradio")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:::gradio")]
 
 
 def loud_at(second: int, seconds: int) -> np.ndarray:
@@ -140,7 +140,7 @@ def soak(films: Path, out: Path) -> dict:
 def test_three_hundred_films_in_one_process(films, tmp_path):
     code = "import sys, json, test_soak; from pathlib import Path; "
     code += "print(json.dumps(test_soak.soak(*map(Path, sys.argv[1:]))), file=sys.stderr)"
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
+    paths = os.pathsep.join(map(str, [ROOT, ROOT / "tests" / "support", Path(__file__).parent]))
     done = subprocess.run(
         [sys.executable, "-c", code, str(films), str(tmp_path)],
         env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},

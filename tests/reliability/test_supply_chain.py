@@ -10,6 +10,8 @@ import pytest
 from packaging.requirements import Requirement
 from paths import ROOT
 
+import modeling_davihd
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -25,10 +27,11 @@ NAMES = {
     "scikit-learn": "sklearn",
 }
 # Not imported by name: torchvision is what timm and transformers import, held to the range that fits torch;
-# the others are commands.
-NOT_IMPORTED = {"torchvision", "ruff", "pytest", "hatchling"}
+# the others are commands, and what they load.
+NOT_IMPORTED = {"torchvision", "ruff", "mypy", "pytest", "pytest-xdist", "hatchling"}
 # What comes with a dependency that is declared, and is its interface too.
 BROUGHT = {"pyarrow": "datasets", "fsspec": "datasets", "httpx": "huggingface-hub", "PIL": "gradio"}
+INIT = ROOT / "modeling_davihd" / "__init__.py"
 FOLDERS = ("modeling_davihd", "datasets_scripts", "examples", "spaces_demo")
 
 
@@ -81,6 +84,13 @@ def test_every_import_is_declared():
     assert alone <= needed, "the installed package needs nothing beyond its own dependencies"
 
 
+def test_type_checkers_see_what_the_package_exports():
+    (block,) = (node for node in ast.parse(INIT.read_text()).body if isinstance(node, ast.If))
+    assert ast.unparse(block.test) == "TYPE_CHECKING"
+    seen = {(node.names[0].asname, node.module) for node in block.body}
+    assert seen == set(modeling_davihd._EXPORTS.items())
+
+
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path, monkeypatch):
     build = pytest.importorskip("hatchling.build")
     monkeypatch.chdir(ROOT)
@@ -107,5 +117,5 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path, monkeypatch):
         "model.safetensors",
         "training.json",
     }
-    assert {Path(name).name for name in data} == checkpoint | {"requirements.txt"}
+    assert {Path(name).name for name in data} == checkpoint | {"requirements.txt", "py.typed"}
     assert sum(sizes.values()) < 6e6 and record.count("sha256=") == len(sizes) - 1

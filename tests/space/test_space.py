@@ -51,7 +51,7 @@ CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-updat
 SCORE_FILM = handlers.score_film
 SHOWN, EMPTY = ".dv[data-state=full]", ".dv[data-state=empty]"
 
-pytestmark = pytest.mark.filterwarnings("ignore:::gradio")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:::gradio")]
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import datasets
@@ -101,13 +99,13 @@ build(Path(sys.argv[3]), seven())
 """
 
 
-def test_a_killed_build_goes_on_to_the_same_bytes(tmp_path):
+@pytest.mark.slow
+def test_a_killed_build_goes_on_to_the_same_bytes(nursery, tmp_path):
     build(tmp_path / "undisturbed", seven())
     out = tmp_path / "out"
     folders = [str(ROOT), str(ROOT / "tests" / "support")]
-    command = [sys.executable, "-c", KILLED, *folders, str(out)]
-    killed = subprocess.run(command, capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed = nursery.run(KILLED, [*folders, out])
+    assert killed.status == -signal.SIGKILL, killed.text
     partial, whole = sorted(path.name for path in (out / "data").iterdir())
     assert whole == "train-00000-of-00002.parquet"
     assert re.fullmatch(r"\.[0-9a-f]{12}\.partial", partial)
