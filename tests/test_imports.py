@@ -88,6 +88,13 @@ def test_building_knows_nothing_of_what_is_generated_or_of_commands():
                 assert not other.startswith("datasets_scripts.") or "building" in other, f"{name} -> {other}"
 
 
+def test_generated_sound_knows_of_building_only_the_splits():
+    for name in MODULES:
+        if name.startswith("datasets_scripts.synthesis"):
+            ours = {other for other in imports(name, anywhere=True) if "datasets_scripts.building." in other}
+            assert ours <= {"datasets_scripts.building.splits"}, f"{name} imports {ours}"
+
+
 @pytest.mark.parametrize("folder", COMMANDS)
 def test_commands_alone_lie_on_top(folder):
     names = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"}
