@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
+from transformers import PreTrainedModel
 
 from datasets_scripts.building.extraction import Settings, check_weights
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
-from modeling_davihd.conversion import EncoderChoice, encoder_state
+from modeling_davihd.conversion import EncoderChoice, StateDict, encoder_state
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 from modeling_davihd.streams_davihd import STREAMS
+
+Model = TypeVar("Model", bound=PreTrainedModel)
 
 
 def bundle(model: DAViHDModel, encoders: Mapping[str, EncoderChoice]) -> DAViHDModel:
@@ -20,18 +24,29 @@ def bundle(model: DAViHDModel, encoders: Mapping[str, EncoderChoice]) -> DAViHDM
     encoders' features are of another width than those that the model takes.
     """
     check_weights(Settings(encoders))
-    state, names = model.state_dict(), {}
-    for stream, choice in encoders.items():
+    names = {stream: choice.name for stream, choice in encoders.items()}
+    return with_encoders(
+        model, names, {stream: encoder_state(stream, choice) for stream, choice in encoders.items()}
+    )
+
+
+def with_encoders(model: Model, names: Mapping[str, str], weights: Mapping[str, StateDict]) -> Model:
+    """`model` with the encoders of those names and weights, both by stream.
+
+    Raises ValueError where the encoders' features are of another width than those that the model takes.
+    """
+    state, fields = model.state_dict(), {}
+    for stream, name in names.items():
         field = STREAMS[stream].backbone_field
-        names[field] = choice.name
-        state |= {f"{field}.{name}": value for name, value in encoder_state(stream, choice).items()}
-    config = DAViHDConfig.from_dict(model.config.to_dict() | names)
+        fields[field] = name
+        state |= {f"{field}.{key}": value for key, value in weights[stream].items()}
+    config = type(model.config).from_dict(model.config.to_dict() | fields)
     with torch.device("meta"):  # spares drawing weights that are there already
-        bundled = DAViHDModel(config)
-    for name, tensor in bundled.state_dict().items():
-        if name in state and tensor.shape != state[name].shape:
+        bundled = type(model)(config)
+    for key, tensor in bundled.state_dict().items():
+        if key in state and tensor.shape != state[key].shape:
             raise ValueError(
-                f"{name} of the encoders has shape {tuple(state[name].shape)}; the model's features need "
+                f"{key} of the encoders has shape {tuple(state[key].shape)}; the model's features need "
                 f"{tuple(tensor.shape)}."
             )
     bundled.load_state_dict(state, assign=True)
@@ -41,7 +56,8 @@ def bundle(model: DAViHDModel, encoders: Mapping[str, EncoderChoice]) -> DAViHDM
 def extractor_of(config: DAViHDConfig, extractor: DAViHDFeatureExtractor) -> DAViHDFeatureExtractor:
     """`extractor` with the pictures that the model's visual encoder wants, if it has one."""
     kept = {name: getattr(extractor, name) for name in ("log_mel_rate", "num_mel_bins", "n_fft")}
-    return feature_extractor_for(config.visual_backbone if config.sees else None, **kept)
+    sees = any(stream.sees for stream in config.streams)
+    return feature_extractor_for(config.visual_backbone if sees else None, **kept)
 
 
-__all__ = ["bundle", "extractor_of"]
+__all__ = ["bundle", "extractor_of", "with_encoders"]
