@@ -55,14 +55,14 @@ class FrozenBackbone(nn.Module):
     @classmethod
     def dim_of(cls, state: Mapping[str, Tensor]) -> int:
         """Width of the features that these weights, under the names of this class, give."""
-        return cls.dim
+        return cls.dim  # type: ignore[return-value]  # a class that leaves it open defines its own
 
     def freeze(self) -> None:
         """Draw the weights, then keep transformers' `post_init` from drawing them again."""
         self.reset_parameters()
         if not any(parameter.is_meta for parameter in self.parameters()):
             for module in self.modules():
-                module._is_hf_initialized = True
+                module._is_hf_initialized = True  # type: ignore[assignment]  # no submodule
         self.eval()
 
     def reset_parameters(self) -> None:
@@ -121,6 +121,9 @@ class InceptionV3Backbone(FrozenBackbone):
     converter = "modeling_davihd.conversion.convert_inception_state_dict"
     needs_pca = True
     packages = ("timm",)
+    mean: Tensor
+    projection: Tensor
+    scale: Tensor
 
     def __init__(self, dim: int = 1024) -> None:
         super().__init__()

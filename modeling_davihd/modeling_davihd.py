@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
@@ -33,7 +33,7 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
 from .backbones_davihd import FrozenBackbone, build_backbone
-from .configuration_davihd import DAViHDConfig
+from .configuration_davihd import DAViHDConfig, HighlightConfig
 from .convolution_davihd import ConvolveBins
 from .streaming_davihd import (
     DAViHDBatchNorm,
@@ -57,8 +57,8 @@ _HELD_ELEMENTS = 2**24
 # be the largest tensor of a long video.
 _ROWS_AT_ONCE = 1024
 
-# Attention weights by their names in `DAViHDOutput`.
-Attentions = dict[str, torch.Tensor | tuple[torch.Tensor, ...] | None]
+# Attention weights, tensors or tuples of them, by their names in `DAViHDOutput`.
+Attentions = dict[str, Any]
 
 
 @dataclass
@@ -84,16 +84,16 @@ class DAViHDOutput(ModelOutput):
         channels; each sums to 1 over the real frames.
     """
 
-    loss: torch.FloatTensor | None = None
-    scores: torch.FloatTensor | None = None
-    visual_attentions: torch.FloatTensor | None = None
-    semantic_attentions: torch.FloatTensor | None = None
-    fused_attentions: torch.FloatTensor | None = None
-    dynamics_attentions: tuple[torch.FloatTensor, ...] | None = None
-    visual_to_audio_attentions: torch.FloatTensor | None = None
-    audio_to_visual_attentions: torch.FloatTensor | None = None
-    time_attentions: tuple[torch.FloatTensor, ...] | None = None
-    velocity_attentions: tuple[torch.FloatTensor, ...] | None = None
+    loss: torch.Tensor | None = None
+    scores: torch.Tensor | None = None
+    visual_attentions: torch.Tensor | None = None
+    semantic_attentions: torch.Tensor | None = None
+    fused_attentions: torch.Tensor | None = None
+    dynamics_attentions: tuple[torch.Tensor, ...] | None = None
+    visual_to_audio_attentions: torch.Tensor | None = None
+    audio_to_visual_attentions: torch.Tensor | None = None
+    time_attentions: tuple[torch.Tensor, ...] | None = None
+    velocity_attentions: tuple[torch.Tensor, ...] | None = None
 
 
 # -------------------------------------------------------------------- self-attention encoder (2.1 and 2.2.3)
@@ -137,7 +137,7 @@ class DAViHDAttention(nn.Module):
     Rows of D as queries, keys and values -> rows of D, and the weights (B, heads, T, T) or None.
     """
 
-    def __init__(self, config: DAViHDConfig, width: int, num_heads: int, dropout: float = 0.0):
+    def __init__(self, config: HighlightConfig, width: int, num_heads: int, dropout: float = 0.0):
         super().__init__()
         self.config = config
         self.num_heads = num_heads
@@ -199,7 +199,7 @@ class DAViHDAttention(nn.Module):
 class DAViHDFeedForward(nn.Sequential):
     """Rows of D -> rows of D: linear to a multiple of D, ReLU, dropout, linear back."""
 
-    def __init__(self, config: DAViHDConfig, width: int):
+    def __init__(self, config: HighlightConfig, width: int):
         hidden = config.intermediate_ratio * width
         super().__init__(
             nn.Linear(width, hidden),
@@ -223,7 +223,7 @@ class DAViHDSelfAttentionEncoder(GradientCheckpointingLayer):
     visual and the semantic stream have one each and, with late fusion, the fused audio.
     """
 
-    def __init__(self, config: DAViHDConfig, width: int):
+    def __init__(self, config: HighlightConfig, width: int):
         super().__init__()
         self.attention = DAViHDAttention(config, width, config.num_attention_heads)
         self.attention_norm = nn.LayerNorm(width, eps=1e-5)
@@ -285,7 +285,8 @@ class TemporalAttentionPooling(nn.Module):
         self, haloed: HaloedStates, output_attentions: bool = False
     ) -> tuple[torch.Tensor, AttentionMaps | None]:
         """States (B, C, L, F) -> f_combined (B, C, F), and the maps on demand."""
-        pools, mean = (RunningSoftmaxSum(), RunningSoftmaxSum()), 0
+        pools = RunningSoftmaxSum(), RunningSoftmaxSum()
+        mean: torch.Tensor | int = 0
         for start, end, logits in self._windows(haloed):
             saliency = self.saliency_gate(haloed.window(start, end), haloed.mask_of(start, end)).sigmoid()
             for pool, values in zip(pools, logits, strict=True):
@@ -376,6 +377,8 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
     reads its input twice.
     """
 
+    conv: StaticConv2d | FrequencyDynamicConv2d
+
     def __init__(self, config: DAViHDConfig, index: int):
         super().__init__()
         in_channels = config.dynamics_channels[index - 1] if index else 1
@@ -403,7 +406,8 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
     ) -> tuple[FrameSource, AttentionMaps | None]:
         """The same for states that need not lie in memory as a whole, and nor do those returned."""
         haloed = HaloedStates(source, lengths)
-        convolve, maps = self.conv, None
+        convolve: Callable = self.conv
+        maps = None
         if isinstance(self.conv, FrequencyDynamicConv2d):
             gamma, maps = self.conv.kernel_weights(haloed, output_attentions)
             convolve = partial(self.conv, gamma=gamma)
@@ -427,7 +431,7 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
                 output = piece.new_empty(batch, end - start, bins // self.pooling[1], channels)
                 output = output.permute(0, 3, 1, 2)
             output[:, :, piece_start - start : piece_end - start] = piece
-        return output
+        return output  # type: ignore[return-value]  # there is at least one piece
 
     def _convolve(
         self, haloed: HaloedStates, convolve: Callable, input_start: int, input_end: int
@@ -443,6 +447,10 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
     Outside training, the large outputs of the first blocks for a long video are computed whenever a later
     block reads them, so that memory does not grow with the largest states.
     """
+
+    if TYPE_CHECKING:  # a ModuleList does not say which modules it holds
+
+        def __iter__(self) -> Iterator[DAViHDDynamicsBlock]: ...
 
     def forward(
         self,
@@ -471,7 +479,7 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
         for block in self:
             if isinstance(block.conv, FrequencyDynamicConv2d):
                 _, maps = block.conv.kernel_weights(HaloedStates(source, lengths), output_attentions=True)
-                return maps.velocity
+                return maps.velocity  # type: ignore[union-attr]  # they were asked for
             source, _ = block.stream(source, lengths)
             lengths = None if lengths is None else lengths // block.pooling[0]
         raise ValueError(
@@ -552,7 +560,7 @@ class DAViHDDynamicsEncoder(nn.Module):
         rows = self.projection(segments.gather(states))
         if self.layers:
             rows = self.dropout(rows + self._positions(rows, segments))
-        attentions = ()
+        attentions: tuple[torch.Tensor, ...] = ()
         for layer in self.layers:
             rows, weights = layer(rows, segments, output_attentions)
             attentions = (*attentions, weights)
@@ -622,7 +630,7 @@ class DAViHDCrossAttention(nn.Module):
     Rows of D_q and of D_c -> rows of D_q, and the attention weights (B, heads, T, T) or None.
     """
 
-    def __init__(self, config: DAViHDConfig, query_width: int, context_width: int):
+    def __init__(self, config: HighlightConfig, query_width: int, context_width: int):
         super().__init__()
         self.query = nn.Linear(query_width, query_width)
         self.key = nn.Linear(context_width, query_width)
@@ -644,7 +652,7 @@ class DAViHDCrossAttention(nn.Module):
 class DAViHDScoreHead(nn.Sequential):
     """The 3-layer MLP of Section 2.3: rows of D -> rows of 1, the logits of the scores."""
 
-    def __init__(self, config: DAViHDConfig, width: int):
+    def __init__(self, config: HighlightConfig, width: int):
         hidden = config.score_hidden_dim
         layers = []
         for in_width, out_width in ((width, 2 * hidden), (2 * hidden, hidden)):
@@ -666,7 +674,7 @@ class DAViHDPreTrainedModel(PreTrainedModel):
     config: DAViHDConfig
     base_model_prefix = "davihd"
     main_input_name = "log_mel"
-    input_modalities = ("video", "audio")
+    input_modalities = ("video", "audio")  # type: ignore[assignment]  # as in transformers' own models
     supports_gradient_checkpointing = True
     accepts_loss_kwargs = False  # `forward` takes further streams by keyword, and nothing for the loss
     _no_split_modules = ["DAViHDSelfAttentionEncoder", "DAViHDDynamicsBlocks", "DAViHDDynamicsLayer"]
@@ -722,7 +730,7 @@ class DAViHDPreTrainedModel(PreTrainedModel):
                 f"`{stream.raw or stream.column}` needs a frozen encoder, but this model's config has no "
                 f"`{stream.backbone_field}`."
             )
-        check_shape(stream.raw, values, (None, None, *backbone.input_shape))
+        check_shape(stream.raw or stream.column, values, (None, None, *backbone.input_shape))
         return backbone(values.flatten(0, 1)).unflatten(0, values.shape[:2])
 
     def _stream_inputs(self, **given: torch.Tensor | None) -> dict[str, torch.Tensor]:
@@ -731,25 +739,26 @@ class DAViHDPreTrainedModel(PreTrainedModel):
 
         Raises ValueError naming the argument if one is missing or given twice, TypeError if no stream has it.
         """
-        known = {name for stream in STREAMS.values() for name in (stream.column, stream.raw)}
+        known = {name for stream in STREAMS.values() for name in (stream.column, stream.raw) if name}
         if unknown := sorted(given.keys() - known):
             raise TypeError(f"{type(self).__name__} got an unexpected input `{unknown[0]}`.")
         return {stream.name: self._stream_input(stream, given) for stream in self.config.streams}
 
     def _stream_input(self, stream: Stream, given: dict[str, torch.Tensor | None]) -> torch.Tensor:
         """Features (B, T, D), as given or from raw input, or log-Mel; ValueError unless one is given."""
-        features, raw = given.get(stream.column), given.get(stream.raw)
+        features = given.get(stream.column)
         if stream.raw is None:
             if features is None:
                 shape = f"(B, {self.config.num_mel_bins}, M)" if stream.spectrogram else "(B, T, D)"
                 raise ValueError(f"`{stream.column}` is missing; it needs shape {shape}.")
             return features
-        if (features is None) == (raw is None):
-            found = "missing, and so is" if features is None else "given together with"
-            raise ValueError(
-                f"`{stream.column}` is {found} `{stream.raw}`; the model needs exactly one of them."
-            )
-        return self.encode_raw(stream, raw) if features is None else features
+        raw = given.get(stream.raw)
+        if features is not None and raw is None:
+            return features
+        if features is None and raw is not None:
+            return self.encode_raw(stream, raw)
+        found = "missing, and so is" if features is None else "given together with"
+        raise ValueError(f"`{stream.column}` is {found} `{stream.raw}`; the model needs exactly one of them.")
 
 
 class DAViHDModel(DAViHDPreTrainedModel):
@@ -920,7 +929,8 @@ class DAViHDModel(DAViHDPreTrainedModel):
         """Rows of Z'_v and Z'_a -> rows of [Z'_v, Z'_a, S_v, S_a] (Section 2.3), where S_v = Z'_v + Z'_{a->v}
         and S_a = Z'_a + Z'_{v->a}; of a single stream, its rows. Adds attention weights to `attentions`."""
         if visual is None or audio is None:
-            return audio if visual is None else visual
+            joint = audio if visual is None else visual
+            return joint  # type: ignore[return-value]  # a config names at least one stream
         to_visual, weights = self.cross_visual_to_audio(visual, audio, segments, output_attentions)
         attentions["visual_to_audio_attentions"] = weights
         to_audio, weights = self.cross_audio_to_visual(audio, visual, segments, output_attentions)

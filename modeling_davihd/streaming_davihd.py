@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, overload
 
 import torch
 from torch import nn
@@ -75,16 +76,16 @@ class SegmentRows:
         return cls(mask.sum(1), num_segments, mask)
 
     @cached_property
-    def _index(self) -> torch.Tensor:
-        return self.mask.flatten().nonzero()[:, 0]
+    def _index(self) -> torch.Tensor | None:
+        return None if self.mask is None else self.mask.flatten().nonzero()[:, 0]
 
     def gather(self, states: torch.Tensor) -> torch.Tensor:
         """(B, T, ...) -> rows (N, ...)."""
-        return states if self.mask is None else states.flatten(0, 1).index_select(0, self._index)
+        return states if self._index is None else states.flatten(0, 1).index_select(0, self._index)
 
     def scatter(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows (N, ...) -> (B, T, ...), zero at padding."""
-        if self.mask is None:
+        if self.mask is None or self._index is None:
             return rows
         states = rows.new_zeros(self.mask.numel(), *rows.shape[1:]).index_copy(0, self._index, rows)
         return states.unflatten(0, self.mask.shape)
@@ -119,7 +120,7 @@ def check_inputs(
     if shapes:
         num_segments = next(iter(shapes.values()))[0].shape[1]
     else:
-        num_segments = max(1, int(log_mel.shape[2] / config.log_mel_rate))
+        num_segments = max(1, int(first.shape[2] / config.log_mel_rate))  # the log-Mel spectrogram's
     for name, (tensor, rest) in shapes.items():
         check_shape(name, tensor, (len(first), num_segments, *rest))
     if log_mel is not None:
@@ -133,6 +134,10 @@ def zero_padding(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tenso
     return states if mask is None else states.masked_fill(~mask[..., None], 0)
 
 
+@overload
+def frame_mask(lengths: torch.Tensor, num_frames: int) -> torch.Tensor: ...
+@overload
+def frame_mask(lengths: torch.Tensor | None, num_frames: int) -> torch.Tensor | None: ...
 def frame_mask(lengths: torch.Tensor | None, num_frames: int) -> torch.Tensor | None:
     """(B, 1, L, 1), True at the first `lengths` (B,) of L frames; None if `lengths` is None: no padding."""
     if lengths is None:
@@ -178,7 +183,7 @@ class FrameSource:
 
         `second_of_frame` (L,) is the second whose background is subtracted from each frame.
         """
-        if background is None:
+        if background is None or second_of_frame is None:
             return cls.held(log_mel)
         return cls(
             log_mel.shape,
@@ -209,7 +214,9 @@ class HaloedStates:
         self.lengths, self.mask = lengths, frame_mask(lengths, self.shape[2])
         # Of the last window: its span [start, end), the frames [_read_start, _read_end) that were read for
         # it, and these with their halo, once they have been asked for.
-        self._span = self._states = self._window = None
+        self._span: tuple[int, int] = (0, 0)
+        self._states: torch.Tensor | None = None
+        self._window: torch.Tensor | None = None
         self._read_start = self._read_end = 0
 
     def mask_of(self, start: int, end: int) -> torch.Tensor | None:
@@ -218,16 +225,16 @@ class HaloedStates:
 
     def window(self, start: int, end: int) -> torch.Tensor:
         """The frames [start, end) and their halo: (B, C, end - start + 2, F + 2)."""
-        self._read(start, end)
+        states = self._read(start, end)
         if self._window is None:
-            self._window = self._with_halo(self._states, self._read_start)
+            self._window = self._with_halo(states, self._read_start)
         return self._window
 
     def velocity(self, start: int, end: int) -> torch.Tensor:
         """The same window on |S_t - S_{t-1}|, which is zero at the first frame and at padding."""
-        self._read(start, end)
+        states = self._read(start, end)
         # Negative padding instead of slices, whose gradient would not be laid out with channels last.
-        later, earlier = F.pad(self._states, (0, 0, -1, 0)), F.pad(self._states, (0, 0, 0, -1))
+        later, earlier = F.pad(states, (0, 0, -1, 0)), F.pad(states, (0, 0, 0, -1))
         velocity = (later - earlier).abs()
         if self.mask is not None:  # the first padded frame differs from the last real one
             velocity.masked_fill_(~self.mask[:, :, self._read_start + 1 : self._read_end], 0)
@@ -235,13 +242,13 @@ class HaloedStates:
 
     def share_of_mean(self, start: int, end: int) -> torch.Tensor:
         """What the frames [start, end) add to the mean over all real frames: (B, C, F)."""
-        self._read(start, end)
-        batch, channels, frames, _ = self._states.shape
+        states = self._read(start, end)
+        batch, channels, frames, _ = states.shape
         count = self.shape[2] if self.lengths is None else self.lengths.clamp(min=1)[:, None, None]
-        weights = self._states.new_ones(batch, 1, frames) / count
+        weights = states.new_ones(batch, 1, frames) / count
         weights[..., : start - self._read_start] = weights[..., end - self._read_start :] = 0
         # A matrix product, because a sum over time is slow with channels last.
-        mean = torch.bmm(weights, self._states.permute(0, 2, 3, 1).flatten(2))
+        mean = torch.bmm(weights, states.permute(0, 2, 3, 1).flatten(2))
         return mean.unflatten(2, (-1, channels))[:, 0].transpose(1, 2)
 
     def _with_halo(self, states: torch.Tensor, first: int) -> torch.Tensor:
@@ -249,10 +256,10 @@ class HaloedStates:
         start, end = self._span
         return F.pad(states, (1, 1, first - (start - 1), end + 1 - (first + states.shape[2])))
 
-    def _read(self, start: int, end: int):
-        """Read the frames that a window on [start, end) needs, unless it is the one that was read last."""
-        if self._span == (start, end):
-            return
+    def _read(self, start: int, end: int) -> torch.Tensor:
+        """The frames that a window on [start, end) needs, which may be those that were read last."""
+        if self._states is not None and self._span == (start, end):
+            return self._states
         # At the beginning one frame more than the halo, for the velocity of the halo itself.
         self._read_start, self._read_end = max(start - 2, 0), min(end + 1, self.shape[2])
         # Frees the last window before the next one is computed.
@@ -261,6 +268,7 @@ class HaloedStates:
         if self.mask is not None:  # not by masked_fill, which would not keep channels last
             states = torch.where(self.mask[:, :, self._read_start : self._read_end], states, 0)
         self._states = states
+        return states
 
 
 class RunningSoftmaxSum:
@@ -273,7 +281,10 @@ class RunningSoftmaxSum:
 
     def __init__(self):
         # Each (B, C, F): largest logit so far, sum of exponentials relative to it, and their sum with values.
-        self.peak = self.weight = self.total = None
+        # None before the first window, so they are not checked.
+        self.peak: Any = None
+        self.weight: Any = None
+        self.total: Any = None
 
     def add(self, logits: torch.Tensor, values: torch.Tensor):
         """Take in the next window: logits and values (B, C, L, F)."""
@@ -357,6 +368,11 @@ class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
     backward pass, and the batch must not be counted twice.
     """
 
+    # This kind always has statistics, updated with a fixed momentum.
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+    num_batches_tracked: torch.Tensor
+    momentum: float
     update_due = False
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
@@ -365,12 +381,14 @@ class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
             self.num_batches_tracked.add_(1)
         if self.training and mask is not None:
             return self._masked(states, mask, update)
-        running = self.running_mean, self.running_var
+        mean, variance = self.running_mean, self.running_var
         if self.training and not update:
             # Updates copies: F.batch_norm without running statistics would save other tensors for the
             # backward pass than in the first run, and gradient checkpointing compares them.
-            running = tuple(statistic.clone() for statistic in running)
-        return F.batch_norm(states, *running, self.weight, self.bias, self.training, self.momentum, self.eps)
+            mean, variance = mean.clone(), variance.clone()
+        return F.batch_norm(
+            states, mean, variance, self.weight, self.bias, self.training, self.momentum, self.eps
+        )
 
     def _masked(self, states: torch.Tensor, mask: torch.Tensor, update: bool) -> torch.Tensor:
         exact = states.to(torch.promote_types(states.dtype, torch.float32))
@@ -479,11 +497,11 @@ def mean_over_rows(rows: torch.Tensor, first: torch.Tensor, weights: torch.Tenso
     weights = weights.to(rows.dtype)
     weights[..., 0] += weights.sum(-1) == 0
     weights = weights / weights.sum(-1, keepdim=True)
-    total = 0
+    total: torch.Tensor | int = 0
     for r in range(weights.shape[-1]):
         index = (first + r).clamp(max=rows.shape[1] - 1)[..., None].expand(-1, -1, rows.shape[2])
         total = total + weights[..., r, None] * rows.gather(1, index)
-    return total
+    return total  # type: ignore[return-value]  # R is at least 1
 
 
 def align_by_time(

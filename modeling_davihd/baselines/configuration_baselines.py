@@ -1,5 +1,7 @@
 """Configurations of the baselines. `modalities` of each is fixed: the streams that the model reads."""
 
+from typing import ClassVar
+
 from huggingface_hub.dataclasses import strict
 
 from ..configuration_davihd import HighlightConfig
@@ -17,7 +19,7 @@ class BaselineConfig(HighlightConfig):
     and `semantic_backbone`, as in `DAViHDConfig`: their width, and the frozen encoder for raw input, if any.
     """
 
-    modalities = ()
+    modalities: ClassVar[tuple[str, ...]] = ()
     pipeline_is_registered = True  # for only the installed package has these models
 
     def __post_init__(self, **kwargs):

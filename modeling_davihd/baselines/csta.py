@@ -76,7 +76,8 @@ class CSTAModel(BaselineModel):
     def attention_maps(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Image (3, T + 1, D_v) -> its softmax over time and that over features, both (T + 1, D)."""
         logits = self.attention_logits(image)
-        logits = logits + sinusoidal_positions(*logits.shape, logits)
+        length, width = logits.shape
+        logits = logits + sinusoidal_positions(length, width, logits)
         return logits.softmax(0), logits.softmax(1)
 
     def attention_logits(self, image: torch.Tensor) -> torch.Tensor:

@@ -32,8 +32,8 @@ class JointVAOutput(BaselineOutput):
         sound, as a mean over heads; 0 where masked. When `output_attentions=True`.
     """
 
-    visual_noise: torch.FloatTensor | None = None
-    audio_noise: torch.FloatTensor | None = None
+    visual_noise: torch.Tensor | None = None
+    audio_noise: torch.Tensor | None = None
 
 
 class SentinelAttention(DAViHDAttention):

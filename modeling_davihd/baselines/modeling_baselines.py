@@ -24,15 +24,15 @@ class BaselineOutput(ModelOutput):
         What the model's docstring says, when `output_attentions=True`.
     """
 
-    loss: torch.FloatTensor | None = None
-    scores: torch.FloatTensor | None = None
-    attentions: torch.FloatTensor | None = None
+    loss: torch.Tensor | None = None
+    scores: torch.Tensor | None = None
+    attentions: torch.Tensor | None = None
 
 
 class BaselineModel(DAViHDPreTrainedModel):
     """A model with the inputs of `DAViHDModel`; a subclass computes logits in `score`."""
 
-    config: BaselineConfig
+    config: BaselineConfig  # type: ignore[assignment]  # in place of DAViHD's
     base_model_prefix = "baseline"
     main_input_name = "attention_mask"
     supports_gradient_checkpointing = False

@@ -39,7 +39,7 @@ class UMTAttention(DAViHDAttention):
     def __init__(self, config: UMTConfig):
         super().__init__(config, config.hidden_dim, config.num_attention_heads, config.dropout)
 
-    def forward(
+    def forward(  # type: ignore[override]  # takes padded states instead of rows
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None = None
     ) -> torch.Tensor:
         attended, _ = self.attend(self.q_proj(query), self.k_proj(key), self.v_proj(value), mask)
@@ -82,6 +82,17 @@ class UMTBottleneckLayer(nn.Module):
 
     visual, semantic (B, T, d), tokens (B, n, d) and positions -> the first three, updated.
     """
+
+    visual_norm: UMTNorm
+    semantic_norm: UMTNorm
+    gather_visual: UMTAttention
+    gather_semantic: UMTAttention
+    spread_visual: UMTAttention
+    spread_semantic: UMTAttention
+    visual_feed_forward_norm: UMTNorm
+    semantic_feed_forward_norm: UMTNorm
+    visual_feed_forward: UMTFeedForward
+    semantic_feed_forward: UMTFeedForward
 
     def __init__(self, config: UMTConfig):
         super().__init__()
