@@ -228,8 +228,7 @@ def scoring_model(
     weights = kind.convert(state, config)
     with torch.device("meta"):  # spares drawing weights that are there already
         model = kind.model_class(config)
-    # Copies: tensors of a file may share memory.
-    model.load_state_dict({name: one.detach().clone() for name, one in weights.items()}, assign=True)
+    model.load_state_dict(_of_their_own(weights), assign=True)
     return model.eval()
 
 
@@ -239,8 +238,20 @@ def encoder_weights(kind: EncoderKind, state: Mapping[str, Tensor], pca: Path | 
         raise ValueError(f"{kind.title} needs the PCA of its features; datasets_scripts/fit_pca.py fits one.")
     if pca is not None and not kind.encoder.needs_pca:
         raise ValueError(f"{kind.title} reads no PCA, but {pca} is given.")
-    weights = {name: one.detach().clone() for name, one in kind.convert(state).items()}
+    weights = _of_their_own(kind.convert(state))
     return weights if pca is None else weights | backbones.load_pca(pca)
+
+
+def _of_their_own(weights: StateDict) -> StateDict:
+    """Copies that lie in memory as they are stored: tensors of a file may share theirs, or skip in it.
+
+    Step counters, which an average of models may hold as real numbers, become whole.
+    """
+    copies = {
+        name: one.detach().clone(memory_format=torch.contiguous_format) for name, one in weights.items()
+    }
+    counters = {name: one.long() for name, one in copies.items() if name.endswith(".num_batches_tracked")}
+    return copies | counters
 
 
 def blank_model(kind: EncoderKind, weights: StateDict) -> DAViHDModel:

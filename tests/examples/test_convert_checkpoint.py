@@ -179,6 +179,18 @@ def test_what_weights_do_not_tell_comes_from_a_config(hyper_parameters, tmp_path
     assert len(configs) == 1 and json.loads(configs.pop())["batch_norm_momentum"] == 0.99
 
 
+def test_an_average_of_models_is_converted(tmp_path):
+    """Averaging makes real numbers of step counters, and adds a counter of its own."""
+    state = golden("csta")[1]
+    counters = {
+        key.replace("running_var", "num_batches_tracked"): torch.tensor(2.5) for key in state if "_var" in key
+    }
+    averaged = prefixed("module.", state | counters) | {"n_averaged": torch.tensor(4)}
+    torch.save({"ema": averaged}, tmp_path / "best.pth")
+    assert convert(tmp_path / "best.pth", tmp_path / "out") == 0
+    assert_golden_scores(load_model(tmp_path / "out"), "csta")
+
+
 def test_a_preset_brings_its_feature_extractor(tmp_path):
     folder = tmp_path / "preset"
     folder.mkdir()
