@@ -186,6 +186,9 @@ def _quantise(scores: np.ndarray) -> np.ndarray | None:
     return np.rint((scaled - low) / (high - low) * STEPS).astype(np.int64)
 
 
+Edges = Sequence[float] | np.ndarray
+
+
 class _Area:
     """Integral of the curve; whole numbers between whole seconds, hence exact there."""
 
@@ -194,7 +197,7 @@ class _Area:
         self._seconds = np.arange(self.film + 1)
         self._sums = np.concatenate([[0], np.cumsum(levels)])
 
-    def between(self, start: ArrayLike, end: ArrayLike) -> np.ndarray:
+    def between(self, start: Edges, end: Edges) -> np.ndarray:
         return np.interp(end, self._seconds, self._sums) - np.interp(start, self._seconds, self._sums)
 
     def of(self, clips: Sequence[_Clip]) -> np.ndarray:
@@ -223,13 +226,14 @@ def _whole_seconds(shortest: float, longest: float) -> tuple[float, float]:
 
 def _place_clips(levels: np.ndarray, shortest: float, longest: float) -> list[_Clip]:
     """One clip for each peak, the most prominent first, each in the room that those before it left."""
-    area, placed = _Area(levels), []
-    for peak, prominence, start, end in _grown_peaks(levels):
+    area = _Area(levels)
+    placed: list[_Clip] = []
+    for peak, prominence, left, right in _grown_peaks(levels):
         where = bisect_right(placed, (peak, math.inf))
         low = placed[where - 1].end if where else 0
         high = placed[where].start if where < len(placed) else len(levels)
         if low <= peak and peak + 1 <= high and high - low >= shortest:
-            start, end = max(start, low), min(end, high)
+            start, end = max(left, low), min(right, high)
             start, end = _fit(area, start, end, peak, (low, high), (shortest, longest))
             placed.insert(where, _Clip(start, end, peak, prominence))
     return placed
@@ -304,7 +308,8 @@ def _snap(clips: list[_Clip], cuts: np.ndarray, shortest: float, longest: float,
         low = snapped[-1].end if snapped else 0
         high = clips[i + 1].start if i + 1 < len(clips) else film
         one = [(starts[i], clip.end), (clip.start, ends[i])]
-        one.sort(key=lambda edges, at=clip: abs(edges[0] - at.start) + abs(edges[1] - at.end))
+        # mypy cannot infer the type of a lambda with a default.
+        one.sort(key=lambda edges, at=clip: abs(edges[0] - at.start) + abs(edges[1] - at.end))  # type: ignore[misc]
         allowed = (
             clip._replace(start=float(a), end=float(b))
             for a, b in [(starts[i], ends[i]), *one]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .baselines import BASELINES
 from .wording import short, some
@@ -113,12 +113,12 @@ def check_checkpoint(folder: Path) -> PreTrainedConfig:
     return config
 
 
-def not_finite(tensors: Mapping[str, object]) -> list[str]:
+def not_finite(tensors: Mapping[str, torch.Tensor]) -> list[str]:
     """Names of the floating-point tensors that hold NaN or infinite numbers."""
     return [name for name, tensor in tensors.items() if tensor.is_floating_point() and not _is_finite(tensor)]
 
 
-def _is_finite(tensor) -> bool:
+def _is_finite(tensor: torch.Tensor) -> bool:
     """By its extremes, which takes no memory; NaN counts as both."""
     return (
         tensor.is_meta or tensor.numel() == 0 or bool(sum(extreme * 0 for extreme in tensor.aminmax()) == 0)
@@ -130,7 +130,7 @@ def _is_finite(tensor) -> bool:
 
 def _read_kind(folder: Path) -> str:
     try:
-        kind = _read_object(folder / "config.json").get("model_type")
+        kind: Any = _read_object(folder / "config.json").get("model_type")
     except ValueError as error:
         raise ValueError(f"the folder has no readable config.json: {error}") from error
     known = ("davihd", *BASELINES)
@@ -227,7 +227,7 @@ def _read_header(path: Path) -> Shapes:
         raise ValueError(f"its {path.name} is damaged or cut off ({error})") from error
 
 
-def _expected_shapes(config: PreTrainedConfig) -> Mapping[str, object]:
+def _expected_shapes(config: PreTrainedConfig) -> Mapping[str, torch.Tensor]:
     """The state dict of the config's model, without memory behind it."""
     import torch
     from transformers import AutoModel
@@ -236,7 +236,7 @@ def _expected_shapes(config: PreTrainedConfig) -> Mapping[str, object]:
         return AutoModel.from_config(config, trust_remote_code=False).state_dict()
 
 
-def _compare(expected: Mapping[str, object], found: Shapes) -> None:
+def _compare(expected: Mapping[str, torch.Tensor], found: Shapes) -> None:
     if missing := expected.keys() - found.keys():
         raise ValueError(f"its weights do not fit its config: {some(missing)} missing")
     if extra := found.keys() - expected.keys():
