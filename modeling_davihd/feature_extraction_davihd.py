@@ -157,7 +157,7 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
             features["log_mel"] = (
                 pad_stack([self.log_mel(one).T for one in rows]).transpose(1, 2).contiguous()
             )
-        masks = [torch.ones(len(one), dtype=torch.long) for one in (rows or videos)]
+        masks = [torch.ones(len(one), dtype=torch.long) for one in (rows or videos or [])]
         features["attention_mask"] = pad_stack(masks)
         return BatchFeature(features if return_tensors == "pt" else numpy_values(features), return_tensors)
 

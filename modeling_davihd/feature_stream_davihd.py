@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,9 +17,7 @@ _LONGEST_EXPECTED = 6 * 3600
 Encoder = Callable[[torch.Tensor], torch.Tensor]
 
 
-def decoding_for(
-    extractor: DAViHDFeatureExtractor, names: Iterable[str], log_mel: bool
-) -> dict[str, bool | FrameSampling | None]:
+def decoding_for(extractor: DAViHDFeatureExtractor, names: Iterable[str], log_mel: bool) -> dict[str, Any]:
     """What `stream_segments` has to decode for the streams of those names, and for the log-Mel spectrogram.
 
     If nothing else, it is the sound, which tells how long a film lasts.
@@ -32,7 +31,8 @@ def decoding_for(
 
 def raw_segments(chunk: MediaChunk, stream: Stream) -> np.ndarray:
     """What a chunk holds for a stream's encoder: bytes (n, P, H, W, 3) of frames, or sound (n, 16000)."""
-    return chunk.frames if stream.sees else chunk.waveform
+    segments = chunk.frames if stream.sees else chunk.waveform
+    return segments  # type: ignore[return-value]  # `decoding_for` has asked for them
 
 
 class FilmLogMel:
@@ -94,7 +94,7 @@ class FeatureStream:
             raw = self._extractor.normalise(segments) if STREAMS[name].sees else torch.from_numpy(segments)
             self._pieces[name].append(encode(raw))
         if self._log_mel is not None:
-            self._log_mel.add(chunk.waveform)
+            self._log_mel.add(chunk.waveform)  # type: ignore[arg-type]  # it was asked for
 
     def result(self) -> dict[str, torch.Tensor]:
         """By the model's arguments: features (T, D) of each stream, and `log_mel` (F, M)."""

@@ -6,15 +6,15 @@ from typing import Any
 
 
 def lazy_exports(
-    namespace: Mapping[str, object], exports: Mapping[str, str], *, registers: bool = False
-) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+    namespace: Mapping[str, Any], exports: Mapping[str, str], *, registers: bool = False
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of the package with that `globals()`; `exports`: module of each name.
 
     registers: naming any of them makes transformers' Auto classes know our models.
     """
     package = str(namespace["__name__"])
 
-    def get(name: str) -> object:
+    def get(name: str) -> Any:
         if name not in exports:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         if registers:

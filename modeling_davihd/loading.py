@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .baselines import BASELINES
 from .wording import short, some
@@ -118,7 +118,7 @@ def not_finite(tensors: Mapping[str, torch.Tensor]) -> list[str]:
     return [name for name, tensor in tensors.items() if tensor.is_floating_point() and not _is_finite(tensor)]
 
 
-def _is_finite(tensor) -> bool:
+def _is_finite(tensor: torch.Tensor) -> bool:
     """By its extremes, which takes no memory; NaN counts as both."""
     return (
         tensor.is_meta or tensor.numel() == 0 or bool(sum(extreme * 0 for extreme in tensor.aminmax()) == 0)
@@ -130,7 +130,7 @@ def _is_finite(tensor) -> bool:
 
 def _read_kind(folder: Path) -> str:
     try:
-        kind = _read_object(folder / "config.json").get("model_type")
+        kind: Any = _read_object(folder / "config.json").get("model_type")
     except ValueError as error:
         raise ValueError(f"the folder has no readable config.json: {error}") from error
     known = ("davihd", *BASELINES)

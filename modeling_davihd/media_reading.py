@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice, pairwise, repeat
+from typing import Any
 
 import av
 import numpy as np
@@ -56,7 +57,7 @@ def stream_segments(
     frames: FrameSampling | None = None,
     chunk_seconds: int = 30,
     limits: DecodingLimits = DEFAULT_LIMITS,
-) -> Iterator[MediaChunk]:
+) -> Generator[MediaChunk, None, None]:
     """Decode a film once, in order and in bounded memory, into chunks of one-second segments.
 
     Segment t covers [t, t + 1) s; there are ceil(end) segments, where `end` is the end of picture or sound,
@@ -81,7 +82,7 @@ def stream_segments(
 
 def _chunks(
     info: MediaInfo, audio: bool, sampling: FrameSampling | None, size: int, limits: DecodingLimits
-) -> Iterator[MediaChunk]:
+) -> Generator[MediaChunk, None, None]:
     with ExitStack() as stack:
         kinds = ["video"] * info.has_video + ["audio"] * info.has_audio
         tracks = {kind: stack.enter_context(closing(Track(info, kind, limits))) for kind in kinds}
@@ -138,7 +139,9 @@ class Sound:
     def __init__(self, track: Track, start: float, rate: int, channels: int) -> None:
         self._start, self._rate, self._channels = start, rate, channels
         self._track, self._complained = track, False
-        self._setup, self._resampler, self._due = None, None, 0.0
+        self._setup: tuple | None = None
+        self._resampler: Any = None  # an av.AudioResampler from the first frame on
+        self._due = 0.0
         self._written, self._late, self._limit = 0, 0, 2**62
         self._blocks, self._rest = self._joined(track), np.zeros((channels, 0), np.float32)
 
@@ -158,7 +161,8 @@ class Sound:
             yield second
 
     def _joined(self, track: Track) -> Iterator[Array]:
-        item, items = None, track.frames(max(self._start - PREROLL, 0.0))
+        item: Any = None  # a Decoded, where there is any
+        items = track.frames(max(self._start - PREROLL, 0.0))
         for item, following in pairwise(chain(items, [None])):
             if following is None:  # its length leaves out what the encoder appended to fill its last frame
                 self._limit = round((item.time + item.length - self._start) * self._rate)
@@ -253,8 +257,8 @@ def upright(
     scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: int, threads: int | None = None
 ) -> Array:
     """The frame as uint8 RGB (height, width, 3), turned as its display matrix says."""
-    size = turned(width, height, rotation_of(frame))
-    picture = scaler.reformat(frame, *size, "rgb24", threads=threads).to_ndarray()
+    width, height = turned(width, height, rotation_of(frame))
+    picture = scaler.reformat(frame, width, height, "rgb24", threads=threads).to_ndarray()
     return np.ascontiguousarray(np.rot90(picture, rotation_of(frame) // 90))
 
 

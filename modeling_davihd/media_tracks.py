@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, dropwhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 from av.stream import Discard, Disposition
@@ -36,6 +36,9 @@ FORMATS = (
 )
 
 AnyPath = str | os.PathLike
+# PyAV's classes for picture and for sound share too little to be used as one; a track's kind says which.
+AnyStream = Any  # av.VideoStream or av.AudioStream
+AnyFrame = Any  # av.VideoFrame or av.AudioFrame
 Undated = av.VideoFrame | av.AudioFrame | av.Packet  # known by its time stamp only
 
 
@@ -115,11 +118,11 @@ def _unfit(file: Path) -> str | None:
     return None if file.stat().st_size else "it is empty"
 
 
-def pick_stream(container: av.container.InputContainer, kind: str) -> av.VideoStream | av.AudioStream | None:
+def pick_stream(container: av.container.InputContainer, kind: str) -> AnyStream | None:
     """The best stream of a kind that can be decoded and is no cover picture, or None."""
     streams = [stream for stream in container.streams if stream.type == kind and stream.codec_context]
     streams = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
-    best = container.streams.best(kind)
+    best = container.streams.best(kind)  # type: ignore[arg-type]  # "video" or "audio"
     return best if best in streams else next(iter(streams), None)
 
 
@@ -138,7 +141,7 @@ class Clock:
     longest: float
 
     @classmethod
-    def of(cls, stream: av.VideoStream | av.AudioStream, zero: float, longest: float) -> Clock:
+    def of(cls, stream: AnyStream, zero: float, longest: float) -> Clock:
         """The clock of a stream as its headers describe it."""
         usual = 1 / float(getattr(stream, "base_rate", None) or 25)
         reordered = getattr(stream.codec_context, "has_b_frames", False)  # then an mp4 does not know lengths
@@ -169,7 +172,7 @@ class Decoded(NamedTuple):
 
     time: float
     length: float
-    frame: av.VideoFrame | av.AudioFrame | av.Packet
+    frame: Any  # AnyFrame or av.Packet
     run: int
 
 
@@ -207,7 +210,7 @@ class Track:
         self.finished = True
         self._check_lost()
 
-    def first_frame(self) -> av.VideoFrame | av.AudioFrame:
+    def first_frame(self) -> AnyFrame:
         """The first frame that can be decoded; raises MediaError where there is none."""
         for item in self.frames():
             return item.frame
@@ -233,7 +236,7 @@ class Track:
         self._container, self.end = open_media(self.path, self.budget.limits), 0.0
         self._at_start = True  # nothing has been read or searched for since
         self.indexed = self._container.format.name.startswith(("mov", "matroska"))
-        self.stream = pick_stream(self._container, self.kind)
+        self.stream: AnyStream = pick_stream(self._container, self.kind)
         for other in self._container.streams:
             other.discard = Discard.default if other is self.stream else Discard.all
         self._prepare_decoder()
@@ -323,7 +326,7 @@ class Track:
         with suppress(IndexError):  # it flushes those that begin on the way without knowing them
             yield from self._container.demux(self.stream)
 
-    def _decoded(self, packet: av.Packet | None) -> list[av.VideoFrame | av.AudioFrame]:
+    def _decoded(self, packet: av.Packet | None) -> list[AnyFrame]:
         try:
             frames = self.stream.decode(packet)
         except av.FFmpegError:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -114,7 +115,8 @@ def _join(
             film.add_video_like(picture.stream, first)
             del first  # of 8K, it takes 141 MB
         if sound:
-            film.add_audio(info.sampling_rate, min(info.channels, 2))
+            # Of a film with sound, both are known.
+            film.add_audio(info.sampling_rate, min(info.channels, 2))  # type: ignore[arg-type, type-var]
         for start, end in pieces:
             before = film.length
             _write_piece(film, picture, sound, (start, end))
@@ -126,11 +128,11 @@ def _join(
 
 def _write_piece(film: _FilmWriter, picture: Track | None, sound: Track | None, piece: Piece) -> None:
     start, end = piece
-    samples = sound and Sound(sound, start, film.rate, film.channels)
+    samples = Sound(sound, start, film.rate, film.channels) if sound else None
     for begin, until, frame in _shown(picture, start, end) if picture else _steps(start, end):
-        block = samples and samples.take(film.due(until - begin))
+        block = samples.take(film.due(until - begin)) if samples else None
         if picture is None or begin >= picture.end:  # only the sound can tell how far the film still goes
-            until = min(until, begin + (block.shape[1] / film.rate if sound else 0))
+            until = min(until, begin + (0 if block is None else block.shape[1] / film.rate))
         if until > begin:
             film.append(until - begin, frame, block)
 
@@ -163,8 +165,9 @@ class _FilmWriter:
 
     def __init__(self, container: av.container.OutputContainer) -> None:
         self._container, self._scaler = container, VideoReformatter()
-        self._video = self._audio = None
-        self.length = Fraction(0)
+        self._video: Any = None  # an av.VideoStream and an av.AudioStream, once they have been added
+        self._audio: Any = None
+        self.length: Fraction | float = Fraction(0)
         self.samples = self.rate = self.channels = 0
 
     @classmethod
@@ -176,7 +179,7 @@ class _FilmWriter:
                 writer = cls(container)
                 yield writer
                 for stream in container.streams:
-                    container.mux(stream.encode(None))
+                    container.mux(stream.encode(None))  # type: ignore[attr-defined]  # of picture or sound
         except (av.FFmpegError, OSError) as error:
             raise MediaError(f"{target}: cannot be written ({error.strerror}).") from error
         if not partial.exists():  # no encoder had enough for a packet
@@ -186,7 +189,7 @@ class _FilmWriter:
         """Add the H.264 picture, whose times are counted in `time_base`."""
         # Reordering would falsify frame lengths; frames that are looked ahead at stay in memory.
         options = {"preset": "veryfast", "crf": "20", "bf": "0", "rc-lookahead": "4"}
-        shape = {"width": width, "height": height, "time_base": time_base}
+        shape: dict[str, Any] = {"width": width, "height": height, "time_base": time_base}
         self._video = self._container.add_stream("libx264", rate, options, **shape)
         self._video.codec_context.flags |= av.codec.context.Flags.frame_duration
 
@@ -198,8 +201,9 @@ class _FilmWriter:
         aspect = float(source.sample_aspect_ratio or 1)
         width, height = turned(first.width * aspect, first.height, rotation_of(first))
         scale = min(1.0, REEL_LIMITS[0] / max(width, height), REEL_LIMITS[1] / min(width, height))
-        even = [max(2, 2 * round(side * scale / 2)) for side in (width, height)]
-        self.add_video(*even, source.average_rate or source.guessed_rate or Fraction(25), Fraction(1, 90000))
+        width, height = (max(2, 2 * round(side * scale / 2)) for side in (width, height))
+        rate = source.average_rate or source.guessed_rate or Fraction(25)
+        self.add_video(width, height, rate, Fraction(1, 90000))
         for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
             if value := getattr(source.codec_context, name):  # zero: unknown, or RGB
                 setattr(self._video.codec_context, name, value)
@@ -210,11 +214,13 @@ class _FilmWriter:
         self._audio = self._container.add_stream("aac", rate=rate if rate in AAC_RATES else 48000)
         self._audio.layout, self._audio.bit_rate = "mono" if channels == 1 else "stereo", 64000 * channels
 
-    def due(self, seconds: float) -> int:
+    def due(self, seconds: Fraction | float) -> int:
         """How many samples there are from the last one written to `seconds` after the film's present end."""
         return round((self.length + seconds) * self.rate) - self.samples
 
-    def append(self, seconds: float, frame: av.VideoFrame | None = None, sound: Array | None = None) -> None:
+    def append(
+        self, seconds: Fraction | float, frame: av.VideoFrame | None = None, sound: Array | None = None
+    ) -> None:
         """Lengthen the film by a frame and float32 sound (channels, n), cut or filled with zeros to fit."""
         if frame is not None:
             fitted, base = self._fitted(frame), self._video.codec_context.time_base
@@ -223,10 +229,11 @@ class _FilmWriter:
             self._container.mux(self._video.encode(fitted))
         if self._audio is not None and (due := self.due(seconds)) > 0:
             samples = np.zeros((self.channels, due), np.float32)
-            samples[:, : sound.shape[1]] = sound[:, :due]
-            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=self._audio.layout.name)
-            frame.sample_rate, frame.time_base, frame.pts = self.rate, Fraction(1, self.rate), self.samples
-            self._container.mux(self._audio.encode(frame))
+            if sound is not None:
+                samples[:, : sound.shape[1]] = sound[:, :due]
+            block = av.AudioFrame.from_ndarray(samples, format="fltp", layout=self._audio.layout.name)
+            block.sample_rate, block.time_base, block.pts = self.rate, Fraction(1, self.rate), self.samples
+            self._container.mux(self._audio.encode(block))
             self.samples += due
         self.length += seconds
 

@@ -4,11 +4,11 @@ import functools
 import math
 import os
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from tqdm import tqdm
 from transformers import Pipeline
 from transformers.dynamic_module_utils import custom_object_save
 
+from .feature_extraction_davihd import DAViHDFeatureExtractor
 from .feature_stream_davihd import FeatureStream
 from .highlights import clip_highlights, find_highlights
 from .media import (
@@ -33,6 +34,7 @@ from .streams_davihd import Stream
 _SILENCE = 1e-4
 
 Item = TypeVar("Item")
+Film = str | os.PathLike | MediaInfo
 
 
 class VideoHighlightDetectionPipeline(Pipeline):
@@ -50,6 +52,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
     ```
     """
 
+    model: Any  # a DAViHDPreTrainedModel, whose file need not be at hand
+    feature_extractor: DAViHDFeatureExtractor
     _load_processor = False
     _load_image_processor = False
     _load_feature_extractor = True
@@ -66,11 +70,12 @@ class VideoHighlightDetectionPipeline(Pipeline):
                         f"The feature extractor's `{name}` is {made}; the model's config needs {needed}."
                     )
 
+    @overload
+    def __call__(self, inputs: Film, batch_size: int | None = None, **kwargs) -> dict: ...
+    @overload
+    def __call__(self, inputs: list[Film], batch_size: int | None = None, **kwargs) -> list[dict]: ...
     def __call__(
-        self,
-        inputs: str | os.PathLike | MediaInfo | list[str | os.PathLike | MediaInfo],
-        batch_size: int | None = None,
-        **kwargs,
+        self, inputs: Film | list[Film], batch_size: int | None = None, **kwargs
     ) -> dict | list[dict]:
         """
         Args:
@@ -104,8 +109,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
         find_highlights(np.zeros(2), **search)  # refuses a wrong option before anything is decoded
         return {}, forward, search
 
-    def preprocess(self, inputs: str | os.PathLike | MediaInfo) -> dict:
-        if not isinstance(inputs, str | os.PathLike | MediaInfo):
+    def preprocess(self, inputs: Film) -> dict:
+        if not isinstance(inputs, Film):
             raise ValueError(
                 f"The pipeline got a {type(inputs).__name__}; it needs the path of a media file."
             )
@@ -138,7 +143,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
         return output
 
     def postprocess(self, model_outputs: dict, **search) -> dict:
-        result = {
+        result: dict[str, Any] = {
             name: value.cpu().numpy() if isinstance(value, torch.Tensor) else value
             for name, value in model_outputs.items()
         }
@@ -156,7 +161,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
         with tqdm(total=total, unit="s", disable=None, desc=info.path.name) as progress:
             for chunk in one_ahead(stream_segments(info, **features.wanted, limits=limits)):
                 features.add(chunk)
-                audible = audible or (features.listens and np.abs(chunk.waveform).max() > _SILENCE)
+                if features.listens and chunk.waveform is not None:
+                    audible = audible or np.abs(chunk.waveform).max() > _SILENCE
                 progress.update(round(chunk.end) - round(end))
                 end = chunk.end
         if end == 0:
@@ -189,10 +195,11 @@ def one_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
     The thread sees the caller's context variables, by which warnings find their way to whom they concern.
     """
     end, context = object(), copy_context()
+    make: Callable[[], Any] = functools.partial(next, items, end)
     with closing(items), ThreadPoolExecutor(1) as maker:
-        upcoming = maker.submit(context.run, next, items, end)
+        upcoming = maker.submit(context.run, make)
         while (item := upcoming.result()) is not end:
-            upcoming = maker.submit(context.run, next, items, end)
+            upcoming = maker.submit(context.run, make)
             yield item
 
 

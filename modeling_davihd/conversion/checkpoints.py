@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ StateDict = dict[str, Tensor]
 # Published checkpoints hold NumPy arrays beside their weights (CNN14's sampler indices, best scores so far):
 # plain data, whose rebuilding runs no foreign code.
 _NUMPY_BUILDERS = {"_reconstruct": np.zeros(0).__reduce__()[0], "scalar": np.int64(0).__reduce__()[0]}
-_SAFE_GLOBALS = [
+_SAFE_GLOBALS: list[Any] = [
     *((build, f"numpy.core.multiarray.{name}") for name, build in _NUMPY_BUILDERS.items()),
     *((build, f"numpy._core.multiarray.{name}") for name, build in _NUMPY_BUILDERS.items()),
     *(np.ndarray, np.dtype, np.dtypes.Int64DType, np.dtypes.Float32DType, np.dtypes.Float64DType),
@@ -188,7 +189,8 @@ def _state_dicts(content: object, path: Path) -> dict[str, Mapping[str, Tensor]]
     """All mappings of names to plain tensors in what a file holds, by where they are. Raises ValueError."""
     if not isinstance(content, Mapping) or not content:
         raise ValueError(f"{path} holds {_describe(content)}, not a state dict of named tensors.")
-    found, closest, pending, seen = {}, content, [((), content)], set()
+    found, closest, seen = {}, content, set()
+    pending: list[tuple[tuple[str, ...], Mapping]] = [((), content)]
     while pending:
         place, mapping = pending.pop()
         if id(mapping) in seen:  # a file may hold one mapping in many places, and within itself

@@ -3,6 +3,7 @@
 import functools
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -59,7 +60,7 @@ _REFERENCE_NAMES = [
 _POSITIONS = "dynamic_audio_encoder.positional_encoding.pe"
 
 
-def reference_config(reference: Mapping[str, object]) -> DAViHDConfig:
+def reference_config(reference: Mapping[str, Any]) -> DAViHDConfig:
     """The config of a network of the authors' released code, from its hyper-parameters under its own names.
 
     Needs audio_dim, visual_dim, hidden_dim, n_heads, n_mels, n_filt, pooling, DY_layers, n_basis_kernels,

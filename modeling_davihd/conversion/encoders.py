@@ -33,8 +33,9 @@ def encoder_state(stream: str, choice: EncoderChoice) -> StateDict:
     kind = backbone_class(stream, choice.name)
     if not kind.needs_weights:
         return {}
-    state = _converter(kind)(load_foreign_checkpoint(choice.weights))
-    return state | load_pca(choice.pca) if kind.needs_pca else state
+    # An encoder that needs files has been chosen with them.
+    state = _converter(kind)(load_foreign_checkpoint(choice.weights))  # type: ignore[arg-type]
+    return state | load_pca(choice.pca) if kind.needs_pca else state  # type: ignore[arg-type]
 
 
 def load_encoder(stream: str, choice: EncoderChoice) -> FrozenBackbone:
