@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from transformers import PreTrainedModel
 
 from datasets_scripts.building.extraction import Settings, check_weights, semantic_state, visual_state
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.conversion import StateDict
 from modeling_davihd.pipeline_davihd import feature_extractor_for
+
+Model = TypeVar("Model", bound=PreTrainedModel)
 
 
 def bundle(
@@ -27,11 +31,20 @@ def bundle(
     settings = Settings(visual_backbone, semantic_backbone, **files)
     check_weights(settings)
     names = {"visual_backbone": visual_backbone, "semantic_backbone": semantic_backbone}
-    named = {field: name for field, name in names.items() if name}
-    config = DAViHDConfig.from_dict(model.config.to_dict() | named)
-    state = model.state_dict() | encoder_state(settings)
+    return with_encoders(
+        model, {field: name for field, name in names.items() if name}, encoder_state(settings)
+    )
+
+
+def with_encoders(model: Model, names: dict[str, str], weights: StateDict) -> Model:
+    """`model` with the encoders that `names` puts into its config and their weights, under a model's names.
+
+    Raises ValueError where the encoders' features are of another width than those that the model takes.
+    """
+    config = type(model.config).from_dict(model.config.to_dict() | names)
+    state = model.state_dict() | weights
     with torch.device("meta"):  # spares drawing weights that are there already
-        bundled = DAViHDModel(config)
+        bundled = type(model)(config)
     for name, tensor in bundled.state_dict().items():
         if name in state and tensor.shape != state[name].shape:
             raise ValueError(
@@ -59,4 +72,4 @@ def extractor_of(config: DAViHDConfig, extractor: DAViHDFeatureExtractor) -> DAV
     return feature_extractor_for(config.visual_backbone if "visual" in config.modalities else None, **kept)
 
 
-__all__ = ["bundle", "extractor_of"]
+__all__ = ["bundle", "extractor_of", "with_encoders"]

@@ -17,7 +17,9 @@ from .checkpoints import (
     StateDict,
     check_shape,
     expected_state,
+    numbered,
     rename_published,
+    stored_shape,
     substitute,
 )
 
@@ -84,6 +86,43 @@ _CSTA_NAMES = [
     (r"^head\.norm\.", "linear1.3."),
     (r"^head\.output\.", "linear2.0."),
 ]
+
+
+def pgl_sum_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
+    """The fields of a PGLSumConfig that give the weights their shapes. Raises ValueError, naming a key."""
+    sizes = {
+        "visual_dim": stored_shape(PGL_SUM.title, state_dict, "linear_1.weight", 2)[1],
+        "num_attention_heads": numbered(state_dict, r"attention\.attention\.Wq\.(\d+)\."),
+    }
+    if not (segments := numbered(state_dict, r"attention\.local_attention\.(\d+)\.")):
+        return sizes | {"fusion": "none"}
+    heads = numbered(state_dict, r"attention\.local_attention\.0\.Wq\.(\d+)\.")
+    return sizes | {"num_segments": segments, "num_local_attention_heads": heads}
+
+
+def umt_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
+    """The fields of a UMTConfig that give the weights their shapes. Raises ValueError, naming a key."""
+
+    def shape(key: str, axes: int = 2) -> tuple[int, ...]:
+        return stored_shape(UMT.title, state_dict, key, axes)
+
+    hidden, visual = shape("video_enc.mapping.linear.weight")
+    return {
+        "visual_dim": visual,
+        "semantic_dim": shape("audio_enc.mapping.linear.weight")[1],
+        "hidden_dim": hidden,
+        "intermediate_ratio": shape("video_enc.encoder.ffn.mapping.0.weight")[0] // max(hidden, 1),
+        "num_bottleneck_tokens": shape("cross_enc.encoder.token")[0],
+        "num_bottleneck_layers": numbered(state_dict, r"cross_enc\.encoder\.encoder\.(\d+)\."),
+        "num_decoder_layers": numbered(state_dict, r"query_dec\.decoder\.(\d+)\."),
+        "max_positions": shape("video_enc.pos_enc.pe", 3)[1],
+    }
+
+
+def csta_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
+    """The fields of a CSTAConfig that give the weights their shapes. Raises ValueError, naming a key."""
+    hidden, visual = stored_shape(CSTA.title, state_dict, "key_embedding.weight", 2)
+    return {"visual_dim": visual, "hidden_dim": hidden}
 
 
 def convert_pgl_sum_state_dict(state_dict: Mapping[str, Tensor], config: PGLSumConfig) -> StateDict:

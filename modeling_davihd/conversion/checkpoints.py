@@ -40,6 +40,7 @@ SUFFIXES = (".safetensors", *PICKLES)
 _BETWEEN = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _HOLDERS = {"module", "model", "net", "network"}  # what training code calls the whole network
 _COUNTER = "n_averaged"  # of torch.optim.swa_utils.AveragedModel, beside the averaged network
+_REALS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 _DEEPEST = 16  # wrappings around one state dict, of dicts or of names
 
 
@@ -271,7 +272,7 @@ def strict_rename(
     keys to the foreign one, for errors. Batch-norm step counters, which files from before PyTorch 0.4.1 lack
     and evaluation never reads, start at zero. Raises ValueError naming `source` and up to five keys when keys
     are missing, left over or meet under one name, when a shape or the kind of number differs, and for numbers
-    that are NaN or infinite.
+    that are NaN or infinite and variances below zero.
     """
     state = ForeignState.of(state_dict)
     names = {key: ours for key in state if (ours := rename(key)) is not None}
@@ -286,10 +287,13 @@ def strict_rename(
     for key, ours in names.items():
         own_name, kind = state.own_name(key), state[key].dtype
         check_shape(source, own_name, state[key], expected[ours].shape)
-        if expected[ours].is_floating_point() and not kind.is_floating_point:
+        if expected[ours].is_floating_point() and kind not in _REALS:
             raise ValueError(f"The {source} checkpoint's {own_name} is of {kind}; real numbers are needed.")
     if wrong := not_finite({key: state[key] for key in names}):
         raise ValueError(f"The {source} checkpoint is NaN or infinite in {state.some(wrong)}.")
+    variances = [key for key in names if key.endswith("running_var") and not state[key].is_meta]
+    if wrong := [key for key in variances if (state[key] < 0).any()]:
+        raise ValueError(f"The {source} checkpoint has variances below zero in {state.some(wrong)}.")
     zeros = {key: torch.zeros((), dtype=torch.long) for key in counters}
     return zeros | {ours: state[key] for key, ours in names.items()}
 
@@ -319,6 +323,24 @@ def check_shape(source: str, key: str, tensor: Tensor, needed: Iterable[int]) ->
         raise ValueError(
             f"The {source} checkpoint's {key} has shape {tuple(tensor.shape)}, but {tuple(needed)} is needed."
         )
+
+
+def stored_shape(source: str, state: Mapping[str, Tensor], key: str, axes: int) -> tuple[int, ...]:
+    """Shape of a tensor that the checkpoint needs to have, with so many axes. Raises ValueError."""
+    own_name = ForeignState.of(state).own_name(key)
+    if key not in state:
+        raise ValueError(f"The {source} checkpoint lacks {own_name}.")
+    shape = tuple(state[key].shape)
+    if len(shape) != axes:
+        raise ValueError(
+            f"The {source} checkpoint's {own_name} has shape {shape}, but {axes} axes are needed."
+        )
+    return shape
+
+
+def numbered(keys: Iterable[str], pattern: str) -> int:
+    """How many different numbers keys have where the pattern, for their start, has its group."""
+    return len({match[1] for key in keys if (match := re.match(pattern, key))})
 
 
 def expected_state(build: Callable[[], nn.Module]) -> StateDict:

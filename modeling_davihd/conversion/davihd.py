@@ -1,6 +1,7 @@
 """The network that the authors of DAViHD released -> `DAViHDModel`."""
 
 import functools
+import re
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -14,7 +15,9 @@ from .checkpoints import (
     StateDict,
     check_shape,
     expected_state,
+    numbered,
     rename_published,
+    stored_shape,
     substitute,
 )
 
@@ -87,6 +90,34 @@ def reference_config(reference: Mapping[str, object]) -> DAViHDConfig:
         batch_norm_momentum=reference["cnn_batchnorm"]["momentum"],
         score_hidden_dim=reference["hidden_dim"],
     )
+
+
+def reference_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
+    """The fields of a DAViHDConfig that give the weights of the released network their shapes.
+
+    Heads, time pooling, temperature and dropout give none. Raises ValueError, naming a key.
+    """
+    cnn, layer = "dynamic_audio_encoder.tfd_conv.cnn", r"dynamic_audio_encoder\.transformer_encoder\.layers"
+
+    def shape(key: str, axes: int = 2) -> tuple[int, ...]:
+        return stored_shape(REFERENCE.title, state_dict, key, axes)
+
+    def basis_kernels(block: int) -> int:
+        static = f"{cnn}.conv{block}.attention.conv1d2.weight" not in state_dict
+        return 1 if static else shape(f"{cnn}.conv{block}.attention.conv1d2.weight", 3)[0]
+
+    blocks = range(numbered(state_dict, rf"{re.escape(cnn)}\.batchnorm(\d+)\."))
+    hidden, visual = shape("visual_encoder.ffn.0.weight")
+    return {
+        "visual_dim": visual,
+        "semantic_dim": shape("semantic_audio_encoder.attn.out_proj.weight")[0],
+        "dynamics_dim": shape("dynamic_audio_encoder.feature_projection.weight")[0],
+        "intermediate_ratio": hidden // max(visual, 1),
+        "dynamics_channels": [shape(f"{cnn}.batchnorm{block}.weight", 1)[0] for block in blocks],
+        "dynamics_basis_kernels": [basis_kernels(block) for block in blocks],
+        "dynamics_num_layers": numbered(state_dict, rf"{layer}\.(\d+)\."),
+        "score_hidden_dim": shape("fusion_mlp.4.weight")[0],
+    }
 
 
 def convert_reference_state_dict(state_dict: Mapping[str, Tensor], config: DAViHDConfig) -> StateDict:

@@ -297,6 +297,22 @@ def test_errors_name_the_keys_of_the_file():
     assert "module.old._orig_mod.weight is of torch.int64" in told(both | {"old.weight": whole})
 
 
+@pytest.mark.parametrize(
+    "value, message",
+    [
+        (torch.tensor([1.0, -0.1]), "has variances below zero in bn.running_var"),
+        (
+            torch.ones(2, dtype=torch.complex64),
+            "bn.running_var is of torch.complex64; real numbers are needed",
+        ),
+        (torch.ones(2).to(torch.float8_e4m3fn), "is of torch.float8_e4m3fn; real numbers are needed"),
+    ],
+)
+def test_numbers_that_no_network_of_ours_can_have_are_refused(value, message):
+    with pytest.raises(ValueError, match=message):
+        strict_rename({"bn.running_var": value}, {"bn.running_var": torch.ones(2)}, str, "old")
+
+
 # Imports
 
 
