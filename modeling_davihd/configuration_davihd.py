@@ -213,9 +213,9 @@ class DAViHDConfig(HighlightConfig):
         if (folder / PIPELINE_FILE).is_file():
             self.custom_pipelines = CUSTOM_PIPELINES
         else:
-            vars(self).pop("custom_pipelines", None)
+            self.__dict__.pop("custom_pipelines", None)
         super().save_pretrained(save_directory, push_to_hub, **kwargs)
-        vars(self).pop("custom_pipelines", None)
+        self.__dict__.pop("custom_pipelines", None)
 
     def validate_architecture(self):
         """Raise ValueError naming the field, what it holds and what it needs."""

@@ -179,7 +179,7 @@ class _FilmWriter:
                 writer = cls(container)
                 yield writer
                 for stream in container.streams:
-                    container.mux(stream.encode(None))  # type: ignore[attr-defined]  # of picture or sound
+                    container.mux(stream.encode(None))
         except (av.FFmpegError, OSError) as error:
             raise MediaError(f"{target}: cannot be written ({error.strerror}).") from error
         if not partial.exists():  # no encoder had enough for a packet

@@ -674,7 +674,7 @@ class DAViHDPreTrainedModel(PreTrainedModel):
     config: DAViHDConfig
     base_model_prefix = "davihd"
     main_input_name = "log_mel"
-    input_modalities = ("video", "audio")  # type: ignore[assignment]  # as in transformers' own models
+    input_modalities = ("video", "audio")  # as in transformers' own models
     supports_gradient_checkpointing = True
     accepts_loss_kwargs = False  # `forward` takes further streams by keyword, and nothing for the loss
     _no_split_modules = ["DAViHDSelfAttentionEncoder", "DAViHDDynamicsBlocks", "DAViHDDynamicsLayer"]

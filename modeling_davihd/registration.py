@@ -13,7 +13,7 @@ from .pipeline_davihd import VideoHighlightDetectionPipeline
 def register(model_class: type[PreTrainedModel]) -> None:
     """Let the Auto classes know this model, its configuration and the feature extractor."""
     config_class = model_class.config_class
-    AutoConfig.register(config_class.model_type, config_class)  # type: ignore[union-attr]  # all have one
+    AutoConfig.register(config_class.model_type, config_class)
     AutoModel.register(config_class, model_class)
     AutoFeatureExtractor.register(config_class, DAViHDFeatureExtractor)
 

@@ -32,7 +32,7 @@ class BaselineOutput(ModelOutput):
 class BaselineModel(DAViHDPreTrainedModel):
     """A model with the inputs of `DAViHDModel`; a subclass computes logits in `score`."""
 
-    config: BaselineConfig  # type: ignore[assignment]  # in place of DAViHD's
+    config: BaselineConfig  # in place of DAViHD's
     base_model_prefix = "baseline"
     main_input_name = "attention_mask"
     supports_gradient_checkpointing = False

@@ -90,7 +90,7 @@ _CSTA_NAMES = [
 
 def pgl_sum_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
     """The fields of a PGLSumConfig that give the weights their shapes. Raises ValueError, naming a key."""
-    sizes = {
+    sizes: dict[str, object] = {
         "visual_dim": stored_shape(PGL_SUM.title, state_dict, "linear_1.weight", 2)[1],
         "num_attention_heads": numbered(state_dict, r"attention\.attention\.Wq\.(\d+)\."),
     }

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
@@ -46,7 +47,7 @@ class ScoringKind(Kind):
     """
 
     model_class: type[PreTrainedModel]
-    sizes: Callable[[Mapping[str, Tensor]], dict[str, object]]
+    sizes: Callable[[Mapping[str, Tensor]], dict[str, Any]]
     convert: Callable[[Mapping[str, Tensor], PreTrainedConfig], StateDict]
     presets: Mapping[int, str] = field(default_factory=dict)
 

@@ -73,20 +73,21 @@ def _summary(result: HighlightResult) -> str:
 
 
 def _number_highlights(axes: Axes, result: HighlightResult) -> None:
-    label = {"color": "white", "weight": "bold", "fontsize": "small", "ha": "center", "va": "top"}
+    label: dict = {"color": "white", "weight": "bold", "fontsize": "small", "ha": "center", "va": "top"}
     box = {"boxstyle": "round,pad=0.2", "facecolor": CHOSEN, "edgecolor": "none"}
     free = -math.inf
     for number, (start, end) in enumerate(result.segments, start=1):
         axes.axvspan(start, end, facecolor=CHOSEN, edgecolor=CHOSEN, alpha=0.3, linewidth=1, zorder=0.6)
         middle = (start + end) / 2
         if middle >= free:  # numbers that would run into each other are left out
-            axes.text(middle, 0.98, number, transform=axes.get_xaxis_transform(), bbox=box, **label)
+            axes.text(middle, 0.98, str(number), transform=axes.get_xaxis_transform(), bbox=box, **label)
             free = middle + 0.02 * result.duration
 
 
 def _draw_sound(axes: Axes, result: HighlightResult) -> None:
-    bins, span = len(result.log_mel), (0, len(result.scores), 0, len(result.log_mel))
-    picture = brightness(averaged(np.asarray(result.log_mel), COLUMNS))
+    log_mel = np.asarray(result.log_mel)
+    bins, span = len(log_mel), (0, len(result.scores), 0, len(log_mel))
+    picture = brightness(averaged(log_mel, COLUMNS))
     axes.imshow(picture, cmap="bone", vmin=0, vmax=1, extent=span, origin="lower", aspect="auto")
     title = "log-Mel spectrogram"
     if result.velocity_attention is not None:
