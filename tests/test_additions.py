@@ -146,11 +146,11 @@ class Envelope(FrozenBackbone):
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("gain", torch.ones(1), persistent=False)
+        self.register_buffer("nothing", torch.empty(0), persistent=False)  # remembers dtype and device
         self.freeze()
 
     def encode(self, inputs):
-        return self.gain * inputs.unflatten(1, (8, -1)).square().mean(2).sqrt()
+        return inputs.to(self.dtype).unflatten(1, (8, -1)).square().mean(2).sqrt()
 
 
 def test_a_frozen_encoder(monkeypatch, film, tmp_path, capsys):

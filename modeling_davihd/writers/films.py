@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .base import HighlightResult, Writer
+from .base import HighlightResult, Writer, WriterError
 
 
 class ReelWriter(Writer):
@@ -19,7 +19,10 @@ class ReelWriter(Writer):
 
         target = directory / f"{result.source.stem}{self.suffix}"
         limits = result.limits or media.DEFAULT_LIMITS
-        media.cut_reel(result.source, result.segments, target, limits=limits)
+        try:
+            media.cut_reel(result.source, result.segments, target, limits=limits)
+        except media.MediaError as error:
+            raise WriterError(str(error)) from error
         return [target]
 
 
@@ -36,5 +39,8 @@ class ClipsWriter(Writer):
         numbers = range(1, len(result.highlights) + 1)
         targets = [directory / f"{result.source.stem}{self.suffix.format(number)}" for number in numbers]
         limits = result.limits or media.DEFAULT_LIMITS
-        media.cut_clips(result.source, result.segments, targets, limits=limits)
+        try:
+            media.cut_clips(result.source, result.segments, targets, limits=limits)
+        except media.MediaError as error:
+            raise WriterError(str(error)) from error
         return targets
