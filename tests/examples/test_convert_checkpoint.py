@@ -14,9 +14,11 @@ from films import film_with_sound, tone
 from huggingface_hub import ModelCard
 from paths import CONFIGURATION, GOLDEN, ROOT
 from safetensors.torch import load_file, save_file
+from tiny_checkpoint import tiny_record
 from transformers import AutoFeatureExtractor, AutoModel
 
 from examples.convert_checkpoint import main, natural_order
+from examples.training.record import RECORD_FILE
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel, cli
 from modeling_davihd.backbones_davihd import InceptionV3Backbone, PANNsCNN14Backbone, ResNet3D34Backbone
 from modeling_davihd.backbones_davihd import panns_mel_filters as mel_filters
@@ -284,14 +286,15 @@ def heads(room) -> Path:
     return room / "heads"
 
 
-def record(extraction: dict) -> str:
-    return json.dumps({"recipe": {}, "config": {}, "videos": {}, "history": [], "extraction": extraction})
+def write_record(folder: Path, encoder: str):
+    """Note in a checkpoint that it was trained on semantic features of that encoder."""
+    tiny_record(extraction={"semantic_backbone": encoder}).write(folder / RECORD_FILE)
 
 
 @torch.no_grad()
 def test_a_model_with_its_encoder_takes_films(heads, room):
     backbone, file, _ = published_encoder("cnn14", room)
-    (heads / "training.json").write_text(record({"semantic_backbone": "panns_cnn14_16k"}))
+    write_record(heads, "panns_cnn14_16k")
     assert convert(file, room / "out", "--into", heads) == 0
     film = film_with_sound(room / "film.mp4", tone(3, 16000, amplitude=0.1), 3)
     arguments = ["highlight", "--model", str(room / "out"), "--output-dir", str(room), "--formats", "json"]
@@ -318,7 +321,7 @@ def test_an_encoder_goes_only_where_it_belongs(heads, room, capsys):
     filters = {"logmel_extractor.melW": mel_filters(torch.device("cpu"))}
     cnn14 = zero_encoder("panns_cnn14_16k", room / "cnn14.pth", **filters)
     resnet = zero_encoder("resnet3d_34", room / "resnet.pth")
-    (heads / "training.json").write_text(record({"semantic_backbone": "statistics"}))
+    write_record(heads, "statistics")
     assert convert(cnn14, room / "out", "--into", heads) == 1
     assert "was trained on semantic features of statistics, not panns_cnn14_16k" in told(capsys)
     (heads / "training.json").unlink()
