@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    """Prepare folder, device and model, then score one film after the other; gives the exit status."""
     warnings.simplefilter("ignore")
     try:
         options.output_dir.mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,7 @@ def _run(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Spares the collector what stays: imports make a million objects, for it to go through each time."""
+    """Keep the collector from going through the million objects that imports make, and that stay."""
     gc.disable()
     try:
         yield

@@ -42,7 +42,7 @@ KNOWN_ELSEWHERE = {
 
 @strict
 class HighlightConfig(PreTrainedConfig):
-    """What the configurations of DAViHD and of the baselines share: how they refuse what does not fit."""
+    """The base of all our configurations, DAViHD's and the baselines': it refuses what does not fit."""
 
     pipeline_is_registered = False  # True where the installed package brings the pipeline
 
@@ -206,6 +206,7 @@ class DAViHDConfig(HighlightConfig):
         Without that code at hand, as when the model alone was loaded by remote code, the folder gives none.
         """
         folder, pipeline = Path(save_directory), Path(__file__).with_name(PIPELINE_FILE)
+        # transformers copies the model's code into the folder, but not that of the pipeline.
         if pipeline.is_file():
             folder.mkdir(parents=True, exist_ok=True)
             for file in (pipeline, *map(Path, get_relative_import_files(pipeline))):

@@ -18,9 +18,9 @@ Encoder = Callable[[torch.Tensor], torch.Tensor]
 
 
 def decoding_for(extractor: DAViHDFeatureExtractor, names: Iterable[str], log_mel: bool) -> dict[str, Any]:
-    """What `stream_segments` has to decode for the streams of those names, and for the log-Mel spectrogram.
+    """Arguments of `stream_segments`, to decode all that the streams of those names and the log-Mel need.
 
-    If nothing else, it is the sound, which tells how long a film lasts.
+    If they need nothing, the sound is decoded, which tells how long a film lasts.
     """
     raw = [STREAMS[name].raw for name in names]
     frames = None
@@ -30,7 +30,7 @@ def decoding_for(extractor: DAViHDFeatureExtractor, names: Iterable[str], log_me
 
 
 def raw_segments(chunk: MediaChunk, stream: Stream) -> np.ndarray:
-    """What a chunk holds for a stream's encoder: bytes (n, P, H, W, 3) of frames, or sound (n, 16000)."""
+    """The part of a chunk that a stream's encoder takes: (n, P, H, W, 3) bytes of frames, or (n, 16000)."""
     segments = chunk.frames if stream.sees else chunk.waveform
     return segments  # type: ignore[return-value]  # `decoding_for` has asked for them
 

@@ -172,7 +172,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
         return batch, end, bool(audible)
 
     def feature_stream(self, info: MediaInfo) -> FeatureStream:
-        """What turns that film's chunks into the model's inputs."""
+        """The stream that turns the chunks of that film into the model's inputs."""
         config, encoders = self.model.config, {}
         if not info.has_audio and not any(stream.sees for stream in config.streams):
             return FeatureStream(self.feature_extractor)  # hours of silence would be heard for nothing
@@ -190,9 +190,9 @@ class VideoHighlightDetectionPipeline(Pipeline):
 
 
 def one_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:
-    """What a generator yields; while one item is used, a thread has the next one made, and no more.
+    """Yield what a generator yields, one ahead: while an item is used, a thread makes the next, and no more.
 
-    The thread sees the caller's context variables, by which warnings find their way to whom they concern.
+    The thread sees the caller's context variables, by which warnings find those they concern.
     """
     end, context = object(), copy_context()
     make: Callable[[], Any] = functools.partial(next, items, end)

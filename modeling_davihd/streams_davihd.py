@@ -19,7 +19,7 @@ N_FFT = 2048  # samples of a window
 
 @dataclass(frozen=True)
 class LogMel:
-    """What can be chosen of the log-Mel spectrogram: frames a second, bins, and samples of a window."""
+    """The settings of the log-Mel spectrogram: frames a second, bins, and samples of a window."""
 
     rate: float = FULL_LOG_MEL_RATE
     num_mel_bins: int = NUM_MEL_BINS

@@ -67,7 +67,7 @@ class Batches:
         return Mark(self._sent, self._queued, tuple(self._waiting))
 
     def rewind(self, mark: Mark) -> None:
-        """Forget all segments since the mark: a video that is given up shall not change another's batches."""
+        """Forget all segments since the mark: a video that is given up must not change another's batches."""
         self._sent, self._queued, self._waiting = mark.sent, mark.queued, list(mark.waiting)
         while self._in_flight and self._in_flight[-1][0] >= mark.sent:
             self._in_flight.pop()

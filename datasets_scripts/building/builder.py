@@ -376,7 +376,7 @@ def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Repo
 
 
 def _streams(settings: Settings, widths: Mapping[str, int]) -> dict[str, object]:
-    """What made each stream, and how wide it is; nothing where there is no such column."""
+    """The encoder and the width of each stream; None where the dataset has no such column."""
     facts: dict[str, object] = {}
     for stream in feature_streams():
         facts[stream.backbone_field] = settings.backbone(stream.name)

@@ -84,7 +84,7 @@ class Settings:
         return self.encoders[stream].name if stream in self.encoders else None
 
     def extractor(self) -> DAViHDFeatureExtractor:
-        """What makes pictures for the visual encoder, and the log-Mel spectrogram."""
+        """The feature extractor that makes the visual encoder's pictures and the log-Mel spectrogram."""
         chosen = self.log_mel or LogMel()
         settings = {"num_mel_bins": chosen.num_mel_bins, "n_fft": chosen.n_fft, "log_mel_rate": chosen.rate}
         return feature_extractor_for(self.backbone("visual"), **settings)
@@ -281,7 +281,7 @@ def _load(stream: str, choice: EncoderChoice, device: torch.device) -> FrozenBac
 
 
 def settings_from(arguments: argparse.Namespace) -> Settings:
-    """What `options.add_extraction_arguments` parsed. Raises UsageError or DatasetError on what cannot be."""
+    """The settings that the options stand for. Raises UsageError or DatasetError if they cannot be met."""
     encoders = {name: _encoder_from(arguments, name) for name in BACKBONES}
     encoders = {name: choice for name, choice in encoders.items() if choice is not None}
     log_mel = None

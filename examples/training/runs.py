@@ -189,7 +189,7 @@ def fit_config(folder: Path, changes: Mapping[str, object], extraction: dict) ->
 
 
 def fit_extractor(folder: Path, config: PreTrainedConfig, extraction: dict) -> DAViHDFeatureExtractor:
-    """What makes a film into inputs like the dataset's, with the spectrogram that the folder asks for.
+    """The extractor that turns films into inputs like the dataset's, with the folder's spectrogram.
 
     Raises ValueError where the dataset, or the config, has a spectrogram of other bins or another window.
     """

@@ -7,7 +7,7 @@ import numpy as np
 
 from datasets_scripts.building.builder import GivenColumn, Settings, Video, build_dataset
 from modeling_davihd.conversion import EncoderChoice
-from modeling_davihd.streams_davihd import LogMel
+from modeling_davihd.streams_davihd import N_FFT, LogMel
 
 CONFIG = {
     "model_type": "davihd",
@@ -38,11 +38,11 @@ def write_config(folder: Path, recipe: str = RECIPE, **changes) -> Path:
     return folder
 
 
-def write_dataset(folder: Path, videos: int = 12, rate: float = 62.5, **extras) -> Path:
+def write_dataset(folder: Path, videos: int = 12, rate: float = 62.5, n_fft: int = N_FFT, **extras) -> Path:
     """A dataset of films of 5 to 9 s whose labels are in their features; 2 each for validation and test."""
     settings = Settings(
         {"visual": EncoderChoice("inception_v3"), "semantic": EncoderChoice("panns_cnn14_16k")},
-        LogMel(rate),
+        LogMel(rate, n_fft=n_fft),
         given={
             "visual_features": GivenColumn(VISUAL, "made up"),
             "semantic_features": GivenColumn(SEMANTIC, "made up"),

@@ -1,14 +1,17 @@
 """Options that say which features to compute."""
 
 import argparse
+import json
 
+import numpy as np
 import pytest
-from tone_videos import PLAIN
+from tone_videos import PLAIN, build, load, sounding
 
 from datasets_scripts.building import builder
 from datasets_scripts.building.builder import Settings
 from datasets_scripts.building.errors import UsageError
 from modeling_davihd.backbones_davihd import BACKBONES
+from modeling_davihd.streams_davihd import LogMel
 
 
 def test_the_options_name_every_backbone(capsys):
@@ -23,3 +26,34 @@ def test_the_options_name_every_backbone(capsys):
     assert builder.settings_from(parser.parse_args(arguments)) == expected
     with pytest.raises(UsageError, match="--device is 'gpu', which this machine does not have"):
         builder.settings_from(parser.parse_args(["--device", "gpu"]))
+
+
+def parsed(*arguments: str) -> Settings:
+    parser = argparse.ArgumentParser()
+    builder.add_extraction_arguments(parser)
+    return builder.settings_from(parser.parse_args([*arguments, "--device", "cpu"]))
+
+
+def test_bins_and_window_of_the_spectrogram_can_be_chosen(tmp_path):
+    settings = parsed("--num-mel-bins", "64", "--n-fft", "1024")
+    assert settings.log_mel == LogMel(62.5, 64, 1024)
+    build(tmp_path / "out", [sounding(0), sounding(1)], settings)
+    build(tmp_path / "usual", [sounding(0), sounding(1)], parsed("--num-mel-bins", "64"))
+    chosen, usual = (load(tmp_path / name, tmp_path)["train"][0]["log_mel"] for name in ("out", "usual"))
+    assert np.shape(chosen) == np.shape(usual) == (188, 64) and not np.allclose(chosen, usual, atol=0.1)
+    facts = json.loads((tmp_path / "out" / "extraction.json").read_text())
+    assert (facts["log_mel_rate"], facts["num_mel_bins"], facts["n_fft"]) == (62.5, 64, 1024)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--n-fft", "4"], "`n_fft` is 4; a whole number from 16 to 16384 is needed"),
+        (["--num-mel-bins", "0"], "`num_mel_bins` is 0"),
+        (["--semantic-weights", "a.pth"], "--semantic-weights is a.pth, but no --semantic-backbone is named"),
+        (["--visual-pca", "a.npz"], "--visual-pca is a.npz, but no --visual-backbone is named"),
+    ],
+)
+def test_options_that_nothing_can_be_made_of_are_refused(arguments, said):
+    with pytest.raises(UsageError, match=said):
+        parsed(*arguments)

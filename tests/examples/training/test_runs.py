@@ -116,3 +116,29 @@ def test_wrong_datasets_are_told_in_a_sentence(config, data, tmp_path, capsys):
     assert main(arguments(config, data, tmp_path / "out", "--epochs", "0")) == 1
     assert "epochs is 0" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def extractor_settings(config: Path, **settings):
+    (config / "preprocessor_config.json").write_text(json.dumps({"log_mel_rate": 62.5} | settings))
+
+
+def test_a_spectrogram_that_is_not_the_folders_is_refused(config, data, tmp_path, capsys):
+    extractor_settings(config, n_fft=1024)
+    assert main(arguments(config, data, tmp_path / "out")) == 1
+    said = "The dataset's log-Mel spectrogram has the n_fft 2048; "
+    assert f"{said}{config} needs 1024." in capsys.readouterr().err
+    extractor_settings(config, num_mel_bins=64)
+    assert main(arguments(config, data, tmp_path / "out")) == 1
+    said = "config.json has the num_mel_bins 128, but its preprocessor_config.json 64"
+    assert said in capsys.readouterr().err
+    write_config(config, num_mel_bins=64)
+    extractor_settings(config, num_mel_bins=64)
+    assert main(arguments(config, data, tmp_path / "out")) == 1
+    assert "spectrogram has the num_mel_bins 128; " in capsys.readouterr().err
+
+
+def test_a_trained_model_hears_through_the_window_of_its_dataset(config, tmp_path):
+    data = write_dataset(tmp_path / "films", n_fft=1024)
+    extractor_settings(config, n_fft=1024)
+    [run] = make_runs(config, tmp_path / "out", {"dataset": str(data)})
+    assert run.extractor.n_fft == 1024
