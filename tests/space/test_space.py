@@ -31,6 +31,7 @@ from paths import ROOT
 
 from modeling_davihd import DEFAULT_CHECKPOINT, media, media_tracks
 from modeling_davihd.highlights import Highlight
+from modeling_davihd.writers import WriterError
 
 SPACE = ROOT / "spaces_demo"
 sys.path.append(str(SPACE))  # a Space's files import each other as a program's do
@@ -542,9 +543,11 @@ def test_space_decodes_a_film_once_and_later_within_the_same_limits(tmp_path, mo
     scoring.playable_copy(cut, tmp_path)
     assert len(opened) > 3 and set(opened) == {limits.decoding}
     small = replace(cut, limits=media.DecodingLimits(duration=15))
-    for make in (scoring.playable_copy, lambda *one: scoring.write(*one, "mp4")):
-        with pytest.raises(media.LimitError):
-            make(replace(small, highlights=[Highlight(14, 20, 1, 14)]), tmp_path)
+    small = replace(small, highlights=[Highlight(14, 20, 1, 14)])
+    with pytest.raises(media.LimitError, match="limit `duration` is 15"):
+        scoring.playable_copy(small, tmp_path)
+    with pytest.raises(WriterError, match="limit `duration` is 15"):
+        scoring.write(small, tmp_path, "mp4")
 
 
 @pytest.mark.parametrize(
