@@ -85,7 +85,8 @@ def highlight_all(films: Path, out: Path, count: int, after_each=lambda: None, f
 
 
 def handles() -> tuple[int, int]:
-    """Open files of this process, and its threads."""
+    """Open files of this process, and its threads, but for what only waits for the garbage collector."""
+    gc.collect()
     return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
 
 
