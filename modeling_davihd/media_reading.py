@@ -88,7 +88,8 @@ def _chunks(
         tracks = {kind: stack.enter_context(closing(Track(info, kind, limits))) for kind in kinds}
         lanes: dict[str, Iterator] = {kind: track.seconds() for kind, track in tracks.items()}
         if audio and info.has_audio:
-            lanes["audio"] = Sound(tracks["audio"], 0.0, SAMPLING_RATE, 1).seconds()
+            sound = stack.enter_context(closing(Sound(tracks["audio"], 0.0, SAMPLING_RATE, 1)))
+            lanes["audio"] = sound.seconds()
         if sampling:
             lanes["video"] = _sampled(tracks["video"], sampling, limits.thread_count)
         held: dict[str, list] = {kind: [] for kind in kinds}
@@ -145,6 +146,10 @@ class Sound:
         self._written, self._late, self._limit = 0, 0, 2**62
         self._blocks, self._rest = self._joined(track), np.zeros((channels, 0), np.float32)
 
+    def close(self) -> None:
+        """Let go of the track, whose decoder's threads would else run until the garbage collector does."""
+        self._blocks.close()  # it and this object hold each other
+
     def take(self, count: int) -> Array:
         """The next `count` samples; fewer only at the end."""
         parts, missing = [self._rest], count - self._rest.shape[1]
@@ -160,7 +165,7 @@ class Sound:
         while (second := self.take(self._rate)[0]).size:
             yield second
 
-    def _joined(self, track: Track) -> Iterator[Array]:
+    def _joined(self, track: Track) -> Generator[Array, None, None]:
         item: Any = None  # a Decoded, where there is any
         items = track.frames(max(self._start - PREROLL, 0.0))
         for item, following in pairwise(chain(items, [None])):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -128,13 +128,13 @@ def _join(
 
 def _write_piece(film: _FilmWriter, picture: Track | None, sound: Track | None, piece: Piece) -> None:
     start, end = piece
-    samples = Sound(sound, start, film.rate, film.channels) if sound else None
-    for begin, until, frame in _shown(picture, start, end) if picture else _steps(start, end):
-        block = samples.take(film.due(until - begin)) if samples else None
-        if picture is None or begin >= picture.end:  # only the sound can tell how far the film still goes
-            until = min(until, begin + (0 if block is None else block.shape[1] / film.rate))
-        if until > begin:
-            film.append(until - begin, frame, block)
+    with closing(Sound(sound, start, film.rate, film.channels)) if sound else nullcontext() as samples:
+        for begin, until, frame in _shown(picture, start, end) if picture else _steps(start, end):
+            block = samples.take(film.due(until - begin)) if samples else None
+            if picture is None or begin >= picture.end:  # only the sound can tell how far the film still goes
+                until = min(until, begin + (0 if block is None else block.shape[1] / film.rate))
+            if until > begin:
+                film.append(until - begin, frame, block)
 
 
 def _shown(track: Track, start: float, end: float) -> Iterator[tuple[float, float, av.VideoFrame]]:

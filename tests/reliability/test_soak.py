@@ -28,6 +28,7 @@ from paths import ROOT
 
 from modeling_davihd import cli
 from modeling_davihd.loading import DEFAULT_MODEL, load_pipeline
+from modeling_davihd.media import cut_reel, stream_segments
 
 sys.path.append(str(ROOT / "spaces_demo"))  # a Space's files import each other as a program's do
 
@@ -85,8 +86,7 @@ def highlight_all(films: Path, out: Path, count: int, after_each=lambda: None, f
 
 
 def handles() -> tuple[int, int]:
-    """Open files of this process, and its threads, but for what only waits for the garbage collector."""
-    gc.collect()
+    """Open files of this process, and its threads."""
     return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
 
 
@@ -109,6 +109,21 @@ def test_films_leave_no_handle_and_no_thread(films, tmp_path):
         before = handles()
         assert highlight_all(films, tmp_path, 11, formats=("json", "mp4")) == 2
     assert all(now <= then for now, then in zip(handles(), before, strict=True))
+
+
+@linux
+def test_a_decoder_goes_with_its_film_and_waits_for_no_garbage_collector(films, tmp_path):
+    gc.collect()
+    gc.disable()
+    try:
+        before = handles()
+        cut_reel(films / "sound.flac", [(1, 3)], tmp_path / "reel.mp4")
+        chunks = stream_segments(films / "sound.flac", chunk_seconds=1)
+        next(chunks)
+        chunks.close()  # in the middle of the film
+        assert handles() == before
+    finally:
+        gc.enable()
 
 
 def soak(films: Path, out: Path) -> dict:
