@@ -42,7 +42,6 @@ from datasets_scripts.building.builder import (
     Settings,
     ShardBuilder,
     ShardReport,
-    add_extraction_arguments,
     check_computes,
     finish_dataset,
     settings_from,
@@ -51,6 +50,7 @@ from datasets_scripts.building.builder import (
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
+from datasets_scripts.building.options import add_extraction_arguments
 from datasets_scripts.building.planning import ROWS_PER_SHARD, plan_shards
 from datasets_scripts.building.ray_engine import Cluster, import_ray, reports_of
 from datasets_scripts.building.shards import writing

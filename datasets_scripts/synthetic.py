@@ -22,12 +22,12 @@ from datasets_scripts.building.builder import (
     Report,
     Settings,
     Video,
-    add_extraction_arguments,
     build_dataset,
     settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import UsageError
+from datasets_scripts.building.options import add_extraction_arguments
 from datasets_scripts.building.shards import writing
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.film import render_film

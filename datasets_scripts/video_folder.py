@@ -37,7 +37,6 @@ from datasets_scripts.building.builder import (
     Report,
     Settings,
     Video,
-    add_extraction_arguments,
     build_dataset,
     check_computes,
     settings_from,
@@ -45,6 +44,7 @@ from datasets_scripts.building.builder import (
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.media_folders import find_videos
+from datasets_scripts.building.options import add_extraction_arguments
 from datasets_scripts.building.splits import SPLITS
 
 PER_SECOND, INTERVALS = {"video", "second", "score"}, {"video", "start", "end"}

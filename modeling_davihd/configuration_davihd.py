@@ -67,6 +67,16 @@ class HighlightConfig(PreTrainedConfig):
         """Those of them that are features, one row a second."""
         return feature_streams(self.modalities)
 
+    @property
+    def sees(self) -> bool:
+        """Whether the model reads a stream of the picture."""
+        return any(stream.sees for stream in self.streams)
+
+    @property
+    def reads_spectrogram(self) -> bool:
+        """Whether the model reads the log-Mel spectrogram."""
+        return any(stream.spectrogram for stream in self.streams)
+
     def stream_dim(self, stream: Stream) -> int:
         """Width D of a stream of features."""
         return getattr(self, stream.dim_field)
@@ -341,11 +351,6 @@ class DAViHDConfig(HighlightConfig):
                 f"`{heads_field}` is {heads}; it needs to divide the width of the {stream.name} stream "
                 f"({width})."
             )
-
-    @property
-    def sees(self) -> bool:
-        """Whether the model reads a stream of the picture."""
-        return any(stream.sees for stream in self.streams)
 
     @property
     def audio_streams(self) -> list[Stream]:

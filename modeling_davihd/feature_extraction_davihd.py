@@ -256,9 +256,9 @@ class LogMelStream:
                 frames = frames[:, : math.ceil(FULL_LOG_MEL_RATE * self._seconds) - self._emitted]
             self._emitted += frames.shape[1]
             return frames
-        return self._seconds_of(frames, last)
+        return self._seconds_of(frames)
 
-    def _seconds_of(self, frames: torch.Tensor, last: bool) -> torch.Tensor:
+    def _seconds_of(self, frames: torch.Tensor) -> torch.Tensor:
         """Means over the whole seconds available; a frame that straddles two counts half for each."""
         halves = frames.repeat_interleave(2, 1)
         self._frames = torch.cat((self._frames, halves), 1)

@@ -1,7 +1,7 @@
 """A film that arrives in chunks, as what a model reads: pixels and samples become features and are let go."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,20 @@ _LONGEST_EXPECTED = 6 * 3600
 Encoder = Callable[[torch.Tensor], torch.Tensor]
 
 
-def decoding_for(extractor: DAViHDFeatureExtractor, names: Iterable[str], log_mel: bool) -> dict[str, Any]:
+def listens(names: Collection[str], log_mel: bool) -> bool:
+    """Whether the streams of those names, or the log-Mel, are made of the sound."""
+    return log_mel or any(STREAMS[name].raw == "waveform" for name in names)
+
+
+def decoding_for(extractor: DAViHDFeatureExtractor, names: Collection[str], log_mel: bool) -> dict[str, Any]:
     """Arguments of `stream_segments`, to decode all that the streams of those names and the log-Mel need.
 
     If they need nothing, the sound is decoded, which tells how long a film lasts.
     """
-    raw = [STREAMS[name].raw for name in names]
     frames = None
-    if "pixel_values" in raw:
+    if any(STREAMS[name].raw == "pixel_values" for name in names):
         frames = FrameSampling(extractor.frames_per_segment, extractor.image_size, extractor.image_size)
-    return {"audio": log_mel or "waveform" in raw or frames is None, "frames": frames}
+    return {"audio": listens(names, log_mel) or frames is None, "frames": frames}
 
 
 def raw_segments(chunk: MediaChunk, stream: Stream) -> np.ndarray:
@@ -85,7 +89,7 @@ class FeatureStream:
         self._pieces: dict[str, list[torch.Tensor]] = {name: [] for name in self._encoders}
         self._log_mel = FilmLogMel(extractor, duration) if log_mel else None
         self.wanted = decoding_for(extractor, self._encoders, log_mel)
-        self.listens = log_mel or any(STREAMS[name].raw == "waveform" for name in self._encoders)
+        self.listens = listens(self._encoders, log_mel)
 
     def add(self, chunk: MediaChunk) -> None:
         """Take the next segments of the film."""
@@ -104,4 +108,4 @@ class FeatureStream:
         return features
 
 
-__all__ = ["FeatureStream", "FilmLogMel", "decoding_for", "raw_segments"]
+__all__ = ["FeatureStream", "FilmLogMel", "decoding_for", "listens", "raw_segments"]

@@ -186,9 +186,6 @@ def _quantise(scores: np.ndarray) -> np.ndarray | None:
     return np.rint((scaled - low) / (high - low) * STEPS).astype(np.int64)
 
 
-Edges = Sequence[float] | np.ndarray
-
-
 class _Area:
     """Integral of the curve; whole numbers between whole seconds, hence exact there."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .baselines import BASELINES
 from .wording import short, some
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "davihd-small"  # the name of the model inside this package
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / DEFAULT_MODEL
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl")
+PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")  # what the files of torch.save are called
 LARGEST_JSON = 1 << 20  # bytes; ours have two thousand
 LARGEST_HEADER = 1 << 23  # bytes of names and shapes before the weights; 80 a tensor
 # Kinds of numbers that a tensor may be stored as, by whether it is of real or of whole numbers.
@@ -47,9 +47,9 @@ def checkpoint_folder(model: str) -> Path:
             raise ValueError("it is a file; a checkpoint folder or a Hub id is needed")
         if path.is_absolute() or model.startswith((".", "~")) or len(path.parts) > 2:
             raise ValueError("there is no such folder")
-        _read_kind(_from_hub(model, ["config.json"]))  # before any large file
+        _read_fields(_from_hub(model, ["config.json"]))  # before any large file
         path = _from_hub(model, ["*.json", "*.safetensors"])
-    _read_kind(path)
+    _read_fields(path)
     return path
 
 
@@ -58,14 +58,14 @@ def load_pipeline(model: str, device: torch.device) -> VideoHighlightDetectionPi
 
     Raises ValueError unless all of it fits: see `load_model` and `load_extractor`.
     """
-    folder = None if model == DEFAULT_MODEL else checkpoint_folder(model)  # before what is slow to import
+    # Before what is slow to import.
+    folder = DEFAULT_CHECKPOINT if model == DEFAULT_MODEL else checkpoint_folder(model)
     from transformers import logging
 
     from . import VideoHighlightDetectionPipeline
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    folder = folder or DEFAULT_CHECKPOINT
     extractor = load_extractor(folder)
     return VideoHighlightDetectionPipeline(load_model(folder), feature_extractor=extractor, device=device)
 
@@ -83,7 +83,7 @@ def load_model(folder: Path) -> PreTrainedModel:
     state = model.state_dict()
     if wrong := not_finite(state):
         raise ValueError(f"its weights are NaN or infinite, as in {some(wrong)}")
-    if wrong := [name for name, one in state.items() if name.endswith("running_var") and one.min() < 0]:
+    if wrong := below_zero(state):
         raise ValueError(f"its weights hold variances below zero, as in {some(wrong)}")
     return model.eval()
 
@@ -125,20 +125,27 @@ def _is_finite(tensor: torch.Tensor) -> bool:
     )
 
 
+def below_zero(tensors: Mapping[str, torch.Tensor]) -> list[str]:
+    """Names of the batch norms' variances that hold numbers below zero."""
+    variances = {name: one for name, one in tensors.items() if name.endswith("running_var")}
+    return [name for name, one in variances.items() if not one.is_meta and bool((one < 0).any())]
+
+
 # Config
 
 
-def _read_kind(folder: Path) -> str:
+def _read_fields(folder: Path) -> dict:
+    """What a folder's config.json holds. Raises ValueError where it is not that of one of our models."""
     try:
-        kind: Any = _read_object(folder / "config.json").get("model_type")
+        fields = _read_object(folder / "config.json")
     except ValueError as error:
         raise ValueError(f"the folder has no readable config.json: {error}") from error
-    known = ("davihd", *BASELINES)
+    known, kind = ("davihd", *BASELINES), fields.get("model_type")
     if kind not in known:
         raise ValueError(
             f"its config.json is that of a {short(kind)} model; one of {', '.join(known)} is needed"
         )
-    return kind
+    return fields
 
 
 def _read_object(path: Path) -> dict:
@@ -166,8 +173,7 @@ def _read_config(folder: Path) -> PreTrainedConfig:
 
     from . import registration  # noqa: F401  (makes our model types known)
 
-    _read_kind(folder)
-    fields = _read_object(folder / "config.json")
+    fields = _read_fields(folder)
     if (dtype := fields.get("dtype", fields.get("torch_dtype"))) not in DTYPES:
         raise ValueError(f"its config.json has the dtype {short(dtype)}; one of {DTYPES[1:]} is needed")
     if unfit := sorted(fields.keys() & CALLERS_CHOICE):
@@ -271,6 +277,8 @@ def _from_hub(model: str, files: list[str]) -> Path:
 __all__ = [
     "DEFAULT_CHECKPOINT",
     "DEFAULT_MODEL",
+    "PICKLES",
+    "below_zero",
     "check_checkpoint",
     "checkpoint_folder",
     "load_extractor",

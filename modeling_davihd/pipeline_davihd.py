@@ -62,7 +62,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
     def __init__(self, *arguments, **kwargs):
         """Raises ValueError if the feature extractor does not make what the model reads."""
         super().__init__(*arguments, **kwargs)
-        if any(stream.spectrogram for stream in self.model.config.streams):
+        if self.model.config.reads_spectrogram:
             for name in ("log_mel_rate", "num_mel_bins"):
                 made, needed = getattr(self.feature_extractor, name), getattr(self.model.config, name)
                 if made != needed:
@@ -122,8 +122,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
         """One film from `preprocess` -> `duration`, `scores` (T,) and, on demand, what a picture needs."""
         info = probe(model_inputs["film"], limits)
         features, duration, audible = self._stream(info, limits)
-        streams = self.model.config.streams
-        if streams and not audible and not any(stream.sees for stream in streams):
+        config = self.model.config
+        if config.streams and not audible and not config.sees:
             if info.has_audio:  # a missing sound track has been warned of while decoding
                 message = f"{info.path}: the sound is silent, nothing stands out."
                 warnings.warn(message, MediaWarning, stacklevel=2)
@@ -174,12 +174,11 @@ class VideoHighlightDetectionPipeline(Pipeline):
     def feature_stream(self, info: MediaInfo) -> FeatureStream:
         """The stream that turns the chunks of that film into the model's inputs."""
         config, encoders = self.model.config, {}
-        if not info.has_audio and not any(stream.sees for stream in config.streams):
+        if not info.has_audio and not config.sees:
             return FeatureStream(self.feature_extractor)  # hours of silence would be heard for nothing
         for stream in config.feature_streams:
             encoders[stream.name] = functools.partial(self._encode, stream)
-        listens = any(stream.spectrogram for stream in config.streams)
-        return FeatureStream(self.feature_extractor, encoders, listens, info.duration)
+        return FeatureStream(self.feature_extractor, encoders, config.reads_spectrogram, info.duration)
 
     def _encode(self, stream: Stream, segments: torch.Tensor) -> torch.Tensor:
         """Raw segments (n, ...), wherever they are -> features (n, D) on the model's device."""

@@ -32,7 +32,6 @@ from datasets_scripts.building.extraction import (
     check_weights,
     settings_from,
 )
-from datasets_scripts.building.options import add_extraction_arguments
 from datasets_scripts.building.planning import ROWS_PER_SHARD, Shard, plan_shards
 from datasets_scripts.building.rows import DecodedVideo, Mismatched, decode_video, row_of
 from datasets_scripts.building.shards import (
@@ -394,7 +393,6 @@ __all__ = [
     "Report",
     "Settings",
     "Video",
-    "add_extraction_arguments",
     "build_dataset",
     "check_computes",
     "file_print",

@@ -20,7 +20,7 @@ from datasets_scripts.building.stopwatch import Stopwatch
 from modeling_davihd.backbones_davihd import BACKBONES, FrozenBackbone
 from modeling_davihd.conversion import EncoderChoice, load_encoder
 from modeling_davihd.feature_extraction_davihd import DAViHDFeatureExtractor, feature_extractor_for
-from modeling_davihd.feature_stream_davihd import FilmLogMel, decoding_for, raw_segments
+from modeling_davihd.feature_stream_davihd import FilmLogMel, decoding_for, listens, raw_segments
 from modeling_davihd.media import (
     DecodingLimits,
     MediaChunk,
@@ -155,6 +155,7 @@ class Extractor:
         self._batches = {name: Batches(functools.partial(encoders.submit, name)) for name in encoders.widths}
         self._feature_extractor = settings.extractor()
         self._makes_log_mel = "log_mel" in settings.computed
+        self._listens = listens(self._batches, self._makes_log_mel)
         self._decoding = decoding_for(self._feature_extractor, self._batches, self._makes_log_mel)
         self.widths = {name: given.width for name, given in settings.given.items()}
         self.widths |= {STREAMS[name].column: width for name, width in encoders.widths.items()}
@@ -165,7 +166,7 @@ class Extractor:
         """Decode a media file. Raises UnusableVideo, naming the file, if it lacks what its features need."""
         try:
             info = probe(path)
-            if self._listens() and not info.has_audio:
+            if self._listens and not info.has_audio:
                 raise UnusableVideo(f"{path.name}: has no sound, which its features are made of.")
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", MediaWarning)
@@ -203,9 +204,6 @@ class Extractor:
             with self.stages(f"{name} encoder"):
                 arrays[STREAMS[name].column] = self._batches[name].take(tickets).half().numpy()
         return arrays
-
-    def _listens(self) -> bool:
-        return self._makes_log_mel or any(STREAMS[name].raw == "waveform" for name in self._batches)
 
     def _take(self, chunks: Iterable[MediaChunk]) -> Film:
         """Queue a film's segments. If it fails on the way, it is as though they had never been queued."""

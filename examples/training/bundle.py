@@ -56,8 +56,4 @@ def with_encoders(model: Model, names: Mapping[str, str], weights: Mapping[str, 
 def extractor_of(config: DAViHDConfig, extractor: DAViHDFeatureExtractor) -> DAViHDFeatureExtractor:
     """`extractor` with the pictures that the model's visual encoder wants, if it has one."""
     kept = {name: getattr(extractor, name) for name in ("log_mel_rate", "num_mel_bins", "n_fft")}
-    sees = any(stream.sees for stream in config.streams)
-    return feature_extractor_for(config.visual_backbone if sees else None, **kept)
-
-
-__all__ = ["bundle", "extractor_of", "with_encoders"]
+    return feature_extractor_for(config.visual_backbone if config.sees else None, **kept)

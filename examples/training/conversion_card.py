@@ -8,6 +8,7 @@ from pathlib import Path
 from huggingface_hub import ModelCard, ModelCardData
 from transformers import PreTrainedConfig
 
+from examples.training.model_card import call_arguments, missing_encoders
 from modeling_davihd.conversion.kinds import EncoderKind, Kind
 from modeling_davihd.files import write_text
 from modeling_davihd.streams_davihd import STREAMS
@@ -92,11 +93,10 @@ def write_conversion_card(
 def _use(name: str, kind: Kind, config: PreTrainedConfig, into: Path | None) -> str:
     if isinstance(kind, EncoderKind) and into is None:
         return ENCODER.format(name=name, modality=kind.stream, raw=STREAMS[kind.stream].raw)
-    missing = [stream.name for stream in config.feature_streams if config.stream_backbone(stream) is None]
+    missing = missing_encoders(config)
     if not missing:
         return FILMS.format(name=name)
-    arguments = ", ".join(f"{STREAMS[modality].column}=..." for modality in config.modalities)
-    return FEATURES.format(name=name, arguments=arguments, missing=" and ".join(missing))
+    return FEATURES.format(name=name, arguments=call_arguments(config), missing=" and ".join(missing))
 
 
 def sha256(path: Path) -> str:
@@ -105,6 +105,3 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-__all__ = ["sha256", "write_conversion_card"]

@@ -143,6 +143,16 @@ def _encoders(config: PreTrainedConfig) -> dict[str, str | None]:
     return {stream.name: config.stream_backbone(stream) for stream in config.feature_streams}
 
 
+def missing_encoders(config: PreTrainedConfig) -> list[str]:
+    """The streams of features whose frozen encoder is not in the checkpoint."""
+    return [stream for stream, name in _encoders(config).items() if name is None]
+
+
+def call_arguments(config: PreTrainedConfig) -> str:
+    """The model's arguments, as an example of a call has them."""
+    return ", ".join(f"{STREAMS[name].column}=..." for name in config.modalities)
+
+
 def _licence(config: PreTrainedConfig) -> str:
     if _is_baseline(config):
         return "Apache-2.0, weights and code. The package names the authors of the method."
@@ -160,14 +170,13 @@ def _licence(config: PreTrainedConfig) -> str:
 def _use(model: str, config: PreTrainedConfig) -> str:
     if _is_baseline(config):
         return BASELINE.format(model=model)
-    encoders = _encoders(config)
-    missing = [modality for modality, name in encoders.items() if name is None]
+    missing = missing_encoders(config)
     if not missing:
-        needed = [backbone_class(stream, name).packages for stream, name in encoders.items()]
+        needed = [backbone_class(stream, name).packages for stream, name in _encoders(config).items()]
         packages = " ".join(["torchaudio", "av", "scipy", *itertools.chain(*needed)])
         return FILMS.format(model=model, packages=packages)
-    arguments = ", ".join(f"{STREAMS[name].column}=..." for name in config.modalities)
-    return FEATURES.format(model=model, arguments=arguments, missing=" and ".join(missing) + " features")
+    missing_features = " and ".join(missing) + " features"
+    return FEATURES.format(model=model, arguments=call_arguments(config), missing=missing_features)
 
 
 def _data(record: Record, config: PreTrainedConfig) -> str:

@@ -195,7 +195,7 @@ def fit_extractor(folder: Path, config: PreTrainedConfig, extraction: dict) -> D
     """
     wanted = DAViHDFeatureExtractor.from_pretrained(folder)
     settings = {"num_mel_bins": wanted.num_mel_bins, "n_fft": wanted.n_fft}
-    if any(stream.spectrogram for stream in config.streams):
+    if config.reads_spectrogram:
         if config.num_mel_bins != wanted.num_mel_bins:
             raise ValueError(
                 f"{folder}/config.json has the num_mel_bins {config.num_mel_bins}, but its "

@@ -102,10 +102,7 @@ def pgl_sum_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
 
 def umt_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
     """The fields of a UMTConfig that give the weights their shapes. Raises ValueError, naming a key."""
-
-    def shape(key: str, axes: int = 2) -> tuple[int, ...]:
-        return stored_shape(UMT.title, state_dict, key, axes)
-
+    shape = functools.partial(stored_shape, UMT.title, state_dict)
     hidden, visual = shape("video_enc.mapping.linear.weight")
     return {
         "visual_dim": visual,

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..loading import not_finite
+from ..loading import PICKLES, below_zero, not_finite
 from ..wording import quoted, short, some
 
 StateDict = dict[str, Tensor]
@@ -33,10 +33,8 @@ _SAFE_GLOBALS: list[Any] = [
     *(np.ndarray, np.dtype, np.dtypes.Int64DType, np.dtypes.Float32DType, np.dtypes.Float64DType),
 ]
 
-
-# What the files of torch.save are called; their content decides, and every one of them is read as data alone.
-PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth", ".tar")
-SUFFIXES = (".safetensors", *PICKLES)
+# Of pickles the content decides what they are; every one of them is read as data alone.
+SUFFIXES = (".safetensors", *PICKLES, ".tar")
 # Modules that PyTorch puts between a network and its parts; no module of a published network is called so.
 _BETWEEN = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _HOLDERS = {"module", "model", "net", "network"}  # what training code calls the whole network
@@ -153,7 +151,7 @@ def _read(path: Path) -> object:
     if path.suffix not in SUFFIXES:
         names = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
         raise ValueError(f"{path} is not a checkpoint: its name must end in {names}.")
-    return _read_pickle(path) if path.suffix in PICKLES else _read_safetensors(path)
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
 
 
 def _read_safetensors(path: Path) -> StateDict:
@@ -291,10 +289,10 @@ def strict_rename(
         check_shape(source, own_name, state[key], expected[ours].shape)
         if expected[ours].is_floating_point() and kind not in _REALS:
             raise ValueError(f"The {source} checkpoint's {own_name} is of {kind}; real numbers are needed.")
-    if wrong := not_finite({key: state[key] for key in names}):
+    taken = {key: state[key] for key in names}
+    if wrong := not_finite(taken):
         raise ValueError(f"The {source} checkpoint is NaN or infinite in {state.some(wrong)}.")
-    variances = [key for key in names if key.endswith("running_var") and not state[key].is_meta]
-    if wrong := [key for key in variances if (state[key] < 0).any()]:
+    if wrong := below_zero(taken):
         raise ValueError(f"The {source} checkpoint has variances below zero in {state.some(wrong)}.")
     zeros = {key: torch.zeros((), dtype=torch.long) for key in counters}
     return zeros | {ours: state[key] for key, ours in names.items()}
@@ -327,7 +325,7 @@ def check_shape(source: str, key: str, tensor: Tensor, needed: Iterable[int]) ->
         )
 
 
-def stored_shape(source: str, state: Mapping[str, Tensor], key: str, axes: int) -> tuple[int, ...]:
+def stored_shape(source: str, state: Mapping[str, Tensor], key: str, axes: int = 2) -> tuple[int, ...]:
     """Shape of a tensor that the checkpoint needs to have, with so many axes. Raises ValueError."""
     own_name = ForeignState.of(state).own_name(key)
     if key not in state:

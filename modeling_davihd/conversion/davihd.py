@@ -99,9 +99,7 @@ def reference_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
     Heads, time pooling, temperature and dropout give none. Raises ValueError, naming a key.
     """
     cnn, layer = "dynamic_audio_encoder.tfd_conv.cnn", r"dynamic_audio_encoder\.transformer_encoder\.layers"
-
-    def shape(key: str, axes: int = 2) -> tuple[int, ...]:
-        return stored_shape(REFERENCE.title, state_dict, key, axes)
+    shape = functools.partial(stored_shape, REFERENCE.title, state_dict)
 
     def basis_kernels(block: int) -> int:
         static = f"{cnn}.conv{block}.attention.conv1d2.weight" not in state_dict

@@ -1,13 +1,14 @@
 """Frozen encoders with their published weights, whichever class and file these are."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from ..backbones_davihd import FrozenBackbone, backbone_class
+from ..backbones_davihd import FrozenBackbone, backbone_class, build_backbone
 from .backbones import load_pca
 from .checkpoints import StateDict, load_foreign_checkpoint
 
@@ -34,7 +35,7 @@ def encoder_state(stream: str, choice: EncoderChoice) -> StateDict:
     if not kind.needs_weights:
         return {}
     # An encoder that needs files has been chosen with them.
-    state = _converter(kind)(load_foreign_checkpoint(choice.weights))  # type: ignore[arg-type]
+    state = converted(kind, load_foreign_checkpoint(choice.weights))  # type: ignore[arg-type]
     return state | load_pca(choice.pca) if kind.needs_pca else state  # type: ignore[arg-type]
 
 
@@ -44,11 +45,12 @@ def load_encoder(stream: str, choice: EncoderChoice) -> FrozenBackbone:
     if not kind.needs_weights:
         return kind()
     with torch.device("meta"):  # spares drawing weights that the file replaces
-        encoder = kind() if kind.dim is not None else kind(kind.dim_of(state))
+        encoder = build_backbone(stream, choice.name, kind.dim_of(state))
     encoder.load_state_dict(state, assign=True)
     return encoder
 
 
-def _converter(kind: type[FrozenBackbone]) -> Callable[[StateDict], StateDict]:
+def converted(kind: type[FrozenBackbone], published: Mapping[str, Tensor]) -> StateDict:
+    """A published state dict under the names of the encoder's class. ValueError unless all of it fits."""
     module, _, function = kind.converter.rpartition(".")
-    return getattr(importlib.import_module(module), function)
+    return getattr(importlib.import_module(module), function)(published)

@@ -21,6 +21,7 @@ from ..streams_davihd import STREAMS
 from ..wording import short
 from . import backbones, baselines, davihd
 from .checkpoints import ForeignState, Signature, StateDict, load_foreign_checkpoint
+from .encoders import converted
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,6 @@ class EncoderKind(Kind):
 
     stream: str
     backbone: str
-    convert: Callable[[Mapping[str, Tensor]], StateDict]
 
     @property
     def encoder(self) -> type[FrozenBackbone]:
@@ -110,7 +110,6 @@ _KINDS: list[Kind] = [
         terms="MIT",
         stream="semantic",
         backbone="panns_cnn14_16k",
-        convert=backbones.convert_panns_state_dict,
     ),
     EncoderKind(
         name="inception-v3",
@@ -119,7 +118,6 @@ _KINDS: list[Kind] = [
         terms="BSD-3-Clause (torchvision) or Apache-2.0 (timm)",
         stream="visual",
         backbone="inception_v3",
-        convert=backbones.convert_inception_state_dict,
     ),
     EncoderKind(
         name="resnet3d-34",
@@ -128,7 +126,6 @@ _KINDS: list[Kind] = [
         terms="MIT",
         stream="visual",
         backbone="resnet3d_34",
-        convert=backbones.convert_resnet3d_state_dict,
     ),
 ]
 KINDS = {kind.name: kind for kind in _KINDS}
@@ -239,7 +236,7 @@ def encoder_weights(kind: EncoderKind, state: Mapping[str, Tensor], pca: Path | 
         raise ValueError(f"{kind.title} needs the PCA of its features; datasets_scripts/fit_pca.py fits one.")
     if pca is not None and not kind.encoder.needs_pca:
         raise ValueError(f"{kind.title} reads no PCA, but {pca} is given.")
-    weights = _of_their_own(kind.convert(state))
+    weights = _of_their_own(converted(kind.encoder, state))
     return weights if pca is None else weights | backbones.load_pca(pca)
 
 
