@@ -10,12 +10,12 @@ import pytest
 import torch
 from films import film_with_sound, tone
 from huggingface_hub.dataclasses import strict
-from tiny_data import CARD, CONFIG, write_config, write_dataset
+from tiny_data import CARD, CONFIG, training_arguments, write_config, write_dataset
 from tiny_models import TINY
 from torch.nn import functional as F
 from transformers import CONFIG_MAPPING, FEATURE_EXTRACTOR_MAPPING, MODEL_MAPPING
 
-from datasets_scripts.building.builder import Settings, Video, build_dataset
+from datasets_scripts.building.builder import GivenColumn, Settings, Video, build_dataset
 from datasets_scripts.extract import main as extract
 from examples.evaluate import main as evaluate
 from examples.train import main as train
@@ -119,7 +119,7 @@ def test_a_baseline(brightness, film, tmp_path, capsys):
     (config / "training.yaml").write_text("epochs: 1\nbatch_size: 4\nnum_workers: 0\n")
     data = write_dataset(tmp_path / "data", rate=1)
     model = str(tmp_path / "model")
-    assert train(["--config", str(config), "--dataset", str(data), "--output", model]) == 0
+    assert train(training_arguments(config, data, model)) == 0
     assert evaluate(["--model", model, "--dataset", str(data)]) == 0
     assert "| model |" in capsys.readouterr().out
     command = ["highlight", str(film), "--model", model, "--output-dir", str(tmp_path), "--formats", "json"]
@@ -164,7 +164,7 @@ def test_a_frozen_encoder(monkeypatch, film, tmp_path, capsys):
     facts = json.loads((data / "extraction.json").read_text())
     assert (facts["semantic_backbone"], facts["semantic_dim"]) == ("envelope", 8)
     config = write_config(tmp_path / "config", modalities=["semantic", "dynamics"])
-    assert train(["--config", str(config), "--dataset", str(data), "--output", model, "--epochs", "1"]) == 0
+    assert train(training_arguments(config, data, model, "--epochs", "1")) == 0
     command = ["highlight", str(film), "--model", model, "--output-dir", str(tmp_path), "--formats", "json"]
     assert davihd(command) == 0, "an encoder without weights comes with the model"
     monkeypatch.undo()
@@ -240,8 +240,6 @@ def subtitled(number: int, split: str) -> Video:
 @pytest.mark.parametrize("placement", ["early", "late"])
 @pytest.mark.parametrize("operation", ["multiply", "concat"])
 def test_a_stream(monkeypatch, tmp_path, placement, operation):
-    from datasets_scripts.building.builder import GivenColumn
-
     monkeypatch.setitem(STREAMS, "text", Stream("text", "text_features"))
     monkeypatch.setitem(BACKBONES, "text", {"made-up": FrozenBackbone})
     given = {"text_features": GivenColumn(5, "made up"), "log_mel": GivenColumn(128, "made up")}

@@ -3,14 +3,9 @@
 import ast
 import functools
 import io
-import os
 import signal
 import sys
 from pathlib import Path
-
-from paths import ROOT
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import datasets
 import fsspec
@@ -18,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from films import film_with_sound, tone, truncate
+from paths import ROOT
 from stores import Broken, contents
 from tqdm import tqdm
 

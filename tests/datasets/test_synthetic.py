@@ -1,15 +1,11 @@
 import json
 import math
-import os
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
 from paths import ROOT
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-import datasets
 
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.soundtrack import generate_soundtrack

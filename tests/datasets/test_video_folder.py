@@ -1,15 +1,11 @@
 """Folders of videos with labels in CSV and JSON."""
 
 import json
-import os
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-import datasets
 from films import film_with_sound, tone
 
 from datasets_scripts.building.errors import DatasetError, UsageError

@@ -13,6 +13,7 @@ import torch
 from films import film_with_sound, tone
 from huggingface_hub import ModelCard
 from paths import CONFIGURATION, GOLDEN, ROOT
+from published import Intruder, published_state, zero_state
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import tiny_record
 from transformers import AutoFeatureExtractor, AutoModel
@@ -88,7 +89,7 @@ WRAPPINGS = {
 def golden(kind: str) -> tuple[dict, dict]:
     """Tensors of a golden file, and the published state dict among them."""
     tensors = load_file(GOLDEN / f"{SCORING[kind][0]}.safetensors")
-    return tensors, {key[6:]: value for key, value in tensors.items() if key.startswith("state.")}
+    return tensors, published_state(tensors)
 
 
 def write_wrapped(path: Path, wrapping: str, state: dict) -> Path:
@@ -310,8 +311,7 @@ def test_a_model_with_its_encoder_takes_films(heads, room):
 
 def zero_encoder(golden_file: str, path: Path, **more) -> Path:
     """A published checkpoint of zeros, which take no room in the file."""
-    shapes = json.loads((GOLDEN / f"{golden_file}.json").read_text())["state_shapes"]
-    state = {key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}
+    state = zero_state(golden_file)
     state |= {key: torch.tensor(0) for key in state if key.endswith("num_batches_tracked")}
     torch.save(state | more, path)
     return path
@@ -360,14 +360,6 @@ def test_an_encoder_has_its_options(tmp_path, capsys):
 
 
 # -------------------------------------------------------------------------------------- what is refused
-
-
-class Intruder:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
 
 
 def told(capsys) -> str:

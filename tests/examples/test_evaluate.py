@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_data import write_config, write_dataset
+from tiny_data import training_arguments, write_config, write_dataset
 
 from examples.evaluate import main, rule_metrics
 from examples.train import main as train
@@ -18,8 +18,7 @@ def data(tmp_path_factory) -> Path:
 def model(data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     config = write_config(folder / "config")
-    wanted = ["--config", str(config), "--dataset", str(data), "--output", str(folder / "out")]
-    assert train([*wanted, "--epochs", "1"]) == 0
+    assert train(training_arguments(config, data, folder / "out", "--epochs", "1")) == 0
     return folder / "out"
 
 

@@ -8,7 +8,10 @@ import sys
 from paths import ROOT
 from tiny_data import write_config, write_dataset
 
-UNUSED = ("datasets_scripts.synthesis", "datasets_scripts.building.extraction", "modeling_davihd.conversion")
+UNUSED = (
+    *("datasets_scripts.synthesis", "datasets_scripts.building.extraction", "modeling_davihd.conversion"),
+    *("matplotlib", "gradio", "gradio_client"),
+)
 CODE = """
 import json, sys
 from pathlib import Path

@@ -15,7 +15,7 @@ from interpreters import NO_PACKAGE, TASK, Interpreter, scores_elsewhere
 from paths import ROOT
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import write_heads
-from tiny_data import write_config, write_dataset
+from tiny_data import training_arguments, write_config, write_dataset
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, pipeline
 
 from examples import publish, train
@@ -83,9 +83,7 @@ def trained(dataset, tmp_path_factory):
     """What examples/train.py leaves."""
     folder = tmp_path_factory.mktemp("training")
     config = write_config(folder / "config", modalities=["dynamics"])
-    assert (
-        train.main(["--config", str(config), "--dataset", str(dataset), "--output", str(folder / "out")]) == 0
-    )
+    assert train.main(training_arguments(config, dataset, folder / "out")) == 0
     return folder / "out"
 
 

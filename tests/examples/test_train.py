@@ -9,28 +9,13 @@ import torch
 from accelerate import Accelerator
 from paths import GOLDEN, ROOT
 from safetensors.torch import load_file
-from tiny_data import write_config, write_dataset
+from tiny_data import training_arguments, write_config
 
 from examples.train import main, training_step
 from modeling_davihd import DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.conversion import convert_reference_state_dict, reference_config
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    folds = {"folds": lambda number, _: [number % 5, (number + 1) % 5]}
-    return write_dataset(tmp_path_factory.mktemp("data") / "films", **folds)
-
-
-@pytest.fixture
-def config(tmp_path) -> Path:
-    return write_config(tmp_path / "config")
-
-
-def arguments(config: Path, data: Path, output: Path, *more: str) -> list[str]:
-    return ["--config", str(config), "--dataset", str(data), "--output", str(output), *more]
 
 
 def digest(folder: Path) -> str:
@@ -41,7 +26,7 @@ def digest(folder: Path) -> str:
 
 
 def test_a_run_leaves_a_model_that_loads(config, data, tmp_path):
-    assert main(arguments(config, data, tmp_path / "out")) == 0
+    assert main(training_arguments(config, data, tmp_path / "out")) == 0
     record = json.loads((tmp_path / "out" / "training.json").read_text())
     assert [report["epoch"] for report in record["history"]] == [1, 2]
     assert 0 <= record["test"]["f1"] <= 1 and record["videos"] == {"train": 8, "validation": 2, "test": 2}
@@ -55,23 +40,25 @@ def test_a_run_leaves_a_model_that_loads(config, data, tmp_path):
 
 
 def test_the_kept_model_is_the_best_one(config, data, tmp_path):
-    main(arguments(config, data, tmp_path / "long", "--epochs", "4", "--learning-rate", "0.01"))
+    main(training_arguments(config, data, tmp_path / "long", "--epochs", "4", "--learning-rate", "0.01"))
     best = json.loads((tmp_path / "long" / "training.json").read_text())["best_epoch"]
-    main(arguments(config, data, tmp_path / "short", "--epochs", str(best), "--learning-rate", "0.01"))
+    main(
+        training_arguments(config, data, tmp_path / "short", "--epochs", str(best), "--learning-rate", "0.01")
+    )
     assert digest(tmp_path / "long") == digest(tmp_path / "short")
 
 
 def test_training_stops_when_nothing_gets_better(config, data, tmp_path):
     still = ["--epochs", "9", "--patience", "2", "--learning-rate", "1e-30"]
-    main(arguments(config, data, tmp_path / "out", *still))
+    main(training_arguments(config, data, tmp_path / "out", *still))
     record = json.loads((tmp_path / "out" / "training.json").read_text())
     assert record["stopped_early"] and record["epochs"] == record["best_epoch"] + 2 < 9
 
 
 def test_gradient_checkpointing_changes_nothing(config, data, tmp_path):
     changes = ["--epochs", "1"]
-    main(arguments(config, data, tmp_path / "plain", *changes))
-    main(arguments(config, data, tmp_path / "frugal", *changes, "--gradient-checkpointing"))
+    main(training_arguments(config, data, tmp_path / "plain", *changes))
+    main(training_arguments(config, data, tmp_path / "frugal", *changes, "--gradient-checkpointing"))
     plain, frugal = (load_file(tmp_path / name / "model.safetensors") for name in ("plain", "frugal"))
     for name in plain:
         torch.testing.assert_close(frugal[name], plain[name], rtol=1e-3, atol=1e-5)
@@ -79,7 +66,9 @@ def test_gradient_checkpointing_changes_nothing(config, data, tmp_path):
 
 def test_a_model_of_nothing_but_the_length_can_be_trained(data, tmp_path):
     position = ROOT / "configuration" / "baselines" / "position"
-    assert main(arguments(position, data, tmp_path / "out", "--epochs", "1", "--num-workers", "0")) == 0
+    assert (
+        main(training_arguments(position, data, tmp_path / "out", "--epochs", "1", "--num-workers", "0")) == 0
+    )
     assert json.loads((tmp_path / "out" / "config.json").read_text())["model_type"] == "baseline_position"
 
 
@@ -124,7 +113,9 @@ elastic_launch(config, lambda: exec({code!r}, {{}}))()
 @pytest.mark.parametrize("at", [1, 3, 5])
 def test_killed_and_resumed_equals_undisturbed(config, data, tmp_path, nursery, at):
     wanted = ["--save-every", "2"]
-    arguments_of = {name: arguments(config, data, tmp_path / name, *wanted) for name in ("killed", "whole")}
+    arguments_of = {
+        name: training_arguments(config, data, tmp_path / name, *wanted) for name in ("killed", "whole")
+    }
     code = KILLED.format(at=at, runs=[(arguments_of["killed"], True)])
     assert nursery.run(code).status == -signal.SIGKILL
     for number, folder in enumerate((tmp_path / "killed", tmp_path / "killed" / "states")):
@@ -143,7 +134,7 @@ def test_killed_and_resumed_equals_undisturbed(config, data, tmp_path, nursery, 
 
 
 def test_two_processes_killed_and_resumed(config, data, tmp_path, nursery):
-    killed, whole = (arguments(config, data, tmp_path / name) for name in ("killed", "whole"))
+    killed, whole = (training_arguments(config, data, tmp_path / name) for name in ("killed", "whole"))
     first = KILLED.format(at=4, runs=[(whole, False), (killed, True)])
     second = KILLED.format(at=0, runs=[([*killed, "--resume"], False)])
     assert nursery.run(LAUNCHED.format(code=first)).status != 0
@@ -155,19 +146,21 @@ def test_two_processes_killed_and_resumed(config, data, tmp_path, nursery):
 
 
 def test_a_folder_with_a_run_is_not_overwritten(config, data, tmp_path, capsys):
-    main(arguments(config, data, tmp_path / "out", "--epochs", "1"))
+    main(training_arguments(config, data, tmp_path / "out", "--epochs", "1"))
     before = digest(tmp_path / "out")
-    assert main(arguments(config, data, tmp_path / "out", "--epochs", "1")) == 1
+    assert main(training_arguments(config, data, tmp_path / "out", "--epochs", "1")) == 1
     assert "--resume" in capsys.readouterr().err
-    assert main(arguments(config, data, tmp_path / "out", "--resume", "--learning-rate", "1e-4")) == 1
+    assert (
+        main(training_arguments(config, data, tmp_path / "out", "--resume", "--learning-rate", "1e-4")) == 1
+    )
     assert "learning_rate is 0.001 there and 0.0001 here" in capsys.readouterr().err
     assert digest(tmp_path / "out") == before
 
 
 def test_more_epochs_go_on_from_the_last_state(config, data, tmp_path):
-    main(arguments(config, data, tmp_path / "out", "--epochs", "1"))
-    main(arguments(config, data, tmp_path / "out", "--epochs", "3", "--resume"))
-    main(arguments(config, data, tmp_path / "whole", "--epochs", "3"))
+    main(training_arguments(config, data, tmp_path / "out", "--epochs", "1"))
+    main(training_arguments(config, data, tmp_path / "out", "--epochs", "3", "--resume"))
+    main(training_arguments(config, data, tmp_path / "whole", "--epochs", "3"))
     assert digest(tmp_path / "out") == digest(tmp_path / "whole")
 
 
@@ -202,12 +195,15 @@ def test_twenty_steps_equal_the_reference(name):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(config, data, tmp_path, capsys):
-    assert main(arguments(config, data, tmp_path / "out", "--learning-rate", "1e30", "--epochs", "3")) == 1
+    assert (
+        main(training_arguments(config, data, tmp_path / "out", "--learning-rate", "1e30", "--epochs", "3"))
+        == 1
+    )
     assert "lower the learning rate" in capsys.readouterr().err
 
 
 def test_a_full_disk_leaves_the_state_before_it(config, data, tmp_path, capsys, monkeypatch):
-    wanted = arguments(config, data, tmp_path / "out", "--save-every", "1")
+    wanted = training_arguments(config, data, tmp_path / "out", "--save-every", "1")
     whole = Accelerator.save_state
 
     def full(accelerator: Accelerator, folder: Path):

@@ -121,14 +121,6 @@ def test_naming_the_default_checkpoint_is_enough_for_the_auto_classes():
     assert done.stdout.strip() == "davihd"
 
 
-def test_help_imports_nothing_heavy():
-    code = "import sys; from modeling_davihd import cli; cli._parser().format_help(); print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert not {"torch", "transformers", "av", "numpy", "scipy", "matplotlib"} & set(loaded)
-
-
 def test_a_device_that_is_not_there_is_wrong_usage(film, tmp_path, capsys):
     assert run(film, "--output-dir", tmp_path / "out", "--device", "nonsense") == 2
     assert "--device is 'nonsense'" in capsys.readouterr().err

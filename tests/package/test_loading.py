@@ -16,6 +16,7 @@ import pytest
 import torch
 from films import film_with_sound, tone
 from paths import GOLDEN, ROOT
+from published import published_state
 from safetensors.torch import load_file, save_file
 
 from examples import evaluate, publish
@@ -502,7 +503,7 @@ def test_a_reference_checkpoint_with_nan_is_refused():
     golden = GOLDEN
     facts = json.loads((golden / "reference_model_small.json").read_text())
     tensors = load_file(golden / "reference_model_small.safetensors")
-    state = {name.removeprefix("state."): one for name, one in tensors.items() if name.startswith("state.")}
+    state = published_state(tensors)
     state["fusion_mlp.8.bias"] = torch.full_like(state["fusion_mlp.8.bias"], float("inf"))
     with pytest.raises(ValueError, match=r"infinite in fusion_mlp\.8\.bias"):
         convert_reference_state_dict(state, reference_config(facts["config"]))

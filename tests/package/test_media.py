@@ -1,4 +1,4 @@
-"""Media in, segments out; pieces in, reels out."""
+"""Media in, segments out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from film_contents import FIVE_SECONDS, SMALL, clicking_film, decode, numbers
 from films import click_times, clicks, damage, make_film, number_of, numbered_frame, tone, truncate
 
 from modeling_davihd import media_tracks
@@ -23,40 +24,9 @@ from modeling_davihd.media import (
     cut_reel,
     probe,
     stream_segments,
-    write_film,
 )
 
 pytestmark = pytest.mark.filterwarnings("error::modeling_davihd.media.MediaWarning")
-
-SMALL = FrameSampling(frames_per_segment=1, height=60, width=80)
-FIVE_SECONDS = [i / 25 for i in range(125)]
-
-
-def decode(path, **options):
-    """The whole of `stream_segments`: waveform (n,) or None, frames (T, P, H, W, 3) or None, end."""
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("always", MediaWarning)
-        chunks = list(stream_segments(path, **options))
-    starts = np.cumsum([0] + [len(c.waveform if c.frames is None else c.frames) for c in chunks])
-    assert [chunk.first_segment for chunk in chunks] == starts[:-1].tolist()
-    assert starts[-1] == np.ceil(chunks[-1].end)
-    joined = [
-        None if parts[0] is None else np.concatenate(parts)
-        for parts in ([c.waveform for c in chunks], [c.frames for c in chunks])
-    ]
-    return joined[0] if joined[0] is None else joined[0].ravel(), joined[1], chunks[-1].end
-
-
-def numbers(frames):
-    return [[number_of(frame) for frame in segment] for segment in frames]
-
-
-def shown(path):
-    """[(time, number)] of every frame in a film, and the end of the last one."""
-    with av.open(str(path)) as container:
-        frames = list(container.decode(video=0))
-        end = float((frames[-1].pts + frames[-1].duration) * frames[-1].time_base)
-        return [(frame.time, number_of(frame.to_ndarray(format="rgb24"))) for frame in frames], end
 
 
 # Reading: what a file holds, and what is refused
@@ -276,10 +246,6 @@ def test_nothing_asked_for_is_a_mistake(tmp_path):
 # Reading: damage
 
 
-def clicking_film(path):
-    return make_film(path, times=FIVE_SECONDS, sounds=[(0, clicks(5, 48000, [1, 2, 3, 4]))])
-
-
 def test_what_is_not_asked_for_is_not_decoded(tmp_path):
     no_picture = damage(clicking_film(tmp_path / "a.mp4"), "video", 0, 5)
     (chunk,) = stream_segments(no_picture)  # a MediaWarning would be an error here
@@ -390,204 +356,6 @@ def test_a_film_is_opened_once_for_its_headers_and_once_for_each_stream(tmp_path
     opened.clear()
     cut_clips(info, [(1, 2), (3, 4)], [tmp_path / "1.mp4", tmp_path / "2.mp4"])
     assert opened == [path] * 4
-
-
-# Writing: reels and clips
-
-
-@pytest.mark.parametrize(
-    ("suffix", "video_codec"), [("mp4", "libx264"), ("mkv", "libx264"), ("ts", "mpeg2video")]
-)
-def test_a_reel_is_exact_to_the_frame(tmp_path, suffix, video_codec):
-    path = make_film(
-        tmp_path / f"film.{suffix}",
-        times=[i / 25 for i in range(1000)],
-        keyframe_every=250,
-        video_codec=video_codec,
-    )
-    pieces = [(20, 21), (3, 4.48), (39, 40), (0, 0.2)]
-    cut_reel(path, pieces, tmp_path / "reel.mp4")
-    frames, end = shown(tmp_path / "reel.mp4")
-    expected = [number for start, stop in pieces for number in range(round(start * 25), round(stop * 25))]
-    assert [number for _, number in frames] == expected
-    assert [time for time, _ in frames] == pytest.approx(np.arange(len(expected)) / 25, abs=1e-3)
-    assert end == pytest.approx(len(expected) / 25, abs=1e-3)
-
-
-def test_sound_stays_in_place_over_many_pieces(tmp_path):
-    seconds, length = 20, 1 / 3
-    sound = np.stack([clicks(seconds, 44100, np.arange(seconds) + 0.6)] * 2, axis=1)
-    path = make_film(
-        tmp_path / "film.mp4", times=np.arange(0, seconds, 1 / 30), fps=30, sounds=[(0, sound)], rate=44100
-    )
-    cut_reel(path, [(i + 0.5, i + 0.5 + length) for i in range(seconds)], tmp_path / "reel.mp4")
-    waveform, _, end = decode(tmp_path / "reel.mp4")
-    assert click_times(waveform, 16000) == pytest.approx(np.arange(seconds) * length + 0.1, abs=0.002)
-    with av.open(str(tmp_path / "reel.mp4")) as reel:
-        lengths = [float(stream.duration * stream.time_base) for stream in reel.streams]
-    assert lengths == pytest.approx([seconds * length] * 2, abs=0.001) and end == pytest.approx(
-        lengths[0], abs=0.001
-    )
-
-
-def test_a_reel_keeps_uneven_times(tmp_path):
-    times = np.cumsum(np.random.default_rng(2).uniform(0.02, 0.4, 40))
-    times -= times[0]
-    path = make_film(tmp_path / "film.mp4", times=times)
-    cut_reel(path, [(2, 4)], tmp_path / "reel.mp4")
-    frames, end = shown(tmp_path / "reel.mp4")
-    first = int((times <= 2).sum()) - 1  # the frame that is on screen as the piece begins
-    inside = [(0.0, first), *((time - 2, i) for i, time in enumerate(times) if 2 < time < 4)]
-    assert np.array(frames) == pytest.approx(np.array(inside), abs=1e-3) and end == pytest.approx(2, abs=1e-3)
-
-
-def test_a_reel_stands_upright(tmp_path):
-    path = make_film(tmp_path / "phone.mp4", times=FIVE_SECONDS, size=(96, 64), rotation=90)
-    cut_reel(path, [(1, 2)], tmp_path / "reel.mp4")
-    info = probe(tmp_path / "reel.mp4")
-    assert (info.width, info.height) == (64, 96)
-    assert shown(tmp_path / "reel.mp4")[0][12][1] == number_of(np.rot90(numbered_frame(37)))
-
-
-def test_large_and_odd_pictures_are_fitted(tmp_path):
-    picture = np.zeros((1210, 2151, 3), np.uint8)
-    write_film(tmp_path / "large.mp4", [picture] * 5, None, fps=5, sampling_rate=16000)
-    cut_reel(tmp_path / "large.mp4", [(0, 1)], tmp_path / "reel.mp4")
-    assert (probe(tmp_path / "reel.mp4").width, probe(tmp_path / "reel.mp4").height) == (1920, 1080)
-
-
-def test_a_reel_keeps_colours(tmp_path):
-    picture = np.full((64, 64, 3), (200, 50, 30), np.uint8)
-    write_film(tmp_path / "red.mp4", [picture] * 25, None, fps=25, sampling_rate=16000)
-    cut_reel(tmp_path / "red.mp4", [(0, 1)], tmp_path / "reel.mp4")
-    _, frames, _ = decode(tmp_path / "reel.mp4", frames=FrameSampling(1, 64, 64))
-    assert np.abs(frames[0, 0].astype(int) - picture).max() <= 6
-
-
-def test_a_reel_of_sound_alone(tmp_path):
-    path = make_film(tmp_path / "tape.wav", sounds=[(0, clicks(5, 44100, [1.0, 3.0]))], rate=44100)
-    cut_reel(path, [(2.5, 3.5), (0.9, 2)], tmp_path / "reel.m4a")
-    assert not probe(tmp_path / "reel.m4a").has_video
-    waveform, _, end = decode(tmp_path / "reel.m4a")
-    assert click_times(waveform, 16000) == pytest.approx([0.5, 1.1], abs=0.002) and end == 2.1
-
-
-def test_a_reel_ends_with_the_film(tmp_path):
-    path = clicking_film(tmp_path / "film.mp4")
-    cut_reel(path, [(4, 9), (4, 5 + 1e-5), (4.5, 5 - 1e-5)], tmp_path / "reel.mp4")
-    frames, end = shown(tmp_path / "reel.mp4")
-    assert end == pytest.approx(2.5, abs=0.001) and frames[-1][1] == 124
-    assert decode(tmp_path / "reel.mp4")[2] == pytest.approx(2.5, abs=0.001)
-
-
-def test_where_only_sound_goes_on_the_last_frame_stays(tmp_path):
-    path = make_film(tmp_path / "film.mp4", times=FIVE_SECONDS, sounds=[(0, clicks(9, 48000, [8.0]))])
-    cut_reel(path, [(4.5, 12), (7, 8.5)], tmp_path / "reel.mp4")
-    frames, end = shown(tmp_path / "reel.mp4")
-    assert end == pytest.approx(6, abs=0.001) and frames[-1][1] == 124
-    assert click_times(decode(tmp_path / "reel.mp4")[0], 16000) == pytest.approx([3.5, 5.5], abs=0.002)
-
-
-def test_a_piece_is_reached_without_decoding_what_is_before_it(tmp_path):
-    times = [i / 25 for i in range(1000)]
-    path = make_film(tmp_path / "film.mp4", times=times, sounds=[(0, clicks(40, 48000, [30.5]))])
-    for kind in ("video", "audio"):
-        damage(path, kind, 0, 28)
-    cut_reel(path, [(30, 31)], tmp_path / "reel.mp4")  # a MediaWarning would be an error here
-    assert [number for _, number in shown(tmp_path / "reel.mp4")[0]] == list(range(750, 775))
-    assert click_times(decode(tmp_path / "reel.mp4")[0], 16000) == pytest.approx([0.5], abs=0.002)
-
-
-@pytest.mark.parametrize(
-    "pieces",
-    [[], [(2, 1)], [(1, 1)], [(-1, 1)], [(0, float("nan"))], [(0, float("inf"))], [(0, 1), (6, 7)]],
-)
-def test_impossible_pieces_leave_everything_as_it_was(tmp_path, pieces):
-    path = make_film(tmp_path / "film.mp4", times=FIVE_SECONDS)
-    (tmp_path / "reel.mp4").write_bytes(b"old")
-    with pytest.raises(MediaError, match="film.mp4"):
-        cut_reel(path, pieces, tmp_path / "reel.mp4")
-    assert (tmp_path / "reel.mp4").read_bytes() == b"old"
-    assert sorted(os.listdir(tmp_path)) == ["film.mp4", "reel.mp4"]
-
-
-def test_a_film_is_not_replaced_by_its_reel(tmp_path):
-    path = make_film(tmp_path / "film.mp4", times=FIVE_SECONDS)
-    with pytest.raises(MediaError, match="the film itself"):
-        cut_reel(path, [(0, 1)], path)
-    with pytest.raises(MediaError, match="nowhere"):
-        cut_reel(path, [(0, 1)], tmp_path / "nowhere" / "reel.mp4")
-
-
-def test_clips_are_reels_of_one_piece(tmp_path):
-    path, clips = clicking_film(tmp_path / "film.mp4"), [tmp_path / "1.mp4", tmp_path / "2.mp4"]
-    cut_clips(path, [(1, 2), (3.5, 4.5)], clips)
-    assert [[n for _, n in shown(clip)[0]][:1] for clip in clips] == [[25], [87]]
-    assert [click_times(decode(clip)[0], 16000) for clip in clips] == [
-        pytest.approx([0.0], abs=0.002),
-        pytest.approx([0.5], abs=0.002),
-    ]
-    with pytest.raises(ValueError):
-        cut_clips(path, [(1, 2)], clips)
-
-
-def test_clips_appear_all_or_not_at_all(tmp_path):
-    path = make_film(tmp_path / "film.mp4", times=FIVE_SECONDS)
-    with pytest.raises(MediaError, match="from 6 s to 7 s is after the film's end"):
-        cut_clips(path, [(1, 2), (6, 7)], [tmp_path / "1.mp4", tmp_path / "2.mp4"])
-    (tmp_path / "2.mp4").mkdir()
-    with pytest.raises(MediaError, match="2.mp4: cannot be written .Is a directory"):
-        cut_clips(path, [(1, 2), (3, 4)], [tmp_path / "1.mp4", tmp_path / "2.mp4"])
-    assert sorted(os.listdir(tmp_path)) == ["2.mp4", "film.mp4"]
-    cut_clips(path, [], [])
-
-
-# Writing: films
-
-
-@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (44100, 2), (37000, 2), (96000, 1)])
-def test_a_written_film_reads_back(tmp_path, rate, channels):
-    path = tmp_path / "film.mp4"
-    sound = np.stack([clicks(3, rate, [0.5, 2.0])] * channels, axis=1).squeeze()
-    write_film(path, (numbered_frame(i, 65, 49) for i in range(75)), sound, fps=25, sampling_rate=rate)
-    info = probe(path)
-    assert (info.width, info.height, info.fps, info.channels) == (64, 48, 25.0, channels)
-    waveform, frames, end = decode(path, frames=SMALL)
-    assert numbers(frames) == [[12], [37], [62]] and end == 3.0
-    assert click_times(waveform, 16000) == pytest.approx([0.5, 2.0], abs=0.002)
-
-
-def test_a_written_film_suits_browsers(tmp_path):
-    path, frames = tmp_path / "film.mp4", [numbered_frame(i) for i in range(50)]
-    write_film(path, frames, tone(2, 44100), fps=25, sampling_rate=44100)
-    with av.open(str(path)) as container:
-        video, audio = container.streams.video[0], container.streams.audio[0]
-        assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
-        assert audio.codec_context.name == "aac"
-    content = path.read_bytes()
-    assert content.index(b"moov") < content.index(b"mdat")
-
-
-def test_a_written_film_may_be_silent_or_end_in_sound(tmp_path):
-    frames = [numbered_frame(i) for i in range(25)]
-    write_film(tmp_path / "silent.mp4", frames, None, fps=25, sampling_rate=16000)
-    assert not probe(tmp_path / "silent.mp4").has_audio
-    write_film(tmp_path / "long.mp4", frames, tone(2.5, 16000), fps=25, sampling_rate=16000)
-    assert decode(tmp_path / "long.mp4")[2] == 2.5
-
-
-def test_a_failed_film_leaves_the_old_one(tmp_path):
-    def frames():
-        yield numbered_frame(0)
-        raise RuntimeError("no more")
-
-    path: Path = tmp_path / "film.mp4"
-    path.write_bytes(b"old")
-    with pytest.raises(RuntimeError, match="no more"):
-        write_film(path, frames(), None, fps=25, sampling_rate=16000)
-    with pytest.raises(MediaError, match="film.mp4.*no frames"):
-        write_film(path, [], None, fps=25, sampling_rate=16000)
-    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["film.mp4"]
 
 
 # Reading: what is no sound, and what is no film

@@ -5,6 +5,7 @@ import pytest
 import torch
 from accelerate import cpu_offload
 from paths import CONFIGURATION, GOLDEN
+from published import published_state
 from safetensors.torch import load_file
 from tiny_models import TINY, one_video, random_inputs, tiny_model
 
@@ -22,8 +23,7 @@ def golden() -> tuple[dict, dict, DAViHDModel]:
     tensors = load_file(GOLDEN / "reference_model_small.safetensors")
     config = reference_config(facts["config"])
     model = DAViHDModel(config).eval()
-    state = {name.removeprefix("state."): tensors[name] for name in tensors if name.startswith("state.")}
-    model.load_state_dict(convert_reference_state_dict(state, config))
+    model.load_state_dict(convert_reference_state_dict(published_state(tensors), config))
     return facts, tensors, model
 
 

@@ -159,7 +159,7 @@ def test_three_hundred_films_in_one_process(films, tmp_path):
     paths = os.pathsep.join(map(str, [ROOT, ROOT / "tests" / "support", Path(__file__).parent]))
     done = subprocess.run(
         [sys.executable, "-c", code, str(films), str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,
     )

@@ -27,6 +27,11 @@ VISUAL, SEMANTIC = 8, 16
 CARD = "---\nlicense: cc0-1.0\ntags: [synthetic]\n---\n# Numbers\n"
 
 
+def training_arguments(config: Path, data: Path, output: Path | str, *more: str) -> list[str]:
+    """The command line of examples/train.py."""
+    return ["--config", str(config), "--dataset", str(data), "--output", str(output), *more]
+
+
 def write_config(folder: Path, recipe: str = RECIPE, **changes) -> Path:
     """A configuration folder."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,15 +1,11 @@
 """Short videos that are tones, and the datasets they make."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
 import datasets
+import numpy as np
 from films import tone
 
 from datasets_scripts.building.builder import Report, Settings, Video, build_dataset

@@ -1,12 +1,8 @@
 """What the tests of building share."""
 
-import os
 from pathlib import Path
 
 import pytest
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
 from films import film_with_sound, tone
 
 

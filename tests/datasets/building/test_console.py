@@ -1,11 +1,8 @@
 """How commands end."""
 
-import subprocess
-import sys
 import warnings
 
 import pytest
-from paths import ROOT
 
 from datasets_scripts.building.console import run_command, run_dataset_command
 from datasets_scripts.building.errors import DatasetError, UsageError
@@ -50,11 +47,3 @@ def test_a_dataset_command_tells_what_is_wrong_with_films_and_nothing_else(capsy
 
     assert run_dataset_command(command, "program.py") == 0
     assert capsys.readouterr().err == "program.py: warning: a.mp4: is damaged.\n"
-
-
-def test_nothing_heavy_is_imported_for_it():
-    """Nor for the exceptions, shards and manifests, which programs read that encode nothing."""
-    modules = ("console", "errors", "shards", "manifest")
-    script = "import sys; " + "; ".join(f"import datasets_scripts.building.{name}" for name in modules)
-    script += "; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0

@@ -7,31 +7,31 @@ import numpy as np
 import pytest
 from tone_videos import PLAIN, build, load, sounding
 
-from datasets_scripts.building import builder
-from datasets_scripts.building.builder import Settings
+from datasets_scripts.building.builder import Settings, settings_from
 from datasets_scripts.building.errors import UsageError
+from datasets_scripts.building.options import add_extraction_arguments
 from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.streams_davihd import LogMel
 
 
 def test_the_options_name_every_backbone(capsys):
     parser = argparse.ArgumentParser()
-    builder.add_extraction_arguments(parser)
+    add_extraction_arguments(parser)
     parser.print_help()
     said = " ".join(capsys.readouterr().out.split())
     assert all(name in said for name in (*BACKBONES["visual"], *BACKBONES["semantic"]))
-    assert builder.settings_from(parser.parse_args(["--device", "cpu"])) == Settings()
+    assert settings_from(parser.parse_args(["--device", "cpu"])) == Settings()
     arguments = ["--visual-backbone", "statistics", "--log-mel-rate", "none", "--device", "cpu"]
     expected = Settings({"visual": PLAIN}, log_mel=None)
-    assert builder.settings_from(parser.parse_args(arguments)) == expected
+    assert settings_from(parser.parse_args(arguments)) == expected
     with pytest.raises(UsageError, match="--device is 'gpu', which this machine does not have"):
-        builder.settings_from(parser.parse_args(["--device", "gpu"]))
+        settings_from(parser.parse_args(["--device", "gpu"]))
 
 
 def parsed(*arguments: str) -> Settings:
     parser = argparse.ArgumentParser()
-    builder.add_extraction_arguments(parser)
-    return builder.settings_from(parser.parse_args([*arguments, "--device", "cpu"]))
+    add_extraction_arguments(parser)
+    return settings_from(parser.parse_args([*arguments, "--device", "cpu"]))
 
 
 def test_bins_and_window_of_the_spectrogram_can_be_chosen(tmp_path):

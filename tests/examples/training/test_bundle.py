@@ -16,8 +16,7 @@ from modeling_davihd.media import FrameSampling, stream_segments
 @pytest.fixture
 def elsewhere(tmp_path):
     """A process that cannot import the package."""
-    home = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
-    python = Interpreter(tmp_path, home, NO_PACKAGE)
+    python = Interpreter(tmp_path, {"HF_HOME": str(tmp_path / "home")}, NO_PACKAGE)
     yield python
     python.close()
 

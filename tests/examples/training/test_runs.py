@@ -4,26 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paths import ROOT
-from tiny_data import write_config, write_dataset
+from tiny_data import training_arguments, write_config, write_dataset
 
 from examples.train import main
 from examples.training.runs import make_runs, read_ablation
 from modeling_davihd import DAViHDConfig
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    folds = {"folds": lambda number, _: [number % 5, (number + 1) % 5]}
-    return write_dataset(tmp_path_factory.mktemp("data") / "films", **folds)
-
-
-@pytest.fixture
-def config(tmp_path) -> Path:
-    return write_config(tmp_path / "config")
-
-
-def arguments(config: Path, data: Path, output: Path, *more: str) -> list[str]:
-    return ["--config", str(config), "--dataset", str(data), "--output", str(output), *more]
 
 
 def test_every_seed_and_fold_is_a_run_in_a_folder_of_its_own(config, data, tmp_path):
@@ -79,7 +64,10 @@ def test_wrong_ablations_are_named(tmp_path):
 
 
 def test_runs_and_folds(config, data, tmp_path):
-    assert main(arguments(config, data, tmp_path / "out", "--folds", "--runs", "2", "--epochs", "1")) == 0
+    assert (
+        main(training_arguments(config, data, tmp_path / "out", "--folds", "--runs", "2", "--epochs", "1"))
+        == 0
+    )
     records = [json.loads(path.read_text()) for path in sorted((tmp_path / "out").glob("*/*/training.json"))]
     assert len(records) == 10
     for record in records:
@@ -95,7 +83,7 @@ def test_runs_and_folds(config, data, tmp_path):
 
 
 def test_selection_on_test_videos_is_said(config, data, tmp_path):
-    main(arguments(config, data, tmp_path / "out", "--selection", "test", "--epochs", "1"))
+    main(training_arguments(config, data, tmp_path / "out", "--selection", "test", "--epochs", "1"))
     record = json.loads((tmp_path / "out" / "training.json").read_text())
     assert record["validation"]["f1"] == record["test"]["f1"]
     assert "chosen on the test videos" in (tmp_path / "out" / "README.md").read_text()
@@ -103,17 +91,17 @@ def test_selection_on_test_videos_is_said(config, data, tmp_path):
 
 def test_an_ablation_changes_the_network(config, data, tmp_path):
     ablation = ROOT / "configuration" / "ablations" / "table2-visual.json"
-    main(arguments(config, data, tmp_path / "out", "--ablation", str(ablation), "--epochs", "1"))
+    main(training_arguments(config, data, tmp_path / "out", "--ablation", str(ablation), "--epochs", "1"))
     assert DAViHDConfig.from_pretrained(tmp_path / "out").modalities == ["visual"]
 
 
 def test_wrong_datasets_are_told_in_a_sentence(config, data, tmp_path, capsys):
-    assert main(arguments(config, tmp_path, tmp_path / "out")) == 1
+    assert main(training_arguments(config, tmp_path, tmp_path / "out")) == 1
     assert "has no extraction.json" in capsys.readouterr().err
     wide = write_config(tmp_path / "wide", projection_dim=None, visual_dim=32)
-    assert main(arguments(wide, data, tmp_path / "out")) == 1
+    assert main(training_arguments(wide, data, tmp_path / "out")) == 1
     assert "are 8 wide" in capsys.readouterr().err
-    assert main(arguments(config, data, tmp_path / "out", "--epochs", "0")) == 1
+    assert main(training_arguments(config, data, tmp_path / "out", "--epochs", "0")) == 1
     assert "epochs is 0" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -124,16 +112,16 @@ def extractor_settings(config: Path, **settings):
 
 def test_a_spectrogram_that_is_not_the_folders_is_refused(config, data, tmp_path, capsys):
     extractor_settings(config, n_fft=1024)
-    assert main(arguments(config, data, tmp_path / "out")) == 1
+    assert main(training_arguments(config, data, tmp_path / "out")) == 1
     said = "The dataset's log-Mel spectrogram has the n_fft 2048; "
     assert f"{said}{config} needs 1024." in capsys.readouterr().err
     extractor_settings(config, num_mel_bins=64)
-    assert main(arguments(config, data, tmp_path / "out")) == 1
+    assert main(training_arguments(config, data, tmp_path / "out")) == 1
     said = "config.json has the num_mel_bins 128, but its preprocessor_config.json 64"
     assert said in capsys.readouterr().err
     write_config(config, num_mel_bins=64)
     extractor_settings(config, num_mel_bins=64)
-    assert main(arguments(config, data, tmp_path / "out")) == 1
+    assert main(training_arguments(config, data, tmp_path / "out")) == 1
     assert "spectrogram has the num_mel_bins 128; " in capsys.readouterr().err
 
 

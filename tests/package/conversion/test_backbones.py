@@ -1,13 +1,12 @@
 """Published weights of the frozen encoders become theirs; what is not theirs is refused, and nothing run."""
 
-import json
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from paths import GOLDEN
+from published import Intruder, shapes, zero_state
 from safetensors.torch import load_file
 from torchvision.models import inception_v3
 
@@ -20,20 +19,10 @@ from modeling_davihd.conversion import (
 )
 
 
-def published_state(name):
-    """A published checkpoint's keys and shapes, all zero and without memory behind them."""
-    shapes = json.loads((GOLDEN / f"{name}.json").read_text())["state_shapes"]
-    return {key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}
-
-
 @pytest.fixture
 def panns_state():
     filters = load_file(GOLDEN / "panns_cnn14_16k.safetensors")["logmel_extractor.melW"]
-    return published_state("panns_cnn14_16k") | {"logmel_extractor.melW": filters}
-
-
-def shapes(state):
-    return {key: tuple(value.shape) for key, value in state.items()}
+    return zero_state("panns_cnn14_16k") | {"logmel_extractor.melW": filters}
 
 
 def meta_state(backbone_class):
@@ -61,14 +50,14 @@ def test_panns_with_another_front_end_is_refused(panns_state):
 
 
 def test_resnet3d_checkpoint_becomes_the_backbone():
-    state = published_state("resnet3d_34") | {"fc.weight": torch.zeros(400, 512), "fc.bias": torch.zeros(400)}
+    state = zero_state("resnet3d_34") | {"fc.weight": torch.zeros(400, 512), "fc.bias": torch.zeros(400)}
     converted = convert_resnet3d_state_dict(state)
     assert shapes(converted) == shapes(meta_state(ResNet3D34Backbone))
     assert all(value is state[key] for key, value in converted.items())
 
 
 def test_resnet3d_with_shortcut_type_a_is_refused():
-    state = {key: value for key, value in published_state("resnet3d_34").items() if "downsample" not in key}
+    state = {key: value for key, value in zero_state("resnet3d_34").items() if "downsample" not in key}
     with pytest.raises(ValueError) as error:
         convert_resnet3d_state_dict(state)
     assert str(error.value) == (
@@ -79,7 +68,7 @@ def test_resnet3d_with_shortcut_type_a_is_refused():
 
 
 def test_resnet3d_of_another_depth_or_width_is_refused():
-    state = published_state("resnet3d_34")
+    state = zero_state("resnet3d_34")
     with pytest.raises(ValueError, match="keys that belong nowhere: layer1.3.conv1.weight"):
         convert_resnet3d_state_dict(state | {"layer1.3.conv1.weight": torch.zeros(64, 64, 3, 3, 3)})
     with pytest.raises(
@@ -204,14 +193,6 @@ def test_a_projection_of_unclear_shape_is_refused(tmp_path, shape):
     with pytest.raises(ValueError) as error:
         load_pca(tmp_path / "pca.npy")
     assert f"pca.npy holds an array of shape {shape}" in str(error.value)
-
-
-class Intruder:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
 
 
 @pytest.mark.parametrize("name", ["pca.npy", "pca.npz"])

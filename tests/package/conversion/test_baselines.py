@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from paths import GOLDEN
+from published import published_state
 from safetensors.torch import load_file
 from torch import nn
 
@@ -45,8 +46,7 @@ def golden(name: str) -> tuple[dict, dict, dict]:
     """Facts, tensors and the published network's state dict."""
     facts = json.loads((GOLDEN / f"{name}.json").read_text())
     tensors = load_file(GOLDEN / f"{name}.safetensors")
-    state = {key.removeprefix("state."): value for key, value in tensors.items() if key.startswith("state.")}
-    return facts, tensors, state or generate_state(facts)
+    return facts, tensors, published_state(tensors) or generate_state(facts)
 
 
 def generate_state(facts: dict) -> dict[str, torch.Tensor]:

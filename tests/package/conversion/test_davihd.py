@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 from paths import GOLDEN
+from published import published_state
 from safetensors.torch import load_file
 
 from modeling_davihd.conversion import convert_reference_state_dict, reference_config
@@ -12,9 +13,7 @@ from modeling_davihd.conversion import convert_reference_state_dict, reference_c
 def reference() -> tuple[dict, dict]:
     facts = json.loads((GOLDEN / "reference_model_small.json").read_text())
     tensors = load_file(GOLDEN / "reference_model_small.safetensors")
-    return facts["config"], {
-        name.removeprefix("state."): value for name, value in tensors.items() if name.startswith("state.")
-    }
+    return facts["config"], published_state(tensors)
 
 
 def test_config_of_the_reference_network(reference):

@@ -6,6 +6,7 @@ import re
 import pytest
 import torch
 from paths import CONFIGURATION, GOLDEN
+from published import published_state
 from safetensors.torch import load_file
 
 from modeling_davihd import DAViHDConfig
@@ -26,8 +27,7 @@ CONFIGS = {
 
 
 def small_state(kind: str) -> dict:
-    tensors = load_file(GOLDEN / f"{SMALL[kind]}.safetensors")
-    return {key[6:]: value for key, value in tensors.items() if key.startswith("state.")}
+    return published_state(load_file(GOLDEN / f"{SMALL[kind]}.safetensors"))
 
 
 def keys(kind: str) -> list[str]:
