@@ -1,0 +1,1 @@
+"""Recorded sounds: out of packages, decoded, laid out in folders by what is heard."""

@@ -1,0 +1,100 @@
+"""What is in a Debian package, and in the archives that games pack their sounds into.
+
+A member's name is its path in the package; of a file in an archive, the archive's path, "!" and its path in
+there: `usr/share/games/warzone2100/base.wz!audio/sfx/misc/scream.ogg`.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import subprocess
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+Members = Iterator[tuple[str, bytes]]
+
+
+def package_files(package: Path, wanted: Callable[[str], bool]) -> Members:
+    """Path and content of those files of a .deb whose path is `wanted`, in the package's own order.
+
+    Raises ValueError naming the package where it cannot be read.
+    """
+    command = ["dpkg-deb", "--fsys-tarfile", str(package)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpacking:
+        try:
+            with tarfile.open(fileobj=unpacking.stdout, mode="r|") as files:
+                for entry in files:
+                    name = entry.name.removeprefix("./")
+                    if entry.isfile() and wanted(name):
+                        yield name, files.extractfile(entry).read()
+        except tarfile.TarError as error:
+            raise ValueError(f"{package}: is not a Debian package that can be read ({error}).") from error
+
+
+def archive_files(name: str, content: bytes) -> Members:
+    """Path and content of the files in an archive: .wz and .pk3 (ZIP), .rcc (Qt), .cat (OpenTTD).
+
+    Raises ValueError naming the archive where it is broken.
+    """
+    try:
+        yield from ARCHIVES[PurePosixPath(name).suffix](content)
+    except (zipfile.BadZipFile, struct.error, IndexError, UnicodeDecodeError, zlib.error) as error:
+        raise ValueError(f"{name}: is an archive that cannot be read ({error}).") from error
+
+
+def _zip_files(content: bytes) -> Members:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.infolist():
+            if not entry.is_dir():
+                yield entry.filename, archive.read(entry)
+
+
+def _qt_files(content: bytes) -> Members:
+    """A Qt resource: a tree of nodes, each with the place of its name and of its children or its data."""
+    magic, version, tree, data, names = struct.unpack_from(">4sIIII", content)
+    if magic != b"qres":
+        raise struct.error("no Qt resource")
+    node_size = 14 if version == 1 else 22
+    waiting = [(0, PurePosixPath())]
+    while waiting:
+        index, folder = waiting.pop()
+        place, flags, first, second = struct.unpack_from(">IHII", content, tree + index * node_size)
+        path = folder / _qt_name(content, names + place) if index else folder
+        if flags & 2:
+            waiting.extend((second + child, path) for child in reversed(range(first)))
+        elif flags & 4 == 0:  # what is compressed with Zstandard is no sound
+            yield str(path), _qt_data(content, data + second, bool(flags & 1))
+
+
+def _qt_name(content: bytes, place: int) -> str:
+    (length,) = struct.unpack_from(">H", content, place)
+    return content[place + 6 : place + 6 + 2 * length].decode("utf-16-be")
+
+
+def _qt_data(content: bytes, place: int, deflated: bool) -> bytes:
+    (size,) = struct.unpack_from(">I", content, place)
+    data = content[place + 4 : place + 4 + size]
+    return zlib.decompress(data[4:]) if deflated else data
+
+
+def _openttd_files(content: bytes) -> Members:
+    """A table of places and sizes; at each place, a name with its length before it, then a WAV file."""
+    count = (struct.unpack_from("<I", content)[0] & 0x7FFF_FFFF) // 8
+    for number in range(count):
+        place, size = struct.unpack_from("<II", content, number * 8)
+        place &= 0x7FFF_FFFF
+        start = place + content[place] + 1
+        name = content[place + 1 : start].rstrip(b"\0").decode("utf-8")
+        yield f"{number:02d} {name}", content[start : start + size]
+
+
+ARCHIVES: dict[str, Callable[[bytes], Members]] = {
+    ".wz": _zip_files,
+    ".pk3": _zip_files,
+    ".rcc": _qt_files,
+    ".cat": _openttd_files,
+}

@@ -1,0 +1,81 @@
+"""Recordings as samples: decoded to 16 kHz mono, trimmed, and written as WAV files."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import numpy as np
+
+RATE = 16_000
+PEAK = 0.9  # of what is written: no recording clips, and a quiet one keeps its fine detail in 16 bits
+QUIET = 1e-3  # of the peak: -60 dB, below which a recording's beginning and end are silence
+FULL_SCALE = 32_767
+
+
+def decode(source: Path | BinaryIO, name: str, form: str | None = None) -> np.ndarray:
+    """All samples of a recording, (n,) float32 mono at 16 kHz.
+
+    name: what an error calls it. form: FFmpeg's name of the format, where the file itself does not tell it.
+    Raises ValueError where nothing can be decoded.
+    """
+    opened = str(source) if isinstance(source, Path) else source
+    try:
+        with av.open(opened, format=form, metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise ValueError(f"{name}: holds no sound.")
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+            frames = [*container.decode(audio=0), None]
+            pieces = [piece.to_ndarray()[0] for frame in frames for piece in resampler.resample(frame)]
+    except (av.FFmpegError, OSError) as error:
+        raise ValueError(f"{name}: is not a recording that can be decoded ({error.strerror}).") from error
+    if not pieces:
+        raise ValueError(f"{name}: holds no sound.")
+    return np.nan_to_num(np.concatenate(pieces), posinf=1.0, neginf=-1.0)
+
+
+def trimmed(samples: np.ndarray) -> np.ndarray:
+    """Without the silence at its two ends; empty where all is silence."""
+    loud = np.flatnonzero(np.abs(samples) > QUIET * np.abs(samples).max(initial=0.0))
+    return samples[loud[0] : loud[-1] + 1] if len(loud) else samples[:0]
+
+
+def middle(samples: np.ndarray, seconds: float) -> np.ndarray:
+    """At most `seconds` from its middle, with ends of 10 ms that fade where something was cut."""
+    count = round(seconds * RATE)
+    if len(samples) <= count:
+        return samples
+    start = (len(samples) - count) // 2
+    cut = samples[start : start + count].copy()
+    ramp = np.linspace(0, 1, RATE // 100, dtype=np.float32)
+    cut[: len(ramp)] *= ramp
+    cut[-len(ramp) :] *= ramp[::-1]
+    return cut
+
+
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """Samples in [-1, 1] as whole numbers of 16 bits; what is beyond is clipped."""
+    return np.rint(np.clip(samples, -1, 1) * FULL_SCALE).astype("<i2")
+
+
+def write_wav(path: Path, samples: np.ndarray) -> None:
+    """Write samples as a 16-bit mono WAV file whose loudest sample is PEAK."""
+    scaled = samples * (PEAK / max(float(np.abs(samples).max(initial=0.0)), 1e-9))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(to_int16(scaled).tobytes())
+
+
+def read_wav(path: Path) -> np.ndarray | None:
+    """The samples (n,) int16 of a 16-bit mono WAV file of 16 kHz; None if the file is anything else."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            if (file.getnchannels(), file.getsampwidth(), file.getframerate()) != (1, 2, RATE):
+                return None
+            return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    except (wave.Error, EOFError):
+        return None
