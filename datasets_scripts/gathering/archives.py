@@ -82,14 +82,17 @@ def _qt_data(content: bytes, place: int, deflated: bool) -> bytes:
 
 
 def _openttd_files(content: bytes) -> Members:
-    """A table of places and sizes; at each place, a name with its length before it, then a WAV file."""
+    """A table of places and sizes; at each place, a text with its length before it, then a WAV file.
+
+    The text begins with the sound's title in quotation marks, and goes on with its authors and licence.
+    """
     count = (struct.unpack_from("<I", content)[0] & 0x7FFF_FFFF) // 8
     for number in range(count):
         place, size = struct.unpack_from("<II", content, number * 8)
         place &= 0x7FFF_FFFF
         start = place + content[place] + 1
-        name = content[place + 1 : start].rstrip(b"\0").decode("utf-8")
-        yield f"{number:02d} {name}", content[start : start + size]
+        title = content[place + 1 : start].rstrip(b"\0").decode("utf-8").split('"')[1]
+        yield f"{number:02d} {title}", content[start : start + size]
 
 
 ARCHIVES: dict[str, Callable[[bytes], Members]] = {
