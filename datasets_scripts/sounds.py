@@ -27,7 +27,7 @@ from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.gathering.archives import archive_files, package_files
 from datasets_scripts.gathering.audio import decode, middle, trimmed, write_wav
 from datasets_scripts.gathering.manifest import Row, read_manifest
-from datasets_scripts.gathering.packages import check_tools, fetch_package
+from datasets_scripts.gathering.packages import fetch_package
 
 MANIFEST = Path(__file__).resolve().parent.parent / "configuration" / "sounds" / "manifest.csv"
 LONGEST = 120.0  # seconds of a recording; of a longer piece of music, its middle is taken
@@ -43,7 +43,6 @@ def build_library(out: Path, packages: Path, manifest: Path = MANIFEST) -> int:
     where `out` already holds another library.
     """
     rows = read_manifest(manifest)
-    check_tools()
     _claim(out, manifest)
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:

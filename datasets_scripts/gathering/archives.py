@@ -7,13 +7,14 @@ there: `usr/share/games/warzone2100/base.wz!audio/sfx/misc/scream.ogg`.
 from __future__ import annotations
 
 import io
+import lzma
 import struct
-import subprocess
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 Members = Iterator[tuple[str, bytes]]
 
@@ -23,16 +24,27 @@ def package_files(package: Path, wanted: Callable[[str], bool]) -> Members:
 
     Raises ValueError naming the package where it cannot be read.
     """
-    command = ["dpkg-deb", "--fsys-tarfile", str(package)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpacking:
-        try:
-            with tarfile.open(fileobj=unpacking.stdout, mode="r|") as files:
+    try:
+        with package.open("rb") as file:
+            compression = _go_to_data(file)
+            with tarfile.open(fileobj=file, mode=f"r|{compression}") as files:
                 for entry in files:
                     name = entry.name.removeprefix("./")
                     if entry.isfile() and wanted(name):
                         yield name, files.extractfile(entry).read()
-        except tarfile.TarError as error:
-            raise ValueError(f"{package}: is not a Debian package that can be read ({error}).") from error
+    except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
+        raise ValueError(f"{package}: is not a Debian package that can be read ({error}).") from error
+
+
+def _go_to_data(file: BinaryIO) -> str:
+    """Go to where a .deb's own files begin, an `ar` member named data.tar; how that is compressed."""
+    magic = file.read(8)
+    while magic == b"!<arch>\n" and len(header := file.read(60)) == 60:
+        name, size = header[:16].decode("ascii", "replace").strip(" /"), header[48:58]
+        if name.startswith("data.tar"):
+            return name.removeprefix("data.tar").lstrip(".")
+        file.seek(int(size) + int(size) % 2, io.SEEK_CUR)
+    raise tarfile.TarError("it holds no files")
 
 
 def archive_files(name: str, content: bytes) -> Members:

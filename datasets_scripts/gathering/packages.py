@@ -8,14 +8,6 @@ from pathlib import Path
 
 from datasets_scripts.building.errors import DatasetError
 
-TOOLS = ("apt-get", "dpkg-deb")
-
-
-def check_tools() -> None:
-    """Raises DatasetError where this machine lacks Debian's tools."""
-    if lacking := [tool for tool in TOOLS if not shutil.which(tool)]:
-        raise DatasetError(f"{lacking[0]} is not installed; this command needs a Debian system with apt.")
-
 
 def find_package(folder: Path, name: str, version: str) -> Path | None:
     """A package's .deb in a folder, as apt names it; None where there is none."""
@@ -26,10 +18,12 @@ def find_package(folder: Path, name: str, version: str) -> Path | None:
 def fetch_package(folder: Path, name: str, version: str) -> Path:
     """A package's .deb in a folder, fetched if it is not there yet; a broken download goes on where it ended.
 
-    Raises DatasetError naming the package where the mirror does not have that version.
+    Raises DatasetError naming the package where apt is missing, or the mirror does not have that version.
     """
     if found := find_package(folder, name, version):
         return found
+    if not shutil.which("apt-get"):
+        raise DatasetError(f"{name} {version} is not in {folder}, and there is no apt-get here to fetch it.")
     unfinished = folder / "unfinished"
     unfinished.mkdir(parents=True, exist_ok=True)
     done = _apt(["download", f"{name}={version}"], unfinished)

@@ -68,6 +68,8 @@ class Library:
             raise ValueError(f"{folder}: is no folder; a library of recorded sounds is needed ({LAYOUT}).")
         rows = read_splits(folder / MANIFEST)
         found = list(_sound_files(folder))
+        if absent := sorted(set(rows or ()) - {path.relative_to(folder).as_posix() for _, _, path in found}):
+            raise ValueError(f"{folder}: lacks {absent[0]}, which its manifest.csv names; it is incomplete.")
         if not found:
             raise ValueError(f"{folder}: holds no recorded sounds; {LAYOUT} are needed.")
         recordings, contents = [], []
