@@ -7,11 +7,9 @@ stands out from its surroundings, not what is loud.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import oaconvolve
 
@@ -19,13 +17,14 @@ from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis import distractors, rooms
 from datasets_scripts.synthesis.beds import BEDS
 from datasets_scripts.synthesis.events import EVENTS as PLAIN_EVENTS
+from datasets_scripts.synthesis.labels import Event, Ramp, Soundtrack, label_seconds, ramp_seconds
+from datasets_scripts.synthesis.material import Material
+from datasets_scripts.synthesis.mixing import active_part, choose, evened, is_free, rms, surrounding_level
 from datasets_scripts.synthesis.tools import (
     HOP,
     RATE,
     control_times,
-    convolve,
     decibels,
-    fade,
     log_uniform,
     mix_in,
     noise,
@@ -36,6 +35,10 @@ from datasets_scripts.synthesis.tools import (
     upsample,
 )
 from datasets_scripts.synthesis.voices import EVENTS as VOICES
+from datasets_scripts.synthesis.wider import make_film
+
+if TYPE_CHECKING:
+    from datasets_scripts.synthesis.library import Library
 
 EVENTS = {**PLAIN_EVENTS, **VOICES}
 REACTIONS = {
@@ -43,54 +46,62 @@ REACTIONS = {
     "validation": ("audience_laughter", "crowd_gasp"),
     "test": ("booing", "crowd_song"),
 }
-GRID = 10
+WORLDS = ("generated", "wider", "recorded")
 Rng = np.random.Generator
 
 
-@dataclass(frozen=True)
-class Event:
-    """A highlight: its kind, its start and end in seconds, how prominent it is (0 to 1)."""
-
-    kind: str
-    start: float
-    end: float
-    prominence: float
-
-
-@dataclass(frozen=True)
-class Soundtrack:
-    """`waveform` (n,) float32 mono at 16 kHz; `labels` (ceil(duration),) float32 in [0, 1], one a second."""
-
-    waveform: np.ndarray
-    labels: np.ndarray
-    events: list[Event]
-    beds: list[str]
-
-
-def generate_soundtrack(seed: int, *, duration: float = 60.0, split: str = "train") -> Soundtrack:
+def generate_soundtrack(
+    seed: int,
+    *,
+    duration: float = 60.0,
+    split: str = "train",
+    world: str = "generated",
+    library: Library | None = None,
+    eventless: bool = False,
+    ramp: Ramp | None = None,
+) -> Soundtrack:
     """The soundtrack of a seed, always the same; `duration` in seconds, at least 4.
 
-    The splits share no kind of event and no kind of background. Events of low prominence (below 0.3) are
-    small things of minor interest. Raises ValueError for an unknown split, a negative seed or less than 4 s.
+    `world` is "generated" (one scene or two, the usual test), "wider" (films of several scenes, more kinds of
+    sound) or "recorded" (as wider, most sounds from the recordings of `library`). The splits share no kind of
+    event and no recording. `eventless` leaves the highlights out. With a `ramp` the labels rise and fall
+    about a highlight; without one they have narrow shoulders. Events of low prominence (below 0.3) are small
+    things of minor interest. Raises ValueError for an unknown split or world, a negative seed, less than 4 s
+    or recorded sound without a library.
     """
-    _check_arguments(seed, duration, split)
-    rng = np.random.default_rng(np.random.SeedSequence([seed, SPLITS.index(split), round(duration * 1000)]))
-    n = samples(duration)
-    track, beds = background(rng, n, split)
-    repeated = distract(rng, track, split)
-    kinds = [kind for kind in of_split(EVENTS, split) if kind != repeated]
-    events = add_events(rng, track, kinds, split)
-    waveform = master(rng, track)
-    return Soundtrack(waveform, label_seconds(events, duration), events, beds)
+    _check_arguments(seed, duration, split, world, library)
+    entropy = [seed, SPLITS.index(split), round(duration * 1000)]
+    if world == "generated":
+        waveform, events, beds = _generate(np.random.SeedSequence(entropy), duration, split, eventless)
+    else:
+        source = Material(split, library if world == "recorded" else None)
+        waveform, events, beds = make_film([*entropy, WORLDS.index(world)], duration, source, eventless)
+    labels = label_seconds(events, duration) if ramp is None else ramp_seconds(events, duration, ramp)
+    return Soundtrack(waveform, labels, events, beds)
 
 
-def _check_arguments(seed: int, duration: float, split: str) -> None:
+def _check_arguments(seed: int, duration: float, split: str, world: str, library: Library | None) -> None:
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; it must be one of {', '.join(SPLITS)}.")
+    if world not in WORLDS:
+        raise ValueError(f"world is {world!r}; it must be one of {', '.join(WORLDS)}.")
     if seed < 0:
         raise ValueError(f"seed is {seed}; it must be 0 or more.")
     if not duration >= 4:
         raise ValueError(f"duration is {duration} s; it must be at least 4 s.")
+    if world == "recorded" and library is None:
+        raise ValueError("library is None; the recorded world needs a library of recordings.")
+
+
+def _generate(
+    seed: np.random.SeedSequence, duration: float, split: str, eventless: bool
+) -> tuple[np.ndarray, list[Event], list[str]]:
+    rng, n = np.random.default_rng(seed), samples(duration)
+    track, beds = background(rng, n, split)
+    repeated = distract(rng, track, split)
+    kinds = [kind for kind in of_split(EVENTS, split) if kind != repeated]
+    events = [] if eventless else add_events(rng, track, kinds, split)
+    return master(rng, track), events, beds
 
 
 def background(rng: Rng, n: int, split: str) -> tuple[np.ndarray, list[str]]:
@@ -138,11 +149,6 @@ def scene_changes(rng: Rng, n: int) -> np.ndarray:
     return upsample(mask, n)
 
 
-def choose(rng: Rng, names: list[str], expected: float) -> list[str]:
-    """Each name with the same probability, `expected` of them on average."""
-    return [name for name in names if rng.random() < expected / len(names)]
-
-
 def distract(rng: Rng, track: np.ndarray, split: str) -> str | None:
     """Add sounds that are not highlights. Returns the kind of event that repeats throughout, if one does."""
     n = len(track)
@@ -159,24 +165,9 @@ def distract(rng: Rng, track: np.ndarray, split: str) -> str | None:
     return kind
 
 
-def rms(sound: np.ndarray) -> float:
-    """Root mean square."""
-    return math.sqrt(float(np.dot(sound, sound)) / len(sound))
-
-
 def make_event(rng: Rng, kind: str, duration: float, response: np.ndarray | None = None) -> np.ndarray:
     """The sound of an event, in a room if one is given; the root mean square over its strong parts is 1."""
-    sound = EVENTS[kind].make(rng, duration).astype(np.float32)
-    if response is not None:
-        sound = convolve(np.pad(sound, (0, samples(0.4))), response)
-    power = block_power(sound)
-    return fade(sound / np.float32(math.sqrt(np.sum(power**2) / (np.sum(power) + 1e-20)) + 1e-9), 0.002, 0.02)
-
-
-def block_power(sound: np.ndarray) -> np.ndarray:
-    """Mean power of every 8 ms."""
-    rows = len(sound) // HOP
-    return np.square(sound[: rows * HOP], dtype=np.float32).reshape(rows, HOP).mean(axis=1)
+    return evened(EVENTS[kind].make(rng, duration).astype(np.float32), response)
 
 
 def plan_events(rng: Rng, kinds: list[str], split: str, duration: float) -> list[tuple[str, float, float]]:
@@ -204,12 +195,6 @@ def plan_events(rng: Rng, kinds: list[str], split: str, duration: float) -> list
     return plan
 
 
-def is_free(plan: list[tuple[str, float, float]], start: float, length: float, duration: float) -> bool:
-    """Whether nothing planned is nearer than 0.3 s, and the end is inside."""
-    clear = all(start > begun + lasts + 0.3 or start + length + 0.3 < begun for _, begun, lasts in plan)
-    return clear and start + length <= duration
-
-
 def add_events(rng: Rng, track: np.ndarray, kinds: list[str], split: str) -> list[Event]:
     """Mix highlights into the track. Returns them in order of time."""
     plan = plan_events(rng, kinds, split, len(track) / RATE)
@@ -234,62 +219,6 @@ def prominence(interest: float, ratio: float, seconds: float, minor: bool) -> fl
         return 0.1 + 0.03 * (ratio + 5)
     level = 0.55 + 0.45 * min(ratio / 12, 1.0)
     return max(0.4, min(1.0, interest * level * (0.85 + 0.15 * min(seconds / 1.5, 1.0))))
-
-
-def surrounding_level(
-    track: np.ndarray, sound: np.ndarray, start: int, reference: float, own_band: bool
-) -> float:
-    """Level (amplitude) at which an event of unit strength equals the background about it.
-
-    Either over all frequencies, or in the band that holds most of the event. Silence counts as a fixed level.
-    """
-    if reference < 1e-6:
-        return 1.0
-    around = track[max(0, start - 2 * RATE) : start + len(sound) + 2 * RATE]
-    level = max(rms(around), 0.25 * reference)
-    if not own_band:
-        return level
-    share = max(band_share(around, sound), decibels(-22.0) ** 2)
-    return level * math.sqrt(share / 0.8)
-
-
-def band_share(around: np.ndarray, sound: np.ndarray) -> float:
-    """Part of the surroundings' power that lies in the band holding 80 % of the event's power."""
-    size = 4096
-    spectra = []
-    for part in (sound, around):
-        rows = np.resize(part, (max(1, len(part) // size), size))
-        spectra.append(
-            np.square(np.abs(fft.rfft(rows * np.hanning(size).astype(np.float32), axis=1))).sum(axis=0)
-        )
-    total = np.cumsum(spectra[0])
-    low, high = np.searchsorted(total, [0.1 * total[-1], 0.9 * total[-1]])
-    return float(spectra[1][low : high + 1].sum() / (spectra[1].sum() + 1e-20))
-
-
-def active_part(sound: np.ndarray) -> tuple[float, float]:
-    """Start and end in seconds of what is within 20 dB of the sound's strongest 50 ms."""
-    power = gaussian_filter1d(block_power(sound), 2.0)
-    loud = np.flatnonzero(power > 0.01 * power.max())
-    return float(loud[0] * HOP / RATE), float((loud[-1] + 1) * HOP / RATE)
-
-
-def label_seconds(events: list[Event], duration: float) -> np.ndarray:
-    """Labels (ceil(duration),): the maximum of all events, each with soft shoulders and a wide weak halo.
-
-    The square root at the end lets the halo weigh in a squared error, so that a model learns near misses.
-    """
-    seconds = math.ceil(duration)
-    times = (np.arange(seconds * GRID) + 0.5) / GRID
-    curve = np.zeros(len(times))
-    for event in events:
-        inside = np.clip(0.5 + GRID * (np.minimum(times - event.start, event.end - times)), 0, 1)
-        if inside.max() == 0:
-            inside[min(int(event.start * GRID), len(inside) - 1)] = 1.0
-        for sigma, weight in ((0.6, 1.0), (2.0, 0.2)):
-            soft = gaussian_filter1d(inside, sigma * GRID, mode="constant", truncate=3.5)
-            np.maximum(curve, event.prominence * weight * soft / soft.max(), out=curve)
-    return np.sqrt(np.clip(curve.reshape(seconds, GRID).mean(axis=1), 0, 1)).astype(np.float32)
 
 
 def master(rng: Rng, track: np.ndarray) -> np.ndarray:
