@@ -35,8 +35,20 @@ TALK_WORDS = ("speech", "talk", "voice", "dialog", "prompt", "narrat", "spoken")
 FIERCE_WORDS = (
     *("explo", "blast", "gun", "shot", "fire", "thunder", "break", "glass", "crash", "impact", "hit"),
     *("scream", "shout", "siren", "engine", "weapon", "roar", "skid", "alarm", "zap", "smash", "collapse"),
+    *("splinter", "beast", "shatter", "cannon", "splash", "vehicle", "whoosh", "klaxon"),
 )
-REACTION_WORDS = ("cheer", "applause", "laugh", "gasp", "boo", "crowd", "shout", "scream", "clap")
+REACTION_WORDS = (
+    "cheer",
+    "applause",
+    "laugh",
+    "gasp",
+    "booing",
+    "crowd",
+    "shout",
+    "scream",
+    "clap",
+    "ovation",
+)
 INTEREST = (
     (1.0, ("explo", "thunder", "cheer", "applause", "laugh", "gun", "shot", "break", "scream", "siren")),
     (0.95, ("crash", "horn", "crowd", "alarm")),

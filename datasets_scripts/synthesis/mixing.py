@@ -85,7 +85,6 @@ def evened(sound: np.ndarray, response: np.ndarray | None = None) -> np.ndarray:
 
 def looped(sound: np.ndarray, n: int, start: int = 0) -> np.ndarray:
     """n samples of a sound from sample `start` on, begun anew where it ends, with short crossfades."""
-    sound = sound[: 2 * n] if start + n <= 2 * n <= len(sound) else sound
     cross = min(samples(0.1), len(sound) // 4)
     ramp = np.linspace(0, 1, cross, dtype=np.float32)
     loop = sound[: len(sound) - cross].copy()
@@ -94,7 +93,7 @@ def looped(sound: np.ndarray, n: int, start: int = 0) -> np.ndarray:
 
 
 def strung(rng: Rng, sounds: list[np.ndarray], n: int) -> np.ndarray:
-    """n samples of several sounds of equal power in turn, crossfaded, again and again if they are too short."""
+    """n samples of several sounds of equal power in turn, crossfaded, again and again if need be."""
     chain = np.zeros(0, dtype=np.float32)
     for sound in sounds:
         part = unit(sound[int(rng.uniform(0, 0.5) * max(0, len(sound) - n)) :][:n])

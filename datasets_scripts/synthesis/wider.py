@@ -16,7 +16,7 @@ from datasets_scripts.synthesis.labels import Event
 from datasets_scripts.synthesis.material import FIERCE_WORDS, REACTION_WORDS, EventKind, Material
 from datasets_scripts.synthesis.mixing import active_part, evened, excess, rms, surrounding_level
 from datasets_scripts.synthesis.scenes import Stretch
-from datasets_scripts.synthesis.tools import RATE, decibels, fade, log_uniform, mix_in, samples, upsample
+from datasets_scripts.synthesis.tools import RATE, decibels, fade, log_uniform, mix_in, samples
 
 Rng = np.random.Generator
 EVENTLESS_SHARE = 0.06
