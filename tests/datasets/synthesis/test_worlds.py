@@ -1,0 +1,184 @@
+"""The wider and the recorded world: films of several scenes."""
+
+import wave
+
+import numpy as np
+import pytest
+
+from datasets_scripts.building.splits import SPLITS
+from datasets_scripts.synthesis.delivery import CODECS, clip_peaks, coded, downmix, normalise_loudness
+from datasets_scripts.synthesis.labels import Event, Ramp, ramp_seconds
+from datasets_scripts.synthesis.library import Library
+from datasets_scripts.synthesis.material import Material
+from datasets_scripts.synthesis.soundtrack import generate_soundtrack
+from datasets_scripts.synthesis.spectacle import EVENTS
+from datasets_scripts.synthesis.tools import RATE, of_split
+
+KINDS = {
+    "foreground": {"explosion": 0.8, "dog": 0.4, "speech": 1.0},
+    "background": {"music": 12.0, "speech": 1.5, "rain": 9.0},
+    "minor": {"door": 0.2},
+}
+
+
+def write_wav(path, sound):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((sound * 32767).astype("<i2").tobytes())
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    """A library with recordings of every kind in every split, the split in their names."""
+    folder, rng = tmp_path_factory.mktemp("sounds"), np.random.default_rng(0)
+    rows = ["file,split"]
+    for role, kinds in KINDS.items():
+        for kind, seconds in kinds.items():
+            for split in SPLITS:
+                place = f"{role}/{kind}/{split}.wav"
+                write_wav(folder / place, rng.uniform(-0.5, 0.5, int(seconds * RATE)))
+                rows.append(f"{place},{split}")
+    (folder / "manifest.csv").write_text("\n".join(rows))
+    return Library.open(folder)
+
+
+class Listening:
+    """A library that notes what is read of it."""
+
+    def __init__(self, library):
+        self._library, self.read_splits, self.read_kinds = library, set(), set()
+        self.kinds, self.recordings = library.kinds, library.recordings
+
+    def read(self, recording):
+        self.read_splits.add(recording.split)
+        self.read_kinds.add((recording.role, recording.kind))
+        return self._library.read(recording)
+
+
+def make(seed, world, library, **settings):
+    return generate_soundtrack(seed, world=world, library=library, **settings)
+
+
+@pytest.mark.parametrize("world", ["wider", "recorded"])
+def test_a_seed_always_gives_the_same_film(world, library):
+    first, again, other = (make(seed, world, library, duration=20) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first.waveform, again.waveform)
+    assert first.events == again.events and first.beds == again.beds
+    assert not np.array_equal(first.waveform, other.waveform)
+
+
+@pytest.mark.parametrize("world", ["wider", "recorded"])
+@pytest.mark.parametrize("split", SPLITS)
+def test_films_have_the_length_and_the_range_of_soundtracks(world, split, library):
+    for seed, duration in ((0, 4.0), (1, 17.3), (2, 60.0)):
+        track = make(seed, world, library, duration=duration, split=split, ramp=Ramp())
+        assert track.waveform.dtype == track.labels.dtype == np.float32
+        assert track.waveform.shape == (round(duration * RATE),)
+        assert track.labels.shape == (int(np.ceil(duration)),)
+        assert np.isfinite(track.waveform).all() and 0.005 < np.abs(track.waveform).max() <= 1
+        assert track.labels.min() >= 0 and track.labels.max() <= 1
+        assert all(0 <= event.start < event.end <= duration for event in track.events)
+        assert all(0.3 <= event.prominence <= 1 for event in track.events)
+
+
+def test_the_recorded_world_hears_recordings_of_its_split_alone(library):
+    for split in SPLITS:
+        ears = Listening(library)
+        tracks = [make(seed, "recorded", ears, duration=30, split=split) for seed in range(6)]
+        assert ears.read_splits == {split}
+        assert ("foreground", "speech") not in ears.read_kinds and len(ears.read_kinds) > 4
+        assert {event.kind for track in tracks for event in track.events} & {"explosion", "dog"}
+
+
+def test_the_recorded_world_needs_a_library():
+    with pytest.raises(ValueError, match="library is None"):
+        generate_soundtrack(0, world="recorded")
+    with pytest.raises(ValueError, match="world is 'wide'; it must be one of generated, wider, recorded"):
+        generate_soundtrack(0, world="wide")
+
+
+@pytest.mark.parametrize("world", ["generated", "wider", "recorded"])
+def test_a_film_without_highlights_has_labels_of_zero(world, library):
+    for seed in range(3):
+        track = make(seed, world, library, duration=12, eventless=True, ramp=Ramp())
+        assert track.events == [] and not track.labels.any() and track.waveform.any()
+
+
+def test_labels_rise_before_a_highlight_and_fall_after_it():
+    labels = ramp_seconds([Event("bark", 10.0, 14.0, 0.8)], 30, Ramp(rise=2.5, fall=3.0))
+    assert labels[10:14] == pytest.approx(0.8) and not labels[:7].any() and not labels[17:].any()
+    assert (np.diff(labels[7:11]) > 0).all() and (np.diff(labels[13:18]) < 0).all()
+    both = [Event("bark", 10.0, 14.0, 0.8), Event("cheer", 12.0, 16.0, 1.0)]
+    assert ramp_seconds(both, 30, Ramp())[[10, 13]] == pytest.approx([0.8, 1.0], abs=0.2)
+
+
+def test_a_stretch_of_action_is_one_long_highlight_of_high_weight():
+    tracks = [generate_soundtrack(seed, world="wider") for seed in range(14)]
+    actions = [event for track in tracks for event in track.events if event.kind == "action"]
+    assert actions and all(8 <= event.end - event.start <= 25 for event in actions)
+    assert np.mean([event.prominence for event in actions]) > 0.8
+
+
+def test_films_may_end_or_begin_in_digital_silence_in_which_nothing_is_a_highlight():
+    silent = 0
+    for seed in range(24):
+        track = generate_soundtrack(seed, duration=20, world="wider", ramp=Ramp())
+        sounding = np.flatnonzero(track.waveform)
+        first, last = sounding[0] / RATE, sounding[-1] / RATE
+        silent += first > 0.9 or last < 19
+        assert all(first - 0.05 < event.start and event.end < last + 0.1 for event in track.events)
+    assert 3 <= silent < 24
+
+
+def test_events_come_in_their_splits_and_backgrounds_return():
+    material = Material("validation", None)
+    rng = np.random.default_rng(0)
+    names = {kind.name for _ in range(40) for kind in material.kinds(rng, 3)}
+    assert names & set(of_split(EVENTS, "validation")) and not names & set(of_split(EVENTS, "train"))
+    heard = [material.bed(rng, "music", RATE)[0] for _ in range(8)]
+    assert all(len(sound) == RATE for sound in heard)
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_every_event_is_a_sound_of_its_duration(kind):
+    for seconds in (EVENTS[kind].shortest, EVENTS[kind].longest):
+        sound = EVENTS[kind].make(np.random.default_rng(5), seconds)
+        assert len(sound) == pytest.approx(seconds * RATE, abs=2)
+        assert np.isfinite(sound).all() and np.std(sound) > 1e-4
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_codec_moves_nothing_in_time(codec):
+    rng = np.random.default_rng(0)
+    film = 0.001 * rng.standard_normal(2 * RATE).astype(np.float32)
+    film[RATE : RATE + 400] += 0.5 * np.sin(np.arange(400) * 0.4).astype(np.float32)
+    heard = coded(film, CODECS[codec], CODECS[codec].bit_rates[-1])
+    assert heard.shape == film.shape and heard.dtype == np.float32
+    strong = np.flatnonzero(np.abs(heard) > 0.2)
+    assert abs(strong[0] - RATE) < 0.02 * RATE and abs(strong[-1] - RATE - 400) < 0.02 * RATE
+
+
+@pytest.mark.parametrize("step", [downmix, normalise_loudness, clip_peaks])
+def test_delivery_changes_a_film_but_not_its_length(step):
+    rng = np.random.default_rng(0)
+    film = (rng.standard_normal(3 * RATE) * np.linspace(0.05, 1, 3 * RATE)).astype(np.float32)
+    heard = step(rng, film)
+    assert heard.shape == film.shape and heard.dtype == np.float32 and np.isfinite(heard).all()
+    assert not np.allclose(heard, film)
+
+
+@pytest.mark.parametrize(
+    ("split", "events", "heard"),
+    [
+        ("train", [("engine_rev", 8.353)], [0.0903, -0.0197, -0.0141, 0.0139, 0.0019, -0.024]),
+        ("validation", [("tyre_skid", 9.357), ("audience_laughter", 10.16)], [0, -0.0001, -0.0064, -0.0001]),
+        ("test", [("vehicle_pass", 5.446)], [-0.002, 0.075, -0.0956, -0.0117, 0.0252, -0.0214]),
+    ],
+)
+def test_the_generated_world_stays_as_it_is(split, events, heard):
+    track = generate_soundtrack(1, duration=12, split=split)
+    assert [(event.kind, event.start) for event in track.events] == events
+    np.testing.assert_allclose(track.waveform[5000::24000][: len(heard)], heard, atol=1e-4)
