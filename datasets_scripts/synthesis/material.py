@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -30,28 +31,32 @@ BED_ROLES = {
         "test": ("organ_music",),
     },
 }
-MUSIC_WORDS = ("music", "song", "melody", "ambient_piece", "instrument")
-TALK_WORDS = ("speech", "talk", "voice", "dialog", "prompt", "narrat", "spoken")
+MUSIC_WORDS = ("music", "song", "melody", "soundtrack")
+TALK_WORDS = ("speech", "speak", "talk", "voice", "dialog", "prompt", "narrat", "spoken")
 FIERCE_WORDS = (
-    *("explo", "blast", "gun", "shot", "fire", "thunder", "break", "glass", "crash", "impact", "hit"),
-    *("scream", "shout", "siren", "engine", "weapon", "roar", "skid", "alarm", "zap", "smash", "collapse"),
-    *("splinter", "beast", "shatter", "cannon", "splash", "vehicle", "whoosh", "klaxon"),
+    *("explo", "blast", "gun", "shot", "fire", "thunder", "break", "glass", "crash", "impact", "hit", "roar"),
+    *("scream", "shout", "engine", "weapon", "skid", "tyre", "electric", "zap", "smash", "collapse", "metal"),
+    *("splinter", "beast", "shatter", "cannon", "splash", "vehicle", "machine", "battle", "bellow", "snarl"),
 )
-REACTION_WORDS = (
-    "cheer",
-    "applause",
-    "laugh",
-    "gasp",
-    "booing",
-    "crowd",
-    "shout",
-    "scream",
-    "clap",
-    "ovation",
-)
+REACTION_WORDS = ("cheer", "applause", "laugh", "gasp", "boo", "crowd", "audience", "clap", "ovation")
 INTEREST = (
-    (1.0, ("explo", "thunder", "cheer", "applause", "laugh", "gun", "shot", "break", "scream", "siren")),
-    (0.95, ("crash", "horn", "crowd", "alarm")),
+    (
+        1.0,
+        (
+            "action",
+            "explo",
+            "thunder",
+            "cheer",
+            "applause",
+            "laugh",
+            "gun",
+            "shot",
+            "break",
+            "scream",
+            "siren",
+        ),
+    ),
+    (0.95, ("crash", "horn", "crowd", "alarm", "roar")),
     (0.85, ("animal", "dog", "cat", "bird", "bell", "whistle", "engine", "vehicle")),
     (0.8, ("magic", "door", "weapon", "splash", "fanfare")),
 )
@@ -69,8 +74,8 @@ class EventKind(NamedTuple):
 
 
 def has(name: str, words: tuple[str, ...]) -> bool:
-    """Whether one of the words is part of a kind's name."""
-    return any(word in name.lower() for word in words)
+    """Whether a part of a kind's name, as in horror_scream, begins with one of the words."""
+    return any(part.startswith(words) for part in re.split("[^a-z]+", name.lower()))
 
 
 class Material:
@@ -94,10 +99,19 @@ class Material:
         chosen: list[EventKind] = []
         for _ in range(count):
             recorded = bool(tables[True]) and (not tables[False] or rng.random() < RECORDED_EVENTS)
-            if tables[recorded]:
-                name = tables[recorded].pop(int(rng.integers(len(tables[recorded]))))
-                chosen.append(EventKind(name, recorded))
+            if not tables[recorded]:
+                break
+            name = self._draw(rng, tables[recorded], "foreground" if recorded else None)
+            tables[recorded].remove(name)
+            chosen.append(EventKind(name, recorded))
         return chosen
+
+    def _draw(self, rng: Rng, names: list[str], role: str | None = None) -> str:
+        """One of the names; of recorded ones, those with many recordings in the role come more often."""
+        if role is None:
+            return names[int(rng.integers(len(names)))]
+        shares = np.sqrt([len(self._library.recordings(role, name, self.split)) for name in names])
+        return names[int(rng.choice(len(names), p=shares / shares.sum()))]
 
     def interest(self, kind: EventKind) -> float:
         """How much a kind of event matters to a viewer, 0.8 to 1."""
@@ -121,9 +135,8 @@ class Material:
         """n samples with small things that are no highlights; their strongest parts have about unit power."""
         kinds = self._kinds("minor")
         if not kinds or rng.random() > RECORDED_MINOR:
-            names = available(SOUNDS, self.split)
-            return SOUNDS[names[int(rng.integers(len(names)))]].make(rng, n)
-        kind, track = kinds[int(rng.integers(len(kinds)))], np.zeros(n, dtype=np.float32)
+            return SOUNDS[self._draw(rng, available(SOUNDS, self.split))].make(rng, n)
+        kind, track = self._draw(rng, kinds, "minor"), np.zeros(n, dtype=np.float32)
         sounds = [peaked(active(self._pick(rng, "minor", kind), 4.0)) for _ in range(2)]
         for start in rng.integers(0, n, max(1, rng.poisson(rng.uniform(2, 20) * n / RATE / 60))):
             mix_in(track, sounds[int(rng.integers(2))], int(start), float(rng.uniform(0.4, 1)))
@@ -142,7 +155,7 @@ class Material:
     def _new_bed(self, rng: Rng, role: str, n: int) -> tuple[str, np.ndarray]:
         kinds = [kind for kind in self._kinds("background") if bed_role(kind) == role]
         if kinds and rng.random() < RECORDED_BEDS:
-            kind = kinds[int(rng.integers(len(kinds)))]
+            kind = self._draw(rng, kinds, "background")
             if role == "talk":
                 return kind, self._talk(rng, kind, n)
             count = 1 if rng.random() < 0.6 else int(rng.integers(2, 4))
@@ -151,7 +164,8 @@ class Material:
         names = BED_ROLES.get(role, {}).get(self.split) or [
             name for name in of_split(BEDS, self.split) if name not in scored
         ]
-        name = str(names[int(rng.integers(len(names)))])
+        shares = np.array([BEDS[name].common for name in names])
+        name = str(rng.choice(names, p=shares / shares.sum()))
         return name, BEDS[name].make(rng, n / RATE)
 
     def _talk(self, rng: Rng, kind: str, n: int) -> np.ndarray:

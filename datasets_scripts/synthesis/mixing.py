@@ -105,7 +105,7 @@ def strung(rng: Rng, sounds: list[np.ndarray], n: int) -> np.ndarray:
 
 
 def excess(sound: np.ndarray, around: np.ndarray) -> float:
-    """How far a sound stands out from its surroundings, in dB: the mean over the three of eight bands in
+    """How far a sound stands out from its surroundings, in dB: the mean over the two of eight bands in
     which it does most. `sound` is as strong as it is mixed in.
     """
     power = []
@@ -117,4 +117,4 @@ def excess(sound: np.ndarray, around: np.ndarray) -> float:
             (bands**2).sum(axis=0) / (bands.sum(axis=0) + 1e-20) if part is sound else bands.mean(axis=0)
         )
     floor = 1e-6 * power[0].max() + 1e-12
-    return float(np.sort(10 * np.log10(1 + power[0] / (power[1] + floor)))[-3:].mean())
+    return float(np.sort(10 * np.log10(1 + power[0] / (power[1] + floor)))[-2:].mean())

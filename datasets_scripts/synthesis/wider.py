@@ -20,6 +20,7 @@ from datasets_scripts.synthesis.tools import RATE, decibels, fade, log_uniform, 
 
 Rng = np.random.Generator
 EVENTLESS_SHARE = 0.06
+ACTION = EventKind("action", True)
 
 
 def make_film(
@@ -136,18 +137,21 @@ class Shoot:
         sound = sound * np.float32(level * decibels(ratio))
         mix_in(self.film, sound, first)
         begin, end = active_part(sound)
-        self._list(kind.name, self.source.interest(kind), sound, first, Stretch(start + begin, start + end))
+        self._list(kind, sound, first, Stretch(start + begin, start + end))
 
-    def _list(self, name: str, interest: float, sound: np.ndarray, first: int, heard: Stretch) -> None:
+    def _list(
+        self, kind: EventKind, sound: np.ndarray, first: int, heard: Stretch, least: float = 0.3
+    ) -> None:
         around = self._before[max(0, first - 2 * RATE) : first + len(sound) + 2 * RATE]
         around = around + np.float32(1e-3 * self._reference)
-        weight = prominence(interest, excess(sound, around), heard.end - heard.start)
-        self.events.append(Event(name, round(heard.start, 3), round(heard.end, 3), round(weight, 3)))
+        weight = prominence(self.source.interest(kind), excess(sound, around), heard.end - heard.start)
+        weight = max(weight, least)
+        self.events.append(Event(kind.name, round(heard.start, 3), round(heard.end, 3), round(weight, 3)))
 
     def _add_action(self) -> None:
         """Fights, chases, battles: 8 to 25 s of violent sounds on top of each other, often with music."""
         seconds = min(self.rng.uniform(8, 25), 0.5 * self._seconds)
-        kinds = self.source.kinds(self.rng, int(self.rng.integers(2, 5)), FIERCE_WORDS)
+        kinds = self.source.kinds(self.rng, int(self.rng.integers(3, 6)), FIERCE_WORDS)
         start = self._free(seconds, apart=1.0)
         if start is None or not kinds:
             return
@@ -159,7 +163,7 @@ class Shoot:
         level = surrounding_level(self._before, sound, first, self._reference, False)
         sound *= np.float32(level * decibels(self.rng.uniform(4, 14)))
         mix_in(self.film, sound, first)
-        self._list("action", 1.0, sound, first, Stretch(start, start + seconds))
+        self._list(ACTION, sound, first, Stretch(start, start + seconds), least=0.8)
 
     def _violence(self, kinds: list[EventKind], n: int) -> np.ndarray:
         """n samples dense with a few sounds that come again and again, rising and easing off."""
@@ -167,7 +171,7 @@ class Shoot:
             evened(self.source.event(self.rng, kind, 4.0), self._response) for kind in kinds for _ in "12"
         ]
         track, time = np.zeros(n, dtype=np.float32), 0.0
-        gap = log_uniform(self.rng, 0.3, 1.2)
+        gap = log_uniform(self.rng, 0.2, 0.9)
         while time < n / RATE - 0.5:
             hit = hits[int(self.rng.integers(len(hits)))]
             mix_in(track, hit, int(time * RATE), float(decibels(self.rng.normal(0, 4))))
@@ -176,6 +180,6 @@ class Shoot:
 
 
 def prominence(interest: float, standing_out: float, seconds: float) -> float:
-    """How much a highlight counts, 0.3 to 1: by kind, by dB above its surroundings and by its length."""
-    level = 0.4 + 0.6 * min(max(standing_out - 2.0, 0.0) / 14.0, 1.0)
-    return float(np.clip(interest * level * (0.8 + 0.2 * min(seconds / 1.5, 1.0)), 0.3, 1.0))
+    """How much a highlight counts, up to 1: by kind, by dB above its surroundings and by its length."""
+    level = 0.35 + 0.65 * min(max(standing_out - 4.0, 0.0) / 18.0, 1.0)
+    return interest * level * (0.8 + 0.2 * min(seconds / 1.5, 1.0))
