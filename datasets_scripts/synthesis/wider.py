@@ -90,7 +90,7 @@ class Shoot:
     def add_highlights(self) -> None:
         """Now and then a stretch of action; single highlights, one to ten a minute."""
         for _ in range(self.rng.poisson(0.4 * self._seconds / 60)):
-            self._add_action()
+            self.add_action()
         kinds = self.source.kinds(self.rng, int(self.rng.integers(1, 6)))
         most = max(1, round(self.rng.uniform(1, 10) * self._seconds / 60))
         share, filled = self.rng.uniform(0.05, 0.25) * self._seconds, 0.0
@@ -98,6 +98,23 @@ class Shoot:
             if filled > share or not kinds:
                 break
             filled += self._add_single(kinds[int(self.rng.integers(len(kinds)))], share - filled)
+
+    def add_action(self) -> None:
+        """Fights, chases, battles: 8 to 25 s of violent sounds on top of each other, often with music."""
+        seconds = min(self.rng.uniform(8, 25), 0.5 * self._seconds)
+        kinds = self.source.kinds(self.rng, int(self.rng.integers(3, 6)), FIERCE_WORDS)
+        start = self._free(seconds, apart=1.0)
+        if start is None or not kinds:
+            return
+        sound = self._violence(kinds, samples(seconds))
+        if self.rng.random() < 0.5:
+            music, _ = self.source.bed(self.rng, "music", len(sound))
+            sound += fade(music, 1.0, 1.0) * np.float32(decibels(self.rng.uniform(-14, -3)))
+        first = int(start * RATE)
+        level = surrounding_level(self._before, sound, first, self._reference, False)
+        sound *= np.float32(level * decibels(self.rng.uniform(7, 16)))
+        mix_in(self.film, sound, first)
+        self._list(ACTION, sound, first, Stretch(start, start + seconds), least=0.8)
 
     def _free(self, length: float, apart: float = 0.5) -> float | None:
         """Start in seconds of a random stretch in which nothing else happens."""
@@ -147,23 +164,6 @@ class Shoot:
         weight = prominence(self.source.interest(kind), excess(sound, around), heard.end - heard.start)
         weight = max(weight, least)
         self.events.append(Event(kind.name, round(heard.start, 3), round(heard.end, 3), round(weight, 3)))
-
-    def _add_action(self) -> None:
-        """Fights, chases, battles: 8 to 25 s of violent sounds on top of each other, often with music."""
-        seconds = min(self.rng.uniform(8, 25), 0.5 * self._seconds)
-        kinds = self.source.kinds(self.rng, int(self.rng.integers(3, 6)), FIERCE_WORDS)
-        start = self._free(seconds, apart=1.0)
-        if start is None or not kinds:
-            return
-        sound = self._violence(kinds, samples(seconds))
-        if self.rng.random() < 0.5:
-            music, _ = self.source.bed(self.rng, "music", len(sound))
-            sound += fade(music, 1.0, 1.0) * np.float32(decibels(self.rng.uniform(-14, -3)))
-        first = int(start * RATE)
-        level = surrounding_level(self._before, sound, first, self._reference, False)
-        sound *= np.float32(level * decibels(self.rng.uniform(4, 14)))
-        mix_in(self.film, sound, first)
-        self._list(ACTION, sound, first, Stretch(start, start + seconds), least=0.8)
 
     def _violence(self, kinds: list[EventKind], n: int) -> np.ndarray:
         """n samples dense with a few sounds that come again and again, rising and easing off."""
