@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,6 +64,7 @@ INTEREST = (
 UNKNOWN_INTEREST = 0.9
 RECORDED_EVENTS, RECORDED_BEDS, RECORDED_MINOR = 0.67, 0.8, 0.6
 LONGEST_EVENT = 10.0
+ENOUGH = 0.1  # Of all recordings of events; kinds that have fewer together are used less often.
 Rng = np.random.Generator
 
 
@@ -96,15 +98,20 @@ class Material:
         tables = {}
         for recorded, names in ((True, self._recorded), (False, self._generated)):
             tables[recorded] = [name for name in names if not words or has(name, words)]
+        known, wanted = self._count(tables[True]), ENOUGH * self._count(self._recorded)
+        share = RECORDED_EVENTS * min(1.0, known / max(wanted, 1))
         chosen: list[EventKind] = []
         for _ in range(count):
-            recorded = bool(tables[True]) and (not tables[False] or rng.random() < RECORDED_EVENTS)
+            recorded = bool(tables[True]) and (not tables[False] or rng.random() < share)
             if not tables[recorded]:
                 break
             name = self._draw(rng, tables[recorded], "foreground" if recorded else None)
             tables[recorded].remove(name)
             chosen.append(EventKind(name, recorded))
         return chosen
+
+    def _count(self, names: list[str]) -> int:
+        return sum(len(self._library.recordings("foreground", name, self.split)) for name in names)
 
     def _draw(self, rng: Rng, names: list[str], role: str | None = None) -> str:
         """One of the names; of recorded ones, those with many recordings in the role come more often."""
@@ -129,7 +136,11 @@ class Material:
 
     def _pick(self, rng: Rng, role: str, kind: str) -> np.ndarray:
         recordings = self._library.recordings(role, kind, self.split)
-        return self._library.read(recordings[int(rng.integers(len(recordings)))])
+        recording = recordings[int(rng.integers(len(recordings)))]
+        sound = self._library.read(recording)
+        if not sound.any():
+            raise ValueError(f"{os.fspath(recording)}: is silent; remove it from the library.")
+        return sound
 
     def minor(self, rng: Rng, n: int) -> np.ndarray:
         """n samples with small things that are no highlights; their strongest parts have about unit power."""

@@ -110,7 +110,7 @@ def excess(sound: np.ndarray, around: np.ndarray) -> float:
     """
     power = []
     for part in (sound, around):
-        rows = part[: len(part) // BLOCK * BLOCK].reshape(-1, BLOCK)
+        rows = np.pad(part, (0, -len(part) % BLOCK)).reshape(-1, BLOCK)
         spectrum = np.square(np.abs(fft.rfft(rows[:: max(1, len(rows) // 64)], axis=1))).astype(np.float64)
         bands = np.add.reduceat(spectrum, BANDS, axis=1)
         power.append(

@@ -148,6 +148,8 @@ class Shoot:
             return
         if len(sound) / RATE > room:
             sound = fade(sound[: int(room * RATE)].copy(), 0.002, 0.2)
+        if not sound.any():
+            return
         first = int(start * RATE)
         own_band = bool(self.rng.random() < 0.5)
         level = surrounding_level(self._before, sound, first, self._reference, own_band)

@@ -8,7 +8,7 @@ import pytest
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.delivery import CODECS, clip_peaks, coded, downmix, normalise_loudness
 from datasets_scripts.synthesis.labels import Event, Ramp, ramp_seconds
-from datasets_scripts.synthesis.library import Library
+from datasets_scripts.synthesis.library import Library, split_by_name
 from datasets_scripts.synthesis.material import Material
 from datasets_scripts.synthesis.scenes import Stretch
 from datasets_scripts.synthesis.soundtrack import generate_soundtrack
@@ -100,6 +100,13 @@ def test_the_recorded_world_needs_a_library():
         generate_soundtrack(0, world="recorded")
     with pytest.raises(ValueError, match="world is 'wide'; it must be one of generated, wider, recorded"):
         generate_soundtrack(0, world="wide")
+
+
+def test_a_silent_recording_is_named(tmp_path):
+    write_wav(tmp_path / "foreground" / "bang" / "nothing.wav", np.zeros(RATE))
+    with pytest.raises(ValueError, match="nothing.wav: is silent"):
+        for seed in range(8):
+            make(seed, "recorded", Library.open(tmp_path), duration=8, split=split_by_name("nothing.wav"))
 
 
 @pytest.mark.parametrize("world", ["generated", "wider", "recorded"])
