@@ -108,13 +108,14 @@ def excess(sound: np.ndarray, around: np.ndarray) -> float:
     """How far a sound stands out from its surroundings, in dB: the mean over the two of eight bands in
     which it does most. `sound` is as strong as it is mixed in.
     """
-    power = []
-    for part in (sound, around):
-        rows = np.pad(part, (0, -len(part) % BLOCK)).reshape(-1, BLOCK)
-        spectrum = np.square(np.abs(fft.rfft(rows[:: max(1, len(rows) // 64)], axis=1))).astype(np.float64)
-        bands = np.add.reduceat(spectrum, BANDS, axis=1)
-        power.append(
-            (bands**2).sum(axis=0) / (bands.sum(axis=0) + 1e-20) if part is sound else bands.mean(axis=0)
-        )
-    floor = 1e-6 * power[0].max() + 1e-12
-    return float(np.sort(10 * np.log10(1 + power[0] / (power[1] + floor)))[-2:].mean())
+    strong, weak = band_powers(sound), band_powers(around).mean(axis=0)
+    strong = (strong**2).sum(axis=0) / (strong.sum(axis=0) + 1e-20)
+    above = 10 * np.log10(1 + strong / (weak + 1e-6 * strong.max() + 1e-12))
+    return float(np.sort(above)[-2:].mean())
+
+
+def band_powers(sound: np.ndarray) -> np.ndarray:
+    """Power in eight bands from 80 Hz to 8 kHz of blocks of 64 ms, at most 127 of them (blocks, 8)."""
+    rows = np.pad(sound, (0, -len(sound) % BLOCK)).reshape(-1, BLOCK)
+    spectrum = np.square(np.abs(fft.rfft(rows[:: max(1, len(rows) // 64)], axis=1)))
+    return np.add.reduceat(spectrum.astype(np.float64), BANDS, axis=1)

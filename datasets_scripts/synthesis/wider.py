@@ -6,6 +6,7 @@ reaction, and stretches of action that count as one. How much each counts is mea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,13 +36,9 @@ def make_film(
     )
     film, beds = scenes.string_scenes(setting, source, samples(duration))
     scenes.change_levels(setting, film, source.split)
-    silences = scenes.plan_silences(setting, duration)
-    black = [silence for silence in silences if setting.random() < 0.6]
-    for silence in silences:
-        hush(film, silence, setting.uniform(-75, -45))
-    titles = [add_title(setting, film, silence) for silence in silences if setting.random() < 0.3]
+    closed, black = add_silences(setting, film)
     distract(setting, film, source)
-    shoot = Shoot(action, film, source, [*silences, *titles])
+    shoot = Shoot(action, film, source, closed)
     if not eventless and action.random() >= EVENTLESS_SHARE:
         shoot.add_highlights()
     film = deliver(chain, shoot.film)
@@ -50,18 +47,36 @@ def make_film(
     return film, sorted(shoot.events, key=lambda event: event.start), beds
 
 
+def add_silences(rng: Rng, film: np.ndarray) -> tuple[list[Stretch], list[Stretch]]:
+    """Silences, some with a title's chord, in place. Returns where no highlight may be, and what is to be
+    digital silence once the film has been delivered.
+    """
+    closed, black, reference = [], [], rms(film) or 1.0
+    for silence in scenes.plan_silences(rng, len(film) / RATE):
+        hush(film, silence, rng.uniform(-75, -45))
+        parts = [silence]
+        if rng.random() < 0.3:
+            chord = add_title(rng, film, silence, reference)
+            parts = [Stretch(silence.start, chord.start), Stretch(chord.end, silence.end)]
+            closed.append(Stretch(chord.start - 0.5, chord.end))
+        closed.append(silence)
+        if rng.random() < 0.6:
+            black += [part for part in parts if part.end > part.start]
+    return closed, black
+
+
 def hush(film: np.ndarray, silence: Stretch, level: float) -> None:
     """Turns a stretch of the film down to a level in dB, in place."""
     film[int(silence.start * RATE) : int(np.ceil(silence.end * RATE))] *= np.float32(decibels(level))
 
 
-def add_title(rng: Rng, film: np.ndarray, silence: Stretch) -> Stretch:
+def add_title(rng: Rng, film: np.ndarray, silence: Stretch, reference: float) -> Stretch:
     """Mixes a title's chord into a silence, or right after one. Returns where it sounds."""
     seconds = rng.uniform(1.5, 6)
-    start = silence.start + rng.uniform(0.5, 1.0) * (silence.end - silence.start)
+    start = silence.start + rng.uniform(0.3, 1.0) * (silence.end - silence.start)
     sound = evened(scenes.title(rng, seconds))
-    mix_in(film, sound, int(start * RATE), (rms(film) or 1.0) * float(decibels(rng.uniform(-3, 12))))
-    return Stretch(start - 0.5, start + seconds)
+    mix_in(film, sound, int(start * RATE), reference * float(decibels(rng.uniform(-3, 12))))
+    return Stretch(start, start + seconds)
 
 
 def distract(rng: Rng, film: np.ndarray, source: Material) -> None:
@@ -88,8 +103,8 @@ class Shoot:
         self._usual = self.rng.uniform(3, 18)
 
     def add_highlights(self) -> None:
-        """Now and then a stretch of action; single highlights, one to ten a minute."""
-        for _ in range(self.rng.poisson(0.4 * self._seconds / 60)):
+        """In a third of all minutes a stretch of action; single highlights, one to ten a minute."""
+        for _ in range(self.rng.binomial(math.ceil(self._seconds / 60), 0.35)):
             self.add_action()
         kinds = self.source.kinds(self.rng, int(self.rng.integers(1, 6)))
         most = max(1, round(self.rng.uniform(1, 10) * self._seconds / 60))
@@ -133,23 +148,27 @@ class Shoot:
         if start is None:
             return 0.0
         ratio = float(np.clip(self._usual + self.rng.normal(0, 3.5), 3, 20))
-        self._place(kind, sound, start, ratio)
+        if not self._place(kind, sound, start, ratio):
+            return 0.0
         reactions = self.source.kinds(self.rng, 1, REACTION_WORDS) if self.rng.random() < 0.2 else []
         for reaction in reactions:
-            after = self.events[-1].start + min(len(sound) / RATE, 1.5) * self.rng.uniform(0.3, 1.2)
+            after = start + min(len(sound) / RATE, 1.5) * self.rng.uniform(0.3, 1.2)
             self._place(reaction, evened(self.source.event(self.rng, reaction, 6.0)), after, ratio - 2)
         return len(sound) / RATE
 
-    def _place(self, kind: EventKind, sound: np.ndarray, start: float, ratio: float) -> None:
-        """Mixes in a highlight, `ratio` dB above its surroundings, as far as the film goes and is open."""
+    def _place(self, kind: EventKind, sound: np.ndarray, start: float, ratio: float) -> bool:
+        """Mixes in a highlight, `ratio` dB above its surroundings, as far as the film goes and is open.
+
+        Returns whether there was room for it.
+        """
         ends = [self._seconds, *(other.start for other in self.closed if other.start > start)]
         room = min(ends) - start
         if room < 0.3 or any(other.start <= start < other.end for other in self.closed):
-            return
+            return False
         if len(sound) / RATE > room:
             sound = fade(sound[: int(room * RATE)].copy(), 0.002, 0.2)
         if not sound.any():
-            return
+            return False
         first = int(start * RATE)
         own_band = bool(self.rng.random() < 0.5)
         level = surrounding_level(self._before, sound, first, self._reference, own_band)
@@ -157,6 +176,7 @@ class Shoot:
         mix_in(self.film, sound, first)
         begin, end = active_part(sound)
         self._list(kind, sound, first, Stretch(start + begin, start + end))
+        return True
 
     def _list(
         self, kind: EventKind, sound: np.ndarray, first: int, heard: Stretch, least: float = 0.3
@@ -170,7 +190,7 @@ class Shoot:
     def _violence(self, kinds: list[EventKind], n: int) -> np.ndarray:
         """n samples dense with a few sounds that come again and again, rising and easing off."""
         hits = [
-            evened(self.source.event(self.rng, kind, 4.0), self._response) for kind in kinds for _ in "12"
+            evened(self.source.event(self.rng, kind, 3.0), self._response) for kind in kinds for _ in "12"
         ]
         track, time = np.zeros(n, dtype=np.float32), 0.0
         gap = log_uniform(self.rng, 0.2, 0.9)
