@@ -152,6 +152,12 @@ class DAViHDConfig(HighlightConfig):
     log_mel_baseline_seconds (`int`, *optional*):
         When set (odd), a running median of that many seconds is subtracted from every mel band, so that the
         network sees what departs from the background and not how loud the background is.
+    log_mel_sounding_seconds (`int`, *optional*):
+        When set, digital silence is no background: wherever a median is over at least that many seconds that
+        sound, it leaves out those that are silent. It is at most `log_mel_baseline_seconds`.
+    log_mel_film_background (`bool`):
+        Whether the network also sees the spectrogram minus the median of the whole film, as a second channel:
+        what has gone on for longer than `log_mel_baseline_seconds` still stands out there.
     dynamics_channels, dynamics_basis_kernels, dynamics_time_pooling, dynamics_frequency_pooling
     (`list[int]`):
         One entry per convolution block: output channels, basis kernels K (1 = an ordinary convolution), and
@@ -194,6 +200,8 @@ class DAViHDConfig(HighlightConfig):
     num_mel_bins: int = NUM_MEL_BINS
     log_mel_rate: float | int = FULL_LOG_MEL_RATE
     log_mel_baseline_seconds: int | None = None
+    log_mel_sounding_seconds: int | None = None
+    log_mel_film_background: bool = False
     dynamics_channels: list[int] | tuple[int, ...] = (16, 32, 64, 128, 128, 128)
     dynamics_basis_kernels: list[int] | tuple[int, ...] = (1, 4, 4, 4, 4, 4)
     dynamics_time_pooling: list[int] | tuple[int, ...] = (4, 2, 2, 2, 1, 1)
@@ -232,6 +240,7 @@ class DAViHDConfig(HighlightConfig):
         """Raise ValueError naming the field, what it holds and what it needs."""
         self._validate_choices()
         self._validate_sizes()
+        self._validate_background()
         self._validate_blocks()
         self._validate_widths()
         self._validate_whole()
@@ -267,6 +276,15 @@ class DAViHDConfig(HighlightConfig):
             seconds = getattr(self, field)
             if seconds is not None and not (1 <= seconds < 1000 and seconds % 2):
                 raise ValueError(f"`{field}` is {seconds}; it needs an odd number of seconds below 1000.")
+
+    def _validate_background(self):
+        baseline = self.log_mel_baseline_seconds
+        for field in ("log_mel_sounding_seconds", "log_mel_film_background"):
+            value = getattr(self, field)
+            if value not in (None, False) and baseline is None:
+                raise ValueError(f"`{field}` is {value}; it needs `log_mel_baseline_seconds` to be set.")
+        if baseline is not None and self.log_mel_sounding_seconds is not None:
+            self._require_range(1, baseline, "log_mel_sounding_seconds")
 
     def _validate_blocks(self):
         blocks = len(self.dynamics_channels)
@@ -336,7 +354,7 @@ class DAViHDConfig(HighlightConfig):
         width, channels = self.dynamics_width, list(self.dynamics_channels)
         layers = self.dynamics_num_layers * (self.fusion_placement == "early")
         layers *= (4 + 2 * self.intermediate_ratio) * width**2
-        kernels = zip([1, *channels], channels, self.dynamics_basis_kernels, strict=False)
+        kernels = zip([self.log_mel_views, *channels], channels, self.dynamics_basis_kernels, strict=False)
         convolutions = sum(9 * before * after * count for before, after, count in kernels)
         bins = self.num_mel_bins
         for factor in self.dynamics_frequency_pooling:
@@ -356,6 +374,11 @@ class DAViHDConfig(HighlightConfig):
     def audio_streams(self) -> list[Stream]:
         """The streams that are fused to one before they meet the picture (Section 2.2.3)."""
         return [stream for stream in self.streams if not stream.sees]
+
+    @property
+    def log_mel_views(self) -> int:
+        """Channels of the spectrogram that the first block reads."""
+        return 1 + self.log_mel_film_background
 
     def stream_width(self, stream: Stream) -> int:
         """Width of a stream inside the network."""

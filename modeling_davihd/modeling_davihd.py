@@ -381,7 +381,7 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
 
     def __init__(self, config: DAViHDConfig, index: int):
         super().__init__()
-        in_channels = config.dynamics_channels[index - 1] if index else 1
+        in_channels = config.dynamics_channels[index - 1] if index else config.log_mel_views
         out_channels = config.dynamics_channels[index]
         basis_kernels = config.dynamics_basis_kernels[index]
         self.pooling = (config.dynamics_time_pooling[index], config.dynamics_frequency_pooling[index])
@@ -474,7 +474,7 @@ class DAViHDDynamicsBlocks(nn.ModuleList):
         return source.all(), recorded
 
     def velocity_attention(self, source: FrameSource, lengths: torch.Tensor | None) -> torch.Tensor:
-        """Spectrogram (B, 1, L, F) -> beta (B, L', F') of the first frequency-dynamic block, without running
+        """Spectrogram (B, V, L, F) -> beta (B, L', F') of the first frequency-dynamic block, without running
         the blocks after it. Raises ValueError if there is none."""
         for block in self:
             if isinstance(block.conv, FrequencyDynamicConv2d):
@@ -577,10 +577,7 @@ class DAViHDDynamicsEncoder(nn.Module):
         return self.blocks.velocity_attention(source, None if segments.mask is None else sound.lengths)
 
     def _prepare(self, log_mel: torch.Tensor, segments: SegmentRows) -> Spectrogram:
-        config, min_frames = self.config, self.time_pooling
-        return Spectrogram.prepare(
-            log_mel, segments, config.log_mel_rate, min_frames, config.log_mel_baseline_seconds
-        )
+        return Spectrogram.prepare(log_mel, segments, self.config, min_frames=self.time_pooling)
 
     def _align(self, states: torch.Tensor, lengths: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
         """(B, L', C F'), of which `lengths` (B,) are real -> (B, T, C F')."""

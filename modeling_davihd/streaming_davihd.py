@@ -16,13 +16,17 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from .configuration_davihd import HighlightConfig
+from .configuration_davihd import DAViHDConfig, HighlightConfig
 from .streams_davihd import FULL_LOG_MEL_RATE
 
 # Approximate number of elements in one convolution window outside training.
 _WINDOW_ELEMENTS = 2**19
 # Seconds whose medians are found at once.
 _MEDIAN_BLOCK = 64
+# A second is silent if no band's median exceeds this. Digital silence has log(1e-8) = -18.4 in every band; of
+# white noise, the dither of 16 bits has at most -12.4, -90 dBFS -10.9 and -80 dBFS -8.7. The loudest band
+# decides, because a tone, or sound without treble, leaves most bands at digital silence.
+_SILENCE = -10.0
 
 
 # ------------------------------------------------------------------------------- real segments and frames
@@ -179,15 +183,15 @@ class FrameSource:
     def above_background(
         cls, log_mel: torch.Tensor, background: torch.Tensor | None, second_of_frame: torch.Tensor | None
     ) -> "FrameSource":
-        """A spectrogram (B, 1, L, F) minus its background (B, seconds, F), if there is one.
+        """A spectrogram (B, 1, L, F) minus each of its V backgrounds (B, V, seconds, F), if there are any.
 
         `second_of_frame` (L,) is the second whose background is subtracted from each frame.
         """
         if background is None or second_of_frame is None:
             return cls.held(log_mel)
         return cls(
-            log_mel.shape,
-            lambda start, end: log_mel[:, :, start:end] - background[:, None, second_of_frame[start:end]],
+            torch.Size((len(log_mel), background.shape[1], *log_mel.shape[2:])),
+            lambda start, end: log_mel[:, :, start:end] - background[:, :, second_of_frame[start:end]],
         )
 
     def all(self) -> torch.Tensor:
@@ -409,7 +413,7 @@ class Spectrogram:
     """A batch of spectrograms as the blocks of the dynamics encoder read them, zero at padding.
 
     log_mel: (B, 1, L, F), L at least the frames that the blocks' pooling needs.
-    background: (B, seconds, F), to be subtracted from each second's frames, or None.
+    background: (B, V, seconds, F), to be subtracted from each second's frames, or None.
     second_of_frame: (L,), the second that each frame starts in, or None without a background.
     lengths: (B,), real frames of each video.
     """
@@ -424,24 +428,23 @@ class Spectrogram:
         cls,
         log_mel: torch.Tensor,
         segments: SegmentRows,
-        rate: float,
+        config: DAViHDConfig,
         min_frames: int,
-        background_seconds: int | None,
     ) -> "Spectrogram":
-        """From log-Mel (B, F, M) at `rate` frames a second.
-
-        Videos shorter than `min_frames` are lengthened to as many. The background is a running median over
-        `background_seconds`, if these are not None.
-        """
-        log_mel, padded = log_mel.transpose(1, 2), segments.mask is not None
+        """From log-Mel (B, F, M). Videos shorter than `min_frames` are lengthened to as many."""
+        log_mel, padded, rate = log_mel.transpose(1, 2), segments.mask is not None, config.log_mel_rate
         lengths = torch.ceil(segments.lengths * rate).long()
         if padded:
             log_mel = zero_padding(log_mel, frame_mask(lengths, log_mel.shape[1])[:, 0, :, 0])
         if padded or log_mel.shape[1] < min_frames:
             log_mel = repeat_last_frame(log_mel, lengths, min_frames)
         background = second_of_frame = None
-        if background_seconds is not None:
-            background = running_median(log_mel, lengths, segments, rate, background_seconds)
+        if (seconds := config.log_mel_baseline_seconds) is not None:
+            medians = medians_of_seconds(log_mel, lengths, segments, rate)
+            background = running_median(medians, seconds, config.log_mel_sounding_seconds)[:, None]
+            if config.log_mel_film_background:
+                film = median_of_film(medians, config.log_mel_sounding_seconds)
+                background = torch.cat((background, film[:, None].expand_as(background)), 1)
             background = repeat_last_frame(background, segments.lengths, math.ceil(min_frames / rate))
             second_of_frame = (torch.arange(log_mel.shape[1], device=log_mel.device) / rate).long()
         lengths = lengths.clamp(min=min_frames).masked_fill(lengths == 0, 0)
@@ -451,41 +454,78 @@ class Spectrogram:
 def repeat_last_frame(log_mel: torch.Tensor, lengths: torch.Tensor, minimum: int) -> torch.Tensor:
     """Lengthen videos of fewer than `minimum` frames by repeating their last real frame.
 
-    log_mel (B, L, F), of which `lengths` (B,) are real -> (B, max(L, minimum), F).
+    log_mel (B, ..., L, F), of which `lengths` (B,) are real -> (B, ..., max(L, minimum), F).
     """
-    frames = torch.arange(max(log_mel.shape[1], minimum), device=log_mel.device)
-    last = torch.where(lengths < minimum, (lengths - 1).clamp(min=0), log_mel.shape[1] - 1)
-    index = torch.minimum(frames, last[:, None])
-    return log_mel.gather(1, index[..., None].expand(-1, -1, log_mel.shape[2]))
+    frames = torch.arange(max(log_mel.shape[-2], minimum), device=log_mel.device)
+    last = torch.where(lengths < minimum, (lengths - 1).clamp(min=0), log_mel.shape[-2] - 1)
+    index = torch.minimum(frames, last.view(-1, *[1] * (log_mel.dim() - 2)))
+    return log_mel.gather(-2, index[..., None].expand(*log_mel.shape[:-2], -1, log_mel.shape[-1]))
 
 
-def running_median(
-    log_mel: torch.Tensor, lengths: torch.Tensor, segments: SegmentRows, rate: float, seconds: int
+def medians_of_seconds(
+    log_mel: torch.Tensor, lengths: torch.Tensor, segments: SegmentRows, rate: float
 ) -> torch.Tensor:
-    """The background of each band, a running median over `seconds`: (B, L, F) -> (B, ceil(L / rate), F).
+    """The median of each band in each second: (B, L, F) -> (B, ceil(L / rate), F), NaN beyond real segments.
 
-    It is the median of each second's median. Short sounds move it as little as they move the median of all
-    frames, and it takes far less work, because a second's median serves every window that the second is in.
-    Only the first `lengths` (B,) frames and the real segments count. A frame belongs to the second that it
-    starts in: at 62.5 frames a second, these have 63 and 62 frames in turn.
+    Only the first `lengths` (B,) frames count. A frame belongs to the second that it starts in: at 62.5
+    frames a second, these have 63 and 62 frames in turn.
     """
     second = torch.arange(math.ceil(log_mel.shape[1] / rate), device=log_mel.device)
     first_frame = torch.ceil(second * rate).long()
     index = first_frame[:, None] + torch.arange(math.ceil(rate), device=log_mel.device)
     outside = (index >= torch.ceil((second + 1) * rate)[:, None]) | (index >= lengths[:, None, None])
     index = index.clamp(max=log_mel.shape[1] - 1)
-    # In blocks, because all windows of a long video side by side are many times larger than its spectrogram.
     blocks = zip(index.split(_MEDIAN_BLOCK), outside.split(_MEDIAN_BLOCK, 1), strict=True)
-    medians = torch.cat(
-        [
-            log_mel[:, frames].masked_fill(hidden[..., None], torch.nan).nanmedian(2).values
-            for frames, hidden in blocks
-        ],
-        1,
-    ).masked_fill((second >= segments.lengths[:, None])[..., None], torch.nan)
+    medians = [
+        log_mel[:, frames].masked_fill(hidden[..., None], torch.nan).nanmedian(2).values
+        for frames, hidden in blocks
+    ]
+    real = second < segments.lengths[:, None]
+    return torch.cat(medians, 1).masked_fill(~real[..., None], torch.nan)
+
+
+def running_median(medians: torch.Tensor, seconds: int, least: int | None) -> torch.Tensor:
+    """The median of each band in `seconds` around each second, from those of single seconds (B, S, F):
+    (B, S, F).
+
+    A median of medians is moved by short sounds as little as the median of all frames, and it takes far less
+    work, because a second's median serves every window that the second is in.
+
+    A window that has silence and fewer than `least` seconds that sound knows no background. Its second takes
+    that of the last one before it that does, or at the beginning of the film of the first, so that neither
+    silence nor the sound after it seems to rise out of a background that has faded away.
+    """
     windows = F.pad(medians, (0, 0, seconds // 2, seconds // 2), value=torch.nan).unfold(1, seconds, 1)
-    background = torch.cat([block.nanmedian(-1).values for block in windows.split(_MEDIAN_BLOCK, 1)], 1)
-    return background.nan_to_num(0.0)
+    # In blocks, because all windows of a long video side by side are many times larger than its spectrogram.
+    blocks = [medians_of_windows(block, least) for block in windows.split(_MEDIAN_BLOCK, 1)]
+    background, known = (torch.cat(parts, 1) for parts in zip(*blocks, strict=True))
+    known = known & ~medians.isnan().any(-1)  # a window around padding may reach back into the film
+    known = known | ~known.any(1, keepdim=True)
+    second = torch.arange(known.shape[1], device=known.device)
+    first = known.int().argmax(1, keepdim=True)
+    source = torch.where(known, second, first).cummax(1).values
+    return background.gather(1, source[..., None].expand_as(background)).nan_to_num(0.0)
+
+
+def median_of_film(medians: torch.Tensor, least: int | None) -> torch.Tensor:
+    """The median of each band over the whole film, from those of its seconds: (B, S, F) -> (B, 1, F)."""
+    film, _ = medians_of_windows(medians.transpose(1, 2)[:, None], least)
+    return film.nan_to_num(0.0)
+
+
+def medians_of_windows(windows: torch.Tensor, least: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """The median of each band in each window of W seconds: (B, N, F, W) -> (B, N, F), leaving out NaN.
+
+    Where a window has `least` seconds that sound, its silent ones are left out too. The second result (B, N)
+    is True there and in windows without silence; without `least` it is always.
+    """
+    if least is None:
+        return windows.nanmedian(-1).values, windows.new_ones(windows.shape[:2], dtype=torch.bool)
+    loudest = windows.amax(2)
+    silent, sounding = loudest <= _SILENCE, loudest > _SILENCE
+    known = sounding.sum(-1) >= (silent | sounding).sum(-1).clamp(max=least)
+    windows = windows.masked_fill((silent & known[..., None])[:, :, None], torch.nan)
+    return windows.nanmedian(-1).values, known
 
 
 def mean_over_rows(rows: torch.Tensor, first: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
