@@ -6,8 +6,8 @@ import math
 import operator
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,16 +35,42 @@ class Highlight:
     score: mean of the scores within, a second counting for the part of it that is inside.
     peak: time in seconds at which the highest-scoring second within starts (the clip's own start if that
         second began before it).
+    height: how far the smoothed curve's peak rises above the film's ordinary level, in the unit of the
+        scores; of joined clips, the greater height.
+    confidence: share of right picks among highlights of such a height, where `Calibration` knows it.
     """
 
     start: float
     end: float
     score: float
     peak: float
+    height: float = 0.0
+    confidence: float | None = None
 
     def as_dict(self) -> dict[str, float]:
-        """The four fields as plain Python floats, ready for JSON."""
-        return {name: float(value) for name, value in asdict(self).items()}
+        """Start, end, score, peak and any confidence as plain Python floats, ready for JSON."""
+        names = ["start", "end", "score", "peak"] + ["confidence"] * (self.confidence is not None)
+        return {name: float(getattr(self, name)) for name in names}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured of a model's scores after training; by it its highlights are chosen and judged.
+
+    level: see `find_highlights`; None: whatever stands out most of its film is a highlight.
+    confidence: [height, share of right picks] in order of height, the shares not falling; None: not known.
+    """
+
+    level: float | None = None
+    confidence: Sequence[Sequence[float]] | None = None
+
+    def find(self, scores: ArrayLike, **search: Any) -> list[Highlight]:
+        """The highlights that `find_highlights` chooses, with their confidence; `search`: its arguments."""
+        found = find_highlights(scores, **{"level": self.level, **search})
+        if self.confidence is None:
+            return found
+        heights, shares = np.transpose(self.confidence)
+        return [replace(h, confidence=round(float(np.interp(h.height, heights, shares)), 2)) for h in found]
 
 
 class _Clip(NamedTuple):
@@ -52,6 +78,7 @@ class _Clip(NamedTuple):
     end: float
     peak: int  # the second whose middle stays inside, whatever happens to the edges
     prominence: float
+    height: int  # above the film's ordinary level, on the smoothed curve
 
     @property
     def length(self) -> float:
@@ -67,13 +94,14 @@ def find_highlights(
     max_length: float = 30,
     merge_gap: float = 1,
     boundaries: Sequence[float] | None = None,
+    level: float | None = None,
 ) -> list[Highlight]:
     """Choose the stretches of a film that stand out, sorted by time and disjoint.
 
     The curve is smoothed lightly. Every peak that rises above the film's ordinary level (the median) by at
     least a tenth of what the greatest one does grows to half its height, is held to the length limits, joined
     to neighbours and moved to nearby boundaries. Then the best are kept; ties go to the earlier one. Scores
-    multiplied by a positive number, or raised by a constant, give the same clips.
+    multiplied by a positive number, and `level` with them, or raised by a constant, give the same clips.
 
     scores: (T,) finite numbers, one a second; second t covers [t, t + 1).
     top_k: keep at most this many, those of highest mean score. Fewer come back if fewer peaks stand out.
@@ -86,6 +114,8 @@ def find_highlights(
     merge_gap: clips at most this many seconds apart become one if it fits `max_length`.
     boundaries: good places to cut, in seconds (shot changes, silences), in any order; an edge moves to the
         nearest one within a second if that keeps the limits.
+    level: with neither `top_k` nor `duration`, clips whose height (in the unit of the scores) is less are left
+        out: a film in which nothing stands out has no highlights.
 
     A constant curve has no highlights. Raises ValueError for an argument that cannot be used.
     """
@@ -95,13 +125,18 @@ def find_highlights(
     shortest, longest = _check_lengths(min_length, max_length, len(scores))
     merge_gap = _check_seconds("merge_gap", merge_gap, zero_allowed=True)
     cuts = _check_boundaries(boundaries, len(scores))
+    level = _check_level(level)
     levels = _quantise(scores)
     if levels is None:
         return []
     clips = _place_clips(levels, *_whole_seconds(shortest, longest))
     clips = _snap(_merge(clips, merge_gap, longest), cuts, shortest, longest, len(scores))
+    whole = STEPS * SMOOTHING.sum()  # the height of the highest peak there can be
+    unit = float(scores.max() / whole - scores.min() / whole)
+    if top_k is None and duration is None:
+        clips = [clip for clip in clips if clip.height * unit >= level]
     chosen = _choose(clips, _Area(levels), top_k, duration, shortest)
-    return [_describe(scores, clip) for clip in sorted(chosen)]
+    return [_describe(scores, clip, unit) for clip in sorted(chosen)]
 
 
 def clip_highlights(highlights: Sequence[Highlight], duration: float) -> list[Highlight]:
@@ -156,6 +191,16 @@ def _check_lengths(min_length: float, max_length: float, film: int) -> tuple[flo
     if longest < shortest:
         raise ValueError(f"max_length must be at least min_length ({min_length}), but is {max_length}.")
     return min(shortest, film), min(longest, film)
+
+
+def _check_level(level: float | None) -> float:
+    try:
+        height = 0.0 if level is None else float(level)
+    except (TypeError, ValueError):
+        height = math.nan
+    if not (math.isfinite(height) and height >= 0):
+        raise ValueError(f"level must be None or a finite number, zero or more, but is {level!r}.")
+    return height
 
 
 def _check_boundaries(boundaries: Sequence[float] | None, film: int) -> np.ndarray:
@@ -225,19 +270,19 @@ def _place_clips(levels: np.ndarray, shortest: float, longest: float) -> list[_C
     """One clip for each peak, the most prominent first, each in the room that those before it left."""
     area = _Area(levels)
     placed: list[_Clip] = []
-    for peak, prominence, first, last in _grown_peaks(levels):
+    for peak, prominence, height, first, last in _grown_peaks(levels):
         where = bisect_right(placed, (peak, math.inf))
         low = placed[where - 1].end if where else 0
         high = placed[where].start if where < len(placed) else len(levels)
         if low <= peak and peak + 1 <= high and high - low >= shortest:
             start, end = max(first, low), min(last, high)
             start, end = _fit(area, start, end, peak, (low, high), (shortest, longest))
-            placed.insert(where, _Clip(start, end, peak, prominence))
+            placed.insert(where, _Clip(start, end, peak, prominence, height))
     return placed
 
 
-def _grown_peaks(levels: np.ndarray) -> list[tuple[int, float, int, int]]:
-    """(peak second, prominence, start, end) of each peak, the most prominent first, then the earliest."""
+def _grown_peaks(levels: np.ndarray) -> list[tuple[int, float, int, int, int]]:
+    """(peak second, prominence, height, start, end) of each, the most prominent first, then the earliest."""
     smooth = np.convolve(np.pad(levels, 2, mode="reflect"), SMOOTHING, mode="valid")
     ordinary = int(np.median(smooth))
     if ordinary == smooth.max():  # most of the film is at its highest level
@@ -253,7 +298,8 @@ def _grown_peaks(levels: np.ndarray) -> list[tuple[int, float, int, int]]:
     for i in order[prominences[order] >= LESSER * prominences.max()]:
         least = (heights[i] + ordinary) / SMOOTHING.sum()
         start, end = _sharpen(levels, least, int(starts[i]), int(ends[i]))
-        grown.append((start + int(np.argmax(levels[start:end])), float(prominences[i]), start, end))
+        peak, height = start + int(np.argmax(levels[start:end])), int(curve[tops[i]])
+        grown.append((peak, float(prominences[i]), height, start, end))
     return grown
 
 
@@ -290,7 +336,8 @@ def _merge(clips: list[_Clip], gap: float, longest: float) -> list[_Clip]:
         last = merged[-1]
         if clip.start - last.end <= gap and clip.end - last.start <= longest:
             main = max(last, clip, key=lambda c: c.prominence)
-            merged[-1] = main._replace(start=last.start, end=clip.end)
+            height = max(last.height, clip.height)
+            merged[-1] = main._replace(start=last.start, end=clip.end, height=height)
         else:
             merged.append(clip)
     return merged
@@ -342,7 +389,7 @@ def _choose(
 def _automatic(ranked: list[_Clip], film: int) -> list[_Clip]:
     """The significant clips, best first, until they cover enough."""
     enough = max(AUTOMATIC_SHARE * film, AUTOMATIC_SECONDS)
-    least = SIGNIFICANT * max(clip.prominence for clip in ranked)
+    least = SIGNIFICANT * max((clip.prominence for clip in ranked), default=0)
     kept: list[_Clip] = []
     for clip in ranked:
         if len(kept) == AUTOMATIC_COUNT or sum(c.length for c in kept) >= enough:
@@ -401,9 +448,10 @@ def _knapsack(clips: list[_Clip], values: np.ndarray, duration: float) -> list[_
     return chosen
 
 
-def _describe(scores: np.ndarray, clip: _Clip) -> Highlight:
+def _describe(scores: np.ndarray, clip: _Clip, unit: float) -> Highlight:
     seconds = np.arange(math.floor(clip.start), math.ceil(clip.end))
     inside = np.minimum(clip.end, seconds + 1) - np.maximum(clip.start, seconds)
     score = float(scores[seconds] @ (inside / inside.sum()))
     top = int(seconds[np.argmax(scores[seconds])])
-    return Highlight(float(clip.start), float(clip.end), score, max(float(top), float(clip.start)))
+    peak = max(float(top), float(clip.start))
+    return Highlight(float(clip.start), float(clip.end), score, peak, clip.height * unit)

@@ -13,7 +13,7 @@ from scipy import stats
 
 from modeling_davihd import metrics
 from modeling_davihd.metrics import load_metric
-from modeling_davihd.metrics.highlight_detection import METRICS, highlight_scores
+from modeling_davihd.metrics.highlight_detection import METRICS, event_scores, highlight_scores
 from modeling_davihd.metrics.highlight_detection.scores import (
     dense_ranks,
     kendall,
@@ -193,6 +193,76 @@ def test_knapsack_takes_the_earlier_of_equal_shots_and_never_more_than_its_capac
     shots = np.array([[0, 4], [4, 7], [7, 10], [10, 13], [13, 20]])
     assert np.flatnonzero(knapsack_summary(np.full(20, 0.5), shots)).tolist() == [4, 5, 6]
     assert not knapsack_summary(np.ones(6), np.array([[0, 3], [3, 6]])).any()
+
+
+# Events
+
+
+def curve(seconds, *peaks):
+    """A score for each second: 1 within each [start, end), 0.1 elsewhere."""
+    scores = np.full(seconds, 0.1)
+    for start, end in peaks:
+        scores[start:end] = 1.0
+    return scores
+
+
+def test_an_event_is_found_by_a_pick_within_a_second():
+    picks = [curve(60, (20, 25))] * 4
+    result = event_scores(picks, [[[26, 30]], [[26.1, 30]], [[10, 19]], [[10, 18.9]]])
+    assert (result["events_found"], result["n_events"], result["event_recall"]) == (2, 4, 0.5)
+    assert (result["picks_right"], result["n_picks"], result["event_precision"]) == (2, 4, 0.5)
+
+
+def test_as_many_are_picked_as_there_are_events_over_all_videos():
+    found, missed = curve(60, (10, 14), (30, 34), (50, 54)), curve(60, (30, 34))
+    result = event_scores([found, missed, missed], [[[10, 14], [30, 34], [50, 54]], [[5, 8]], []])
+    assert (result["event_recall"], result["event_precision"], result["n_picks"]) == (0.75, 0.75, 4)
+
+
+def test_a_pick_that_covers_two_events_finds_both():
+    result = event_scores([curve(60, (20, 30))], [[[20, 23], [26, 30]]])
+    assert (result["events_found"], result["picks_right"], result["n_picks"]) == (2, 1, 1)
+
+
+def test_a_flat_curve_finds_nothing():
+    result = event_scores([np.zeros(60)], [[[20, 23]]], kinds=[["horn"]])
+    assert (result["event_recall"], result["event_precision"], result["n_picks"]) == (0.0, 0.0, 0)
+    assert result["kinds"] == {"horn": {"event_recall": 0.0, "events_found": 0, "n_events": 1}}
+
+
+def test_recall_of_every_kind_of_event():
+    videos = [curve(60, (10, 14)), curve(60, (30, 34))]
+    result = event_scores(videos, [[[10, 14]], [[5, 8], [30, 34]]], kinds=[["horn"], ["cheer", "horn"]])
+    recall = {kind: values["event_recall"] for kind, values in result["kinds"].items()}
+    assert recall == {"cheer": 0.0, "horn": 1.0}
+
+
+def test_events_join_the_other_metrics(metric):
+    video = curve(60, (10, 14), (30, 34))
+    events = [[[10, 14], [50, 52]]]
+    result = metric.compute(predictions=[video], references=[video], events=events, per_video=True)
+    assert (result["event_recall"], result["event_precision"], result["f1"]) == (0.5, 0.5, 1.0)
+    assert "event_recall" not in result["per_video"]
+
+
+BAD_EVENTS = {
+    "1 predictions and events of 2 videos": ([[[0, 1]], []], None),
+    "None of the 1 videos has an event": ([[]], None),
+    "Video 0: the events cannot be read as numbers": ([[["a", 2]]], None),
+    r"Video 0: the events have shape \(1, 3\)": ([[[0, 1, 2]]], None),
+    r"Video 0: an event is \[2.0, 1.0\]": ([[[0, 1], [2, 1]]], None),
+    r"Video 0: an event is \[0.0, inf\]": ([[[0, np.inf]]], None),
+    "one name for each event": ([[[0, 1]]], [["horn", "cheer"]]),
+}
+
+
+@pytest.mark.parametrize("message", BAD_EVENTS)
+def test_bad_events_are_refused_by_name(message):
+    events, kinds = BAD_EVENTS[message]
+    with pytest.raises(ValueError, match=message):
+        event_scores([GOOD], events, kinds=kinds)
+    with pytest.raises(ValueError, match="Video 0: scores must be finite"):
+        event_scores([[0.1, np.nan]], [[[0, 1]]])
 
 
 # Input that cannot be scored

@@ -1,5 +1,6 @@
 """`highlight_scores` is the arithmetic; highlight_detection.py makes an `evaluate` module of it."""
 
-from .scores import METRICS, highlight_scores
+from .events import event_scores
+from .scores import EVENT_METRICS, METRICS, highlight_scores
 
-__all__ = ["METRICS", "highlight_scores"]
+__all__ = ["EVENT_METRICS", "METRICS", "event_scores", "highlight_scores"]

@@ -5,13 +5,15 @@ from typing import Any
 import evaluate
 from datasets import Features, Sequence, Value
 
+from .events import TOLERANCE
 from .scores import highlight_scores
 
-_DESCRIPTION = """
+_DESCRIPTION = f"""
 Compares a highlight score for every second of a video with the ground truth of the same seconds, as is usual
 on TVSum and Mr.HiSum: F1 of the better half of the seconds, mean average precision of 5-second segments
 (mAP@50, mAP@15), Spearman's rho and Kendall's tau-b, each per video and then averaged over the videos. Ties
-have a fixed rule: the earlier second comes first.
+have a fixed rule: the earlier second comes first. Given the events of each video, also how many of them are
+found within {TOLERANCE:g} s, and how many picks are right, when as many highlights are picked as there are.
 """
 
 _INPUTS = """
@@ -21,8 +23,11 @@ Args:
     per_video (bool): also return "per_video": for each metric a list of one value per video, None if skipped.
     change_points, gt_summaries: given together, add knapsack_f1. For each video the shots [start, end) in
         seconds, and a 0 or 1 for every second. Predictions must then be 0 or more.
+    events: adds event_recall and event_precision. For each video its events [start, end] in seconds; the
+        davihd package, which picks the highlights, needs to be installed.
 Returns:
-    f1, map_50, map_15, spearman, kendall, hit_at_1, top5_map, map_11pt [, knapsack_f1]: float, fractions.
+    f1, map_50, map_15, spearman, kendall, hit_at_1, top5_map, map_11pt [, knapsack_f1]
+    [, event_recall, event_precision]: float, fractions.
     n_videos, skipped: int, the videos in the means and those shorter than two seconds, which are left out.
 Example:
     >>> metric = evaluate.load("path/to/highlight_detection")

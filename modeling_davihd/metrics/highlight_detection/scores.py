@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from .events import event_scores
+
 METRICS = ("f1", "map_50", "map_15", "spearman", "kendall", "hit_at_1", "top5_map", "map_11pt")
+EVENT_METRICS = ("event_recall", "event_precision")
 MIN_SECONDS = 2  # a shorter video has nothing to rank
 SEGMENT = 5  # seconds
 SUMMARY_PERCENT = 15  # of a video's length, for knapsack_f1
@@ -27,6 +30,7 @@ def highlight_scores(
     per_video: bool = False,
     change_points: Sequence[Sequence[Sequence[int]]] | None = None,
     gt_summaries: Sequence[Sequence[int]] | None = None,
+    events: Sequence[Sequence[Sequence[float]]] | None = None,
 ) -> dict[str, Any]:
     """Every metric of each video, averaged over the videos.
 
@@ -34,7 +38,10 @@ def highlight_scores(
         any scale; references must not be negative (hit_at_1 is in their unit, a fraction for [0, 1]).
     change_points, gt_summaries: N arrays (S_i, 2) of shots [start, end) in seconds and N sequences of T_i
         zeros and ones; together they add knapsack_f1, for which predictions must not be negative either.
-    per_video: adds "per_video": for each metric a list of N values, None where the video was skipped.
+    events: N sequences of [start, end] in seconds; they add event_recall and event_precision, counted over the
+        events of all videos, those of skipped ones included (`event_scores`).
+    per_video: adds "per_video": for each metric a list of N values, None where the video was skipped;
+        none for what is counted over all videos.
 
     Returns METRICS as fractions, n_videos (those in the means) and skipped (those shorter than two seconds).
     Raises ValueError, naming the video, for lengths that differ and for values that cannot be scored.
@@ -49,7 +56,8 @@ def highlight_scores(
                 _not_negative(index, "prediction", prediction), *summaries[index]
             )
         rows.append(row)
-    return _gather(rows, per_video)
+    found = {} if events is None else event_scores([prediction for prediction, _ in pairs], events)
+    return _gather(rows, per_video) | {name: found[name] for name in EVENT_METRICS if name in found}
 
 
 def _video_scores(prediction: np.ndarray, reference: np.ndarray) -> dict[str, float]:
