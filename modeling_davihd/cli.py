@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .pipeline_davihd import VideoHighlightDetectionPipeline
 
 DEFAULT_FORMATS = "json,png,mp4"
+NOTHING_HINT = "; --top-k 3 gives the best moments that there are"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -103,12 +104,16 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
     search = {"min_length": options.min_length, "max_length": options.max_length}
     search |= {"top_k": options.top_k, "duration": options.duration}
     found = detect(info, return_features="png" in options.formats, limits=limits)
-    result = HighlightResult.of_film(info, found, options.model, limits).with_highlights(**search)
+    result = HighlightResult.of_film(info, found, options.model, limits, detect.calibration)
+    result = result.with_highlights(**search)
     written = write_outputs(result, options.output_dir, options.formats)
     count = len(result.highlights)
     names = [file.name for file in written]
     number = f"{count} highlight{'s' * (count != 1)}"
     _tell("  ".join([result.source_name, _clock(result.duration), number, *names]))
+    if not count:
+        automatic = options.top_k is None and options.duration is None
+        _say(f"{result.source_name}: nothing stands out{NOTHING_HINT if automatic else ''}")
 
 
 def _device(name: str) -> torch.device:

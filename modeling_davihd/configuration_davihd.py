@@ -4,6 +4,7 @@ import difflib
 import math
 import os
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 from huggingface_hub.dataclasses import strict
@@ -20,6 +21,7 @@ from .streams_davihd import (
     feature_streams,
     streams_of,
 )
+from .wording import short
 
 MOST_PARAMETERS = 4e9  # of a network, twenty times the paper's: a bound on what a file may ask for
 MOST_BLOCKS = 64
@@ -42,13 +44,24 @@ KNOWN_ELSEWHERE = {
 
 @strict
 class HighlightConfig(PreTrainedConfig):
-    """The base of all our configurations, DAViHD's and the baselines': it refuses what does not fit."""
+    """
+    The base of all our configurations, DAViHD's and the baselines': it refuses what does not fit.
+
+    highlight_level (`float`, *optional*):
+        How far a peak of the scores has to rise above the film's ordinary level to be a highlight, where
+        neither a number nor a total length is asked for.
+    highlight_confidence (`list` of `[height, share]`, *optional*):
+        The share of right picks among highlights whose peak rises that far, as measured when the model was
+        trained: heights increase, shares in [0, 1] do not decrease.
+    """
 
     pipeline_is_registered = False  # True where the installed package brings the pipeline
+    highlight_level: float | int | None = None
+    highlight_confidence: list[list[float | int]] | None = None
 
     def __post_init__(self, **kwargs):
         name = type(self).__name__
-        fields = [field for field in type(self).__annotations__ if field != "model_type"]
+        fields = {*HighlightConfig.__annotations__, *type(self).__annotations__} - {"model_type"}
         for key in kwargs.keys() - KNOWN_ELSEWHERE:  # transformers would act on some of them
             similar = difflib.get_close_matches(key, fields, n=1)
             hint = f"; did you mean `{similar[0]}`?" if similar else "."
@@ -56,6 +69,27 @@ class HighlightConfig(PreTrainedConfig):
         if self.pipeline_is_registered:  # or transformers would ask to trust the checkpoint's copy of it
             kwargs.pop("custom_pipelines", None)
         super().__post_init__(**kwargs)
+
+    def validate_highlights(self):
+        """Raise ValueError naming the field, what it holds and what it needs."""
+        level, knots = self.highlight_level, self.highlight_confidence
+        if level is not None and not 0 <= level < math.inf:
+            raise ValueError(f"`highlight_level` is {level}; it needs to be finite and 0 or more.")
+        if knots is None:
+            return
+        if not knots or any(len(knot) != 2 for knot in knots):
+            raise ValueError(f"`highlight_confidence` is {short(knots)}; it needs pairs [height, share].")
+        heights, shares = zip(*knots, strict=True)
+        if not (0 <= heights[0] and heights[-1] < math.inf and all(a < b for a, b in pairwise(heights))):
+            raise ValueError(
+                f"`highlight_confidence` has the heights {short(list(heights))}; they need to increase, and "
+                "to be finite and 0 or more."
+            )
+        if not (0 <= shares[0] and shares[-1] <= 1 and all(a <= b for a, b in pairwise(shares))):
+            raise ValueError(
+                f"`highlight_confidence` has the shares {short(list(shares))}; they need to lie between 0 "
+                "and 1, and not to decrease."
+            )
 
     @property
     def streams(self) -> list[Stream]:

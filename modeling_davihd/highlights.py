@@ -114,8 +114,8 @@ def find_highlights(
     merge_gap: clips at most this many seconds apart become one if it fits `max_length`.
     boundaries: good places to cut, in seconds (shot changes, silences), in any order; an edge moves to the
         nearest one within a second if that keeps the limits.
-    level: with neither `top_k` nor `duration`, clips whose height (in the unit of the scores) is less are left
-        out: a film in which nothing stands out has no highlights.
+    level: with neither `top_k` nor `duration`, clips whose height (in the unit of the scores) is less are
+        left out: a film in which nothing stands out has no highlights.
 
     A constant curve has no highlights. Raises ValueError for an argument that cannot be used.
     """

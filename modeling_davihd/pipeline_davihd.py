@@ -18,7 +18,7 @@ from transformers.dynamic_module_utils import custom_object_save
 
 from .feature_extraction_davihd import DAViHDFeatureExtractor
 from .feature_stream_davihd import FeatureStream
-from .highlights import clip_highlights, find_highlights
+from .highlights import Calibration, clip_highlights, find_highlights
 from .media import (
     DEFAULT_LIMITS,
     DecodingLimits,
@@ -81,19 +81,27 @@ class VideoHighlightDetectionPipeline(Pipeline):
         Args:
             inputs: path of a media file, or what `media.probe` has found in it, or a list of these.
             batch_size: of no effect; films are streamed one after the other.
-            top_k, duration, min_length, max_length, merge_gap, boundaries: see `find_highlights`.
+            top_k, duration, min_length, max_length, merge_gap, boundaries, level: see `find_highlights`;
+                `level` is the config's `highlight_level` unless it is given.
             limits: how much a film may ask of its decoders, a `media.DecodingLimits`.
             return_features: also return what a picture of the result needs: `log_mel` (F, M) and
                 `velocity_attention` (L, F'), each None if the model has none or there is nothing to hear.
 
         Returns, for each file, `{"duration": seconds, "scores": (T,) float32, "highlights": [{"start", "end",
-        "score", "peak"}]}`. A film without audible sound gets scores of 0, no highlights and a MediaWarning
-        from a model that only listens. Raises MediaError, in one sentence, if the file cannot be read, and
-        ValueError if the model's scores are not finite.
+        "score", "peak"}]}`, with a "confidence" in each if the config has `highlight_confidence`. A film in
+        which nothing stands out has no highlights, unless `top_k` or `duration` asks for some. One without
+        audible sound gets scores of 0, no highlights and a MediaWarning from a model that only listens.
+        Raises MediaError, in one sentence, if the file cannot be read, and ValueError if the model's scores
+        are not finite.
         """
         if isinstance(inputs, list) and not inputs:
             return []
         return super().__call__(inputs, batch_size=1, **kwargs)
+
+    @property
+    def calibration(self) -> Calibration:
+        """What the model's config says of the highlights that its scores have."""
+        return Calibration(self.model.config.highlight_level, self.model.config.highlight_confidence)
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs):
         """Write model, feature extractor and code, also of a pipeline that remote code has loaded."""
@@ -125,7 +133,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
         config = self.model.config
         if config.streams and not audible and not config.sees:
             if info.has_audio:  # a missing sound track has been warned of while decoding
-                message = f"{info.path}: the sound is silent, nothing stands out."
+                message = f"{info.path}: the sound is silent."
                 warnings.warn(message, MediaWarning, stacklevel=2)
             scores = torch.zeros(int(np.ceil(duration)))
         else:
@@ -147,7 +155,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
             name: value.cpu().numpy() if isinstance(value, torch.Tensor) else value
             for name, value in model_outputs.items()
         }
-        found = find_highlights(result["scores"], **search)
+        found = self.calibration.find(result["scores"], **search)
         result["highlights"] = [
             highlight.as_dict() for highlight in clip_highlights(found, result["duration"])
         ]

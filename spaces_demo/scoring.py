@@ -93,7 +93,7 @@ def score_film(
         raise MediaError(f"{info.path}: has no audible sound, and {model_id} only listens.")
     log_mel, attention = found.pop("log_mel"), found.pop("velocity_attention")  # too large to be kept
     strip = None if log_mel is None else strip_picture(log_mel, attention)
-    result = HighlightResult.of_film(info, found, model_id, limits.decoding)
+    result = HighlightResult.of_film(info, found, model_id, limits.decoding, detect.calibration)
     sentences = (damage.replace(f"{info.path.parent}{os.sep}", "") for damage in dict.fromkeys(damages))
     return Scored(result, strip, info.has_video, tuple(sentences))
 

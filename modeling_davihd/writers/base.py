@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import __version__
 from ..files import whole
-from ..highlights import Highlight, clip_highlights, find_highlights
+from ..highlights import Calibration, Highlight, clip_highlights
 
 if TYPE_CHECKING:
     from ..media import DecodingLimits, MediaInfo
@@ -36,6 +36,7 @@ class HighlightResult:
     log_mel: (128, M) and velocity_attention: (L, F), both spanning the T seconds, bins from low to high up to
         8 kHz; for the picture only. fps: picture frames a second, None without a picture.
     limits: of decoding the film again for a reel; None: the usual ones.
+    calibration: of the model, by which highlights are chosen and judged.
     """
 
     source: Path
@@ -48,6 +49,7 @@ class HighlightResult:
     velocity_attention: np.ndarray | None = field(default=None, repr=False)
     fps: float | None = None
     limits: DecodingLimits | None = None
+    calibration: Calibration = Calibration()
 
     def __post_init__(self) -> None:
         if np.ndim(self.scores) != 1 or len(self.scores) == 0:
@@ -65,11 +67,17 @@ class HighlightResult:
 
     @classmethod
     def of_film(
-        cls, info: MediaInfo, found: dict, model_id: str, limits: DecodingLimits | None = None
+        cls,
+        info: MediaInfo,
+        found: dict,
+        model_id: str,
+        limits: DecodingLimits | None = None,
+        calibration: Calibration | None = None,
     ) -> HighlightResult:
         """A film that a pipeline has scored, before any highlights are chosen.
 
         found: what the pipeline returned for it; `log_mel` and `velocity_attention` may be missing.
+        calibration: the pipeline's.
         """
         return cls(
             source=info.path,
@@ -82,11 +90,15 @@ class HighlightResult:
             velocity_attention=found.get("velocity_attention"),
             fps=info.fps if info.fps and info.fps >= 1 else None,
             limits=limits,
+            calibration=calibration or Calibration(),
         )
 
     def with_highlights(self, **search: Any) -> HighlightResult:
-        """The same film with the highlights that `find_highlights` chooses; `search`: its arguments."""
-        return replace(self, highlights=find_highlights(self.scores, **search))
+        """The same film with the highlights that `find_highlights` chooses; `search`: its arguments.
+
+        The level is the calibration's unless another is given.
+        """
+        return replace(self, highlights=self.calibration.find(self.scores, **search))
 
     @property
     def segments(self) -> list[tuple[float, float]]:

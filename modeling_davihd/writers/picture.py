@@ -67,6 +67,8 @@ def _draw_curve(axes: Axes, result: HighlightResult) -> None:
 
 def _summary(result: HighlightResult) -> str:
     count = len(result.highlights)
+    if not count:
+        return f"nothing stands out in {clock(result.duration)}"
     kept = sum(end - start for start, end in result.segments)
     noun = "highlight" if count == 1 else "highlights"
     return f"{count} {noun}, {clock(kept)} of {clock(result.duration)}"

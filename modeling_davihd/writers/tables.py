@@ -29,15 +29,21 @@ class JSONWriter(FileWriter):
 
 
 class CSVWriter(FileWriter):
-    """One row for each highlight, for spreadsheets."""
+    """One row for each highlight, for spreadsheets; a column of confidences from a model that has them."""
 
     name, suffix = "csv", ".highlights.csv"
 
     def save(self, result: HighlightResult, path: Path) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
-            table = csv.DictWriter(file, ["start", "end", "score", "peak"], lineterminator="\n")
+            table = csv.DictWriter(file, _columns(result), lineterminator="\n")
             table.writeheader()
             table.writerows(rounded(highlight) for highlight in result.highlights)
+
+
+def _columns(result: HighlightResult) -> list[str]:
+    known = result.calibration.confidence is not None
+    known |= any(highlight.confidence is not None for highlight in result.highlights)
+    return ["start", "end", "score", "peak"] + ["confidence"] * known
 
 
 def _json(value: Any) -> str:

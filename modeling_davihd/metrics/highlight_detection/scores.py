@@ -38,8 +38,8 @@ def highlight_scores(
         any scale; references must not be negative (hit_at_1 is in their unit, a fraction for [0, 1]).
     change_points, gt_summaries: N arrays (S_i, 2) of shots [start, end) in seconds and N sequences of T_i
         zeros and ones; together they add knapsack_f1, for which predictions must not be negative either.
-    events: N sequences of [start, end] in seconds; they add event_recall and event_precision, counted over the
-        events of all videos, those of skipped ones included (`event_scores`).
+    events: N sequences of [start, end] in seconds; they add event_recall and event_precision, counted over
+        the events of all videos, those of skipped ones included (`event_scores`).
     per_video: adds "per_video": for each metric a list of N values, None where the video was skipped;
         none for what is counted over all videos.
 
