@@ -9,6 +9,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import AutoConfig, PreTrainedConfig
 
 from examples.training.record import Record
+from examples.training.tables import markdown
 from modeling_davihd import DAViHDConfig
 from modeling_davihd.backbones_davihd import backbone_class
 from modeling_davihd.files import write_text
@@ -57,6 +58,12 @@ BASELINE = """\
 A baseline: its code is in the `davihd` package, not here. With the package,
 `davihd highlight film.mp4 --model {model}` uses it if it has the encoders for its features, and
 `modeling_davihd.baselines` has its class."""
+CONFIDENCE = """\
+A peak that rises less than {level:g} above the film's ordinary level is no highlight, unless a number of
+highlights or their total length is asked for; where none rises further, nothing stands out. At most
+{share:g} % of soundtracks without an event are to have a peak above it, going by {films} of them. The confidence
+of a highlight is the share of right picks among those whose peaks rose as far, on validation soundtracks with
+and without events, which were generated or mixed; on real films it may be another."""
 CITATION = """\
 ```bibtex
 @inproceedings{joo2026sounding,
@@ -115,6 +122,7 @@ def _text(name: str, model: str, record: Record) -> str:
         _recipe(record),
         f"## Figures on the {_tested(record)[0]} videos",
         _figures(record),
+        *_confidence(record),
         "## Limits",
         "\n".join(f"- {limit}" for limit in _limits(record, config)),
         "## Licence and citation",
@@ -219,9 +227,31 @@ def _figures(record: Record) -> str:
     return f"{table}\n\n{' '.join(notes)}"
 
 
+def _confidence(record: Record) -> list[str]:
+    """Heading and text about what stands out and how often it is right; nothing if that was not measured."""
+    if record.calibration is None:
+        return []
+    level, films = record.calibration["level"], record.calibration["films"]
+    sentences = CONFIDENCE.format(level=level, share=100 * record.calibration["share"], films=films)
+    rows = {
+        f"{row['height']:.3f}": [
+            f"{row['picks']:g}",
+            f"{row['right']:g}",
+            f"{row['right'] / row['picks']:.2f}",
+        ]
+        for row in record.calibration["reliability"]
+    }
+    table = markdown(["height", "picks", "right", "share"], rows)
+    return ["## What stands out, and how surely", f"{sentences}\n\n{table}"]
+
+
 def _limits(record: Record, config: PreTrainedConfig) -> list[str]:
     reads = set(config.modalities)
     limits = ["Scores rank the seconds of one film; they do not compare between films or models."]
+    if record.calibration is not None:
+        limits.append(
+            "Confidences compare between films as far as these are like the soundtracks of validation."
+        )
     if not reads:
         limits.append("It neither sees nor hears: all it knows of a film is how long it lasts.")
     elif "visual" not in reads:

@@ -20,6 +20,11 @@ HALLMARKS = {"recipe", "config", "videos", "history"}
 RECIPE = ("learning_rate", "schedule", "weight_decay", "gradient_clip", "metric", "seed")
 # Written of every dataset, even as null; without one they are left out, as any other field that is None.
 OF_DATASETS = ("dataset_fingerprint", "dataset_license", "extraction", "fold")
+# What its calibration holds, if it has one.
+CALIBRATION = {
+    **{"level": float, "share": float, "films": int},
+    **{"confidence": list[list[float]], "reliability": list[dict[str, float]]},
+}
 KINDS = {
     **{str: "text", int: "a whole number", float: "a number", bool: "true or false"},
     **{dict: "an object", list: "a list", type(None): "null"},
@@ -41,6 +46,7 @@ class Record:
     seconds_per_epoch: of training, without validation. seconds_per_video: of scoring a test video.
     history: loss and metrics of each epoch. best_epoch: counted from 1. validation: what history says of it.
     test: the metrics of the best model on the test videos, if there are any.
+    calibration: see `calibration.calibrate`, where it was measured.
     """
 
     dataset: str
@@ -63,6 +69,7 @@ class Record:
     history: list[dict[str, float]]
     test: dict[str, float] | None = None
     seconds_per_video: float | None = None
+    calibration: dict[str, Any] | None = None
 
     @classmethod
     def read(cls, path: Path) -> Record:
@@ -121,6 +128,16 @@ def _check(content: Any) -> None:
     for split in ("validation", "test"):
         if content.get(split) is not None:
             _check_names(split, content[split], METRICS)
+    if content.get("calibration") is not None:
+        _check_calibration(content["calibration"])
+
+
+def _check_calibration(calibration: dict[str, Any]) -> None:
+    _check_names("calibration", calibration, CALIBRATION)
+    for name, hint in CALIBRATION.items():
+        _check_value(f"calibration.{name}", calibration[name], hint)
+    for index, row in enumerate(calibration["reliability"]):
+        _check_names(f"calibration.reliability[{index}]", row, ("height", "picks", "right"))
 
 
 def _check_recipe(recipe: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from paths import CONFIGURATION
 
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.backbones_davihd import BACKBONES
+from modeling_davihd.baselines import UMTConfig
 
 PRESETS = sorted(path.parent.name for path in CONFIGURATION.glob("*/config.json"))
 
@@ -77,6 +78,14 @@ def test_save_and_load(tmp_path):
         ({"dynamics_temperature": 0.0}, "`dynamics_temperature` is"),
         ({"log_mel_baseline_seconds": 30}, "`log_mel_baseline_seconds` is 30"),
         ({"dropout": 1.5}, "`dropout` is 1.5"),
+        ({"highlight_level": -0.1}, "`highlight_level` is -0.1; it needs to be finite and 0 or more"),
+        ({"highlight_level": float("nan")}, "`highlight_level` is nan"),
+        ({"highlight_confidence": []}, r"`highlight_confidence` is \[\]; it needs pairs"),
+        ({"highlight_confidence": [[0.1, 0.2, 0.3]]}, "needs pairs"),
+        ({"highlight_confidence": [[0.2, 0.1], [0.2, 0.3]]}, r"the heights \[0.2, 0.2\]; they need to incr"),
+        ({"highlight_confidence": [[0.1, 0.4], [0.2, 0.3]]}, r"the shares \[0.4, 0.3\]; they need to lie"),
+        ({"highlight_confidence": [[0.1, 1.1]]}, r"the shares \[1.1\]"),
+        ({"highlight_levels": 0.1}, "did you mean `highlight_level`"),
         ({"modality": ["visual"]}, "did you mean `modalities`"),
         ({"visual_dims": 512}, "did you mean `visual_dim`"),
     ],
@@ -84,6 +93,14 @@ def test_save_and_load(tmp_path):
 def test_wrong_fields_are_named(wrong, message):
     with pytest.raises((ValueError, StrictDataclassError), match=message):
         DAViHDConfig(**wrong)
+
+
+def test_every_model_may_be_calibrated(tmp_path):
+    calibration = {"highlight_level": 0.2, "highlight_confidence": [[0, 0.1], [0.5, 1]]}
+    for config in (DAViHDConfig(**calibration), UMTConfig(**calibration)):
+        config.save_pretrained(tmp_path)
+        read = type(config).from_pretrained(tmp_path)
+        assert (read.highlight_level, read.highlight_confidence) == tuple(calibration.values())
 
 
 def test_wrong_type_is_refused():

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 from huggingface_hub import ModelCard
-from tiny_checkpoint import tiny_record
+from tiny_checkpoint import CALIBRATION, tiny_record
 from transformers import AutoConfig
 
 from examples.training.model_card import GENERATED_NOTICE, model_card, write_model_card
@@ -36,6 +36,13 @@ def test_it_says_what_the_data_are_and_how_the_epoch_was_chosen():
     text = model_card(tiny_record(generated=False, selection="test", dataset_license=None), "model")
     assert "generated data" not in text and "Its card gives" not in text
     assert "chosen on the test videos" in text
+
+
+def test_it_shows_how_surely_the_model_picks_where_that_was_measured():
+    text = model_card(tiny_record(calibration=CALIBRATION), "model")
+    assert "rises less than 0.12" in text and "At most 3 %" in text and "80 of them" in text
+    assert "| 0.400 | 50 | 46 | 0.92 |" in text and "Confidences compare" in text
+    assert "What stands out" not in model_card(tiny_record(), "model")
 
 
 def test_it_says_how_to_use_the_model():

@@ -1,14 +1,15 @@
 import json
 
 import pytest
-from tiny_checkpoint import tiny_record
+from tiny_checkpoint import CALIBRATION, tiny_record
 
 from examples.training.record import RECORD_FILE, Record
 from modeling_davihd import DEFAULT_CHECKPOINT
 
 
-def test_a_record_survives_its_file(tmp_path):
-    record = tiny_record()
+@pytest.mark.parametrize("calibration", [None, CALIBRATION])
+def test_a_record_survives_its_file(tmp_path, calibration):
+    record = tiny_record(calibration=calibration)
     record.write(tmp_path / RECORD_FILE)
     assert Record.read(tmp_path / RECORD_FILE) == Record.find(tmp_path) == record
 
@@ -40,6 +41,10 @@ def test_the_record_in_the_package_is_written_as_it_is(tmp_path):
         ({"fold": True}, "fold is True; it needs to be a whole number or null"),
         ({"parameters": None}, "parameters is None"),
         ({"extraction": []}, "extraction is []; it needs to be an object or null"),
+        ({"calibration": {}}, "calibration has no level"),
+        ({"calibration": CALIBRATION | {"level": "low"}}, "calibration.level is 'low'"),
+        ({"calibration": CALIBRATION | {"confidence": [0.5]}}, "calibration.confidence[0] is 0.5"),
+        ({"calibration": CALIBRATION | {"reliability": [{"picks": 1}]}}, "reliability[0] has no height"),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path, changes, told):
