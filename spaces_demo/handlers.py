@@ -115,7 +115,8 @@ class Space:
         """Score a film and choose its highlights; a count of 0 chooses what stands out.
 
         Returns {"version", "model", "source", "duration", "scores", "highlights"}: one score a second, and
-        highlights as {"start", "end", "score", "peak"} in seconds.
+        highlights as {"start", "end", "score", "peak"} in seconds, with a "confidence" if the model has been
+        calibrated; none where nothing stands out.
         """
         if film is None:
             raise gr.Error("No film was given.", print_exception=False)

@@ -7,6 +7,7 @@ const video = part("film");
 const line = part("line");
 const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600]; // seconds
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
+const NOTHING = "Nothing stands out; the slider “How many” gives the best moments that there are";
 const AWAY = 1.5; // seconds outside of the highlight being played: somebody moved the film's own slider
 
 let film = null; // what is shown
@@ -88,14 +89,16 @@ function highlightButton(highlight, index) {
   const range = `${clock(highlight.start)} – ${clock(highlight.end)}`;
   const bar = make("span", { className: "dv-bar" });
   bar.style.setProperty("--share", `${(100 * highlight.score) / Math.max(...film.scores)}%`);
+  const sure = "confidence" in highlight ? `, ${Math.round(100 * highlight.confidence)} % sure` : "";
+  const length = `${Math.round(highlight.end - highlight.start)} s${sure}`;
   const button = make("button", { type: "button", highlight, onclick: () => play([highlight]) }, [
     make("span", { className: "dv-number", textContent: index + 1 }),
     make("span", { textContent: range }),
-    make("span", { className: "dv-length", textContent: `${Math.round(highlight.end - highlight.start)} s` }),
+    make("span", { className: "dv-length", textContent: length }),
     bar,
   ]);
   const score = highlight.score.toFixed(2);
-  button.setAttribute("aria-label", `Play highlight ${index + 1}, ${range}, score ${score}`);
+  button.setAttribute("aria-label", `Play highlight ${index + 1}, ${range}, score ${score}${sure}`);
   return make("li", {}, [button]);
 }
 
@@ -112,7 +115,7 @@ function showHighlights() {
   const seconds = chosen.reduce((sum, { start, end }) => sum + end - start, 0);
   const count = `${chosen.length} highlight${chosen.length === 1 ? "" : "s"}`;
   playing = [];
-  part("summary").textContent = chosen.length ? `${count}, ${clock(seconds)} in all` : "Nothing stands out";
+  part("summary").textContent = chosen.length ? `${count}, ${clock(seconds)} in all` : NOTHING;
   part("all").hidden = !chosen.length;
   part("list").replaceChildren(...chosen.map(highlightButton));
   part("bands").replaceChildren(...chosen.map(band));

@@ -111,7 +111,7 @@ def write(result: HighlightResult, folder: Path, kind: str) -> Path:
     """Write one format of `modeling_davihd.writers`."""
     written = write_outputs(result, folder, [kind])
     if not written:
-        raise WriterError(f"{result.source}: nothing stands out, so that there is nothing to cut.")
+        raise WriterError(f"{result.source}: nothing stands out, so there is nothing to cut.")
     return written[0]
 
 

@@ -61,9 +61,9 @@ A baseline: its code is in the `davihd` package, not here. With the package,
 CONFIDENCE = """\
 A peak that rises less than {level:g} above the film's ordinary level is no highlight, unless a number of
 highlights or their total length is asked for; where none rises further, nothing stands out. At most
-{share:g} % of soundtracks without an event are to have a peak above it, going by {films} of them. The confidence
-of a highlight is the share of right picks among those whose peaks rose as far, on validation soundtracks with
-and without events, which were generated or mixed; on real films it may be another."""
+{share:g} % of soundtracks without an event are to have a peak above it, going by {films} of them. The
+confidence of a highlight is the share of right picks among those whose peaks rose as far, on validation
+soundtracks with and without events, which were generated or mixed; on real films it may be another."""
 CITATION = """\
 ```bibtex
 @inproceedings{joo2026sounding,

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -57,10 +58,38 @@ def test_bad_files_get_a_line_each_and_the_good_one_is_written(film, tmp_path, c
 def test_silent_film_gets_a_warning_and_flat_scores(tmp_path, capsys):
     silent = film_with_sound(tmp_path / "silent.mp4", np.zeros(80000, np.float32), 5)
     assert run(silent, "--output-dir", tmp_path, "--formats", "json,mp4") == 0
-    assert "silent.mp4" in capsys.readouterr().err
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert errors[0].startswith("warning:") and "silent.mp4" in errors[0]
+    assert errors[1:] == ["silent.mp4: nothing stands out; --top-k 3 gives the best moments that there are"]
     result = json.loads((tmp_path / "silent.highlights.json").read_text())
     assert set(result["scores"]) == {0.0} and result["highlights"] == []
     assert not (tmp_path / "silent.highlights.mp4").exists()
+
+
+def calibrated(folder, level):
+    """The embedded model, as if it had been calibrated."""
+    shutil.copytree(DEFAULT_CHECKPOINT, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"highlight_level": level, "highlight_confidence": [[0.0, 0.25], [0.01, 0.75]]}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_film_in_which_nothing_rises_above_the_level_has_no_highlights(film, tmp_path, capsys):
+    model, out = calibrated(tmp_path / "model", level=1.0), tmp_path / "out"
+    assert run(film, "--model", model, "--output-dir", out) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("match.mp4  0:00:30  0 highlights  ") and "mp4  match" not in told.out
+    assert (
+        told.err.strip() == "match.mp4: nothing stands out; --top-k 3 gives the best moments that there are"
+    )
+    assert {path.name for path in out.iterdir()} == {"match.highlights.json", "match.highlights.png"}
+    assert json.loads((out / "match.highlights.json").read_text())["highlights"] == []
+    assert run(film, "--model", model, "--output-dir", out, "--top-k", 1, "--formats", "json,csv") == 0
+    assert capsys.readouterr().err == ""
+    [highlight] = json.loads((out / "match.highlights.json").read_text())["highlights"]
+    assert highlight["confidence"] == 0.75
+    assert (out / "match.highlights.csv").read_text().splitlines()[0] == "start,end,score,peak,confidence"
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,18 @@ def test_without_audible_sound_nothing_stands_out(tmp_path, sound):
     assert (found["scores"] == 0).all() and found["highlights"] == []
 
 
+def test_the_config_says_what_stands_out_and_how_surely(film):
+    knots = [[0.0, 0.5], [1e-9, 0.875]]
+    detect = detector(modalities=["dynamics"], highlight_level=1.0, highlight_confidence=knots)
+    assert detect(str(film))["highlights"] == []
+    assert detect(str(film), level=0.0)["highlights"] != []
+    [highlight] = detect(str(film), top_k=1)["highlights"]
+    assert list(highlight) == ["start", "end", "score", "peak", "confidence"]
+    assert highlight["confidence"] == 0.88
+    plain = detector(modalities=["dynamics"])(str(film), top_k=1)["highlights"][0]
+    assert plain == {name: value for name, value in highlight.items() if name != "confidence"}
+
+
 def test_features_for_a_picture_are_returned_on_demand(film):
     found = detector(modalities=["dynamics"])(str(film), return_features=True)
     assert found["log_mel"].shape == (128, 500)

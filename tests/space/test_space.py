@@ -550,6 +550,18 @@ def test_space_decodes_a_film_once_and_later_within_the_same_limits(tmp_path, mo
         scoring.write(small, tmp_path, "mp4")
 
 
+def test_space_heeds_what_the_model_was_calibrated_to(tmp_path):
+    film, detect = film_with_sound(tmp_path / "film.mp4", BURSTS, 20), models.pipeline_for("davihd-small", 1)
+    detect.model.config.highlight_level, detect.model.config.highlight_confidence = 1.0, [[0.0, 0.5]]
+    scored = scoring.score_film(detect, scoring.check_film(film, Limits()), "davihd-small", Limits())
+    nothing = scoring.choose_highlights(scored.result, scoring.CutOptions())
+    assert nothing.highlights == []
+    with pytest.raises(WriterError, match="nothing stands out, so there is nothing to cut"):
+        scoring.write(nothing, tmp_path, "mp4")
+    [best] = scoring.choose_highlights(scored.result, scoring.CutOptions(count=1)).highlights
+    assert best.confidence == 0.5
+
+
 @pytest.mark.parametrize(
     "name", ["", "model", "a/b/c", "/etc", "../..", "owner/..", "modeling_davihd/checkpoints"]
 )

@@ -1,8 +1,11 @@
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 from results import SEGMENTS, result_of, written
+
+from modeling_davihd.highlights import Calibration
 
 
 def test_json_holds_everything(tmp_path):
@@ -14,6 +17,17 @@ def test_json_holds_everything(tmp_path):
     assert read["source"] == "Finále 決勝.mp4" and "決勝" in text
     assert read["scores"] == pytest.approx(result.scores, abs=5e-7)
     assert read["highlights"][1] == {"start": 40.52, "end": 47.0, "score": 0.75, "peak": 40.52}
+
+
+def test_a_confidence_is_told_where_it_is_known(tmp_path):
+    result = result_of(calibration=Calibration(confidence=[[0.0, 0.91]]))
+    result = replace(result, highlights=[replace(one, confidence=0.91) for one in result.highlights])
+    read = json.loads(written(result, tmp_path, "json").read_text())
+    assert [one["confidence"] for one in read["highlights"]] == [0.91] * 3
+    with written(result, tmp_path, "csv").open(newline="") as file:
+        assert [row["confidence"] for row in csv.DictReader(file)] == ["0.91"] * 3
+    empty = written(replace(result, highlights=[]), tmp_path, "csv").read_text()
+    assert empty == "start,end,score,peak,confidence\n"
 
 
 def test_csv_has_one_row_a_highlight(tmp_path):
