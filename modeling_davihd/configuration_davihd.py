@@ -21,7 +21,6 @@ from .streams_davihd import (
     feature_streams,
     streams_of,
 )
-from .wording import short
 
 MOST_PARAMETERS = 4e9  # of a network, twenty times the paper's: a bound on what a file may ask for
 MOST_BLOCKS = 64
@@ -78,16 +77,16 @@ class HighlightConfig(PreTrainedConfig):
         if knots is None:
             return
         if not knots or any(len(knot) != 2 for knot in knots):
-            raise ValueError(f"`highlight_confidence` is {short(knots)}; it needs pairs [height, share].")
+            raise ValueError(f"`highlight_confidence` is {knots}; it needs pairs [height, share].")
         heights, shares = zip(*knots, strict=True)
         if not (0 <= heights[0] and heights[-1] < math.inf and all(a < b for a, b in pairwise(heights))):
             raise ValueError(
-                f"`highlight_confidence` has the heights {short(list(heights))}; they need to increase, and "
+                f"`highlight_confidence` has the heights {list(heights)}; they need to increase, and "
                 "to be finite and 0 or more."
             )
         if not (0 <= shares[0] and shares[-1] <= 1 and all(a <= b for a, b in pairwise(shares))):
             raise ValueError(
-                f"`highlight_confidence` has the shares {short(list(shares))}; they need to lie between 0 "
+                f"`highlight_confidence` has the shares {list(shares)}; they need to lie between 0 "
                 "and 1, and not to decrease."
             )
 
