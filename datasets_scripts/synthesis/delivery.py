@@ -15,8 +15,8 @@ from datasets_scripts.synthesis.mixing import block_power, rms
 from datasets_scripts.synthesis.tools import HOP, RATE, decibels, log_uniform, noise, upsample
 
 Rng = np.random.Generator
-# Encoding takes twice as long as generating, so few films really go through a codec; `rooms` imitates one.
-CODED_SHARE = 0.08
+# Encoding takes twice as long as generating, so few films go through a real codec; `rooms` imitates one.
+CODED_SHARE = 0.05
 
 
 @dataclass(frozen=True)
