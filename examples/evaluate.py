@@ -1,14 +1,18 @@
-"""Score a model on a dataset, or on generated soundtracks, alongside rules that need no network.
+"""Score models on a dataset, or on soundtracks made for it, alongside rules that need no network.
 
 python examples/evaluate.py --model DIR_OR_HUB_ID --dataset DIR --split test
+python examples/evaluate.py --sounds DIR    # the embedded model, on soundtracks of recorded sounds
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,20 +30,22 @@ from examples.training.data import HighlightDataset, Rows, read_dataset
 from examples.training.machine import on_cpu
 from examples.training.recipe import SYNTHETIC, TEST_CLIPS
 from examples.training.runs import log_mel_rate
-from examples.training.scoring import measure, predict
+from examples.training.scoring import measure, open_model, predict
 from examples.training.tables import headings, markdown, measured
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
 from modeling_davihd.files import write_json
-from modeling_davihd.loading import checkpoint_folder, load_model
+from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE
+
+if TYPE_CHECKING:
+    from examples.training.generated import SyntheticClips
 
 BATCH = 8
 
 
-def evaluate_model(model: PreTrainedModel, rows: Rows) -> dict[str, float]:
-    """The metrics of a model's scores, computed in float32 whatever its weights are stored as."""
+def scores_of(model: PreTrainedModel, rows: Rows) -> list[np.ndarray]:
+    """A model's scores (T,) of every row, computed in float32 whatever its weights are stored as."""
     accelerator = Accelerator(cpu=on_cpu())
-    model = model.to(accelerator.device, torch.float32)
-    return measure(predict(accelerator, model, rows, BATCH), rows)
+    return predict(accelerator, model.to(accelerator.device, torch.float32), rows, BATCH)
 
 
 def evaluate_rules(rows: Rows, training: Rows | None, seed: int = 0) -> dict[str, dict[str, float]]:
@@ -69,68 +75,110 @@ def rule_metrics(dataset: HighlightDataset, split: str) -> dict[str, dict[str, f
     return evaluate_rules(rows, training)
 
 
-def results(model: PreTrainedModel, name: str, dataset: str, split: str, clips: int) -> dict[str, dict]:
-    """Metrics by row: the rules, then the model."""
-    if dataset == SYNTHETIC:
-        from examples.training.generated import FIRST_SEEDS, SyntheticClips
-
-        extractor = DAViHDFeatureExtractor(log_mel_rate=log_mel_rate(model.config))
-        rows = SyntheticClips(extractor, split, clips, FIRST_SEEDS[split])
-        found = evaluate_rules(rows, None)
-    else:
-        opened = read_dataset(Path(dataset))
-        rows = opened.rows(split, model.config.modalities, log_mel_rate(model.config))
-        found = rule_metrics(opened, split)
-    return {**found, name: evaluate_model(model, rows)}
+def dataset_results(models: Mapping[str, PreTrainedModel], folder: Path, split: str) -> dict[str, dict]:
+    """Metrics by row: the rules, then the models."""
+    dataset = read_dataset(folder)
+    found = rule_metrics(dataset, split)
+    for name, model in models.items():
+        rows = dataset.rows(split, model.config.modalities, log_mel_rate(model.config))
+        found[name] = measure(scores_of(model, rows), rows)
+    return found
 
 
-def open_model(model: str) -> PreTrainedModel:
-    """The model of a checkpoint folder or Hub id. Raises ValueError naming it, unless all of it fits."""
-    try:
-        return load_model(checkpoint_folder(model))
-    except ValueError as error:
-        raise ValueError(f"The model {model} cannot be loaded: {error}") from error
+def soundtracks(split: str, clips: int, sounds: Path | None) -> SyntheticClips:
+    """The soundtracks that models are scored on: generated ones, or those of the recordings in a folder."""
+    from datasets_scripts.synthesis.library import Library
+    from datasets_scripts.synthesis.soundtrack import Ramp
+    from examples.training.generated import FIRST_SEEDS, SyntheticClips, Worlds
+
+    worlds = Worlds({"generated": 1.0})
+    if sounds is not None:
+        worlds = Worlds({"recorded": 1.0}, Library.open(sounds), Ramp())
+    extractor = DAViHDFeatureExtractor(log_mel_rate=FULL_LOG_MEL_RATE)
+    return SyntheticClips(extractor, worlds, split, clips, FIRST_SEEDS[split])
+
+
+def found_by_kind(predictions: Mapping[str, list[np.ndarray]], clips: SyntheticClips) -> str:
+    """A table: of every kind of event, how many there are and the share that each model finds."""
+    from modeling_davihd.metrics.highlight_detection import event_scores
+
+    kinds = [[kind for kind, _, _ in events] for events in clips.events]
+    counts = Counter(itertools.chain(*kinds))
+    shares = {
+        name: event_scores(scores, clips.summaries["events"], kinds=kinds)["kinds"]
+        for name, scores in predictions.items()
+    }
+    rows = {}
+    for kind, count in counts.most_common():
+        found = [f"{100 * share[kind]['event_recall']:.0f}" for share in shares.values()]
+        rows[kind.replace("_", " ")] = [str(count), *found]
+    return markdown(["events found, by kind", "events", *(f"{name}, %" for name in shares)], rows)
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="evaluate.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default=str(DEFAULT_CHECKPOINT), help="checkpoint folder or Hub id")
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        default=[str(DEFAULT_CHECKPOINT)],
+        metavar="M",
+        help="checkpoint folder or Hub id, or several",
+    )
     parser.add_argument(
         "--dataset", default=SYNTHETIC, help="dataset folder (default: generated soundtracks)"
     )
     parser.add_argument("--split", choices=SPLITS, default="test")
-    parser.add_argument("--clips", type=int, default=TEST_CLIPS, help="number of generated soundtracks")
+    parser.add_argument("--clips", type=int, default=TEST_CLIPS, help="number of soundtracks")
+    parser.add_argument(
+        "--sounds",
+        type=Path,
+        metavar="DIR",
+        help="score on soundtracks made of the recordings in this folder (datasets_scripts/sounds.py)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
     options = parser.parse_args(arguments)
     if options.clips < 1:
         parser.error(f"--clips is {options.clips}; it needs to be at least 1")
     if options.dataset == SYNTHETIC and options.split == "train":
-        parser.error(
-            "--split train needs --dataset; generated soundtracks are scored on kinds of sound unseen"
-        )
+        parser.error("--split train needs --dataset; soundtracks are scored on kinds of sound unseen")
+    if options.dataset != SYNTHETIC and options.sounds is not None:
+        parser.error("--sounds makes soundtracks; leave out --dataset")
     return options
 
 
-def evaluate(checkpoint: str, dataset: str, split: str, clips: int, json_file: Path | None):
-    """Print the metrics of the rules and of a model, and write them to `json_file` if it is given."""
-    model, name = open_model(checkpoint), Path(checkpoint).name
-    found = results(model, name, dataset, split, clips)
-    if json_file:
-        write_json(json_file, found)
-    videos = found[name]["n_videos"]
-    source = "generated soundtracks of 60 s" if dataset == SYNTHETIC else dataset
-    print(f"{source}, split {split}, {videos} videos\n")
-    print(markdown(["scores", *headings()], {row: measured([values]) for row, values in found.items()}))
+def evaluate(options: argparse.Namespace):
+    """Print the metrics of the rules and of the models, and write them to a file if one is named."""
+    models = {Path(checkpoint).name: open_model(checkpoint) for checkpoint in options.model}
+    if options.dataset != SYNTHETIC:
+        found = dataset_results(models, Path(options.dataset), options.split)
+        report(found, options.dataset, options)
+        return
+    clips = soundtracks(options.split, options.clips, options.sounds)
+    predictions = {name: scores_of(model, clips) for name, model in models.items()}
+    found = evaluate_rules(clips, None)
+    found |= {name: measure(scores, clips) for name, scores in predictions.items()}
+    made = "generated soundtracks" if options.sounds is None else f"soundtracks of {options.sounds}"
+    report(found, f"{made} of 60 s", options)
+    print(f"\n{found_by_kind(predictions, clips)}")
+
+
+def report(found: dict[str, dict], source: str, options: argparse.Namespace):
+    """Print metrics by row, and write them to the file of --json."""
+    if options.json:
+        write_json(options.json, found)
+    videos = next(iter(found.values()))["n_videos"]
+    print(f"{source}, split {options.split}, {videos} videos\n")
+    rows = {row: measured([metrics]) for row, metrics in found.items()}
+    print(markdown(["scores", *headings(metrics=next(iter(found.values())))], rows))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status: 0 scored, 1 model or data are not as needed, 2 wrong usage."""
     options = parse_arguments(arguments)
     logging.disable_progress_bar()
-    wanted = options.model, options.dataset, options.split, options.clips, options.json
-    return run_command(lambda: evaluate(*wanted), "evaluate.py")
+    return run_command(lambda: evaluate(options), "evaluate.py")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,13 +36,15 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.building.console import run_command
+from examples.training.calibration import calibrate, keep_calibration
 from examples.training.data import Batch, collate, plan_batches
 from examples.training.machine import keep_freed_memory, on_cpu
 from examples.training.model_card import write_model_card
-from examples.training.recipe import SYNTHETIC, add_recipe_options, given_fields
+from examples.training.recipe import add_recipe_options, given_fields
 from examples.training.record import RECORD_FILE, Record
 from examples.training.runs import Run, make_runs, read_ablation
 from examples.training.scoring import measure, predict, to_device
+from examples.training.starting import start_from
 from modeling_davihd import __version__
 from modeling_davihd.files import clear_partials, whole_files, whole_folder, write_json
 
@@ -73,13 +76,12 @@ def training_batches(
     """This process's batches of an epoch from the step `first` on, and how many steps the epoch has."""
     rank, processes = accelerator.process_index, accelerator.num_processes
     recipe = run.recipe
-    if recipe.dataset == SYNTHETIC:
+    if run.worlds is not None:
         from examples.training.generated import SyntheticBatches
 
         steps = recipe.steps_per_epoch
-        batches = SyntheticBatches(
-            run.extractor, recipe.seed, recipe.batch_seconds, recipe.clip_seconds, rank, processes
-        )
+        clips = recipe.batch_seconds, recipe.clip_seconds
+        batches = SyntheticBatches(run.extractor, run.worlds, recipe.seed, *clips, rank, processes)
         start = epoch * steps
         loading = {"dataset": batches, "batch_size": None, "sampler": range(start + first, start + steps)}
     else:
@@ -159,6 +161,8 @@ def prepare(run: Run, accelerator: Accelerator) -> tuple[torch.nn.Module, torch.
     """The model with its first weights and its optimiser, wherever Accelerate puts them."""
     set_seed(run.recipe.seed)
     model = AutoModel.from_config(copy.deepcopy(run.config)).train()  # a model writes its dtype into it
+    if run.recipe.start is not None:
+        start_from(model, run.recipe.start)
     if run.recipe.gradient_checkpointing:
         model.activation_checkpointing_enable()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -336,7 +340,10 @@ def _difference(name: str, theirs: dict, ours: dict) -> str:
 def record_results(run: Run, accelerator: Accelerator, progress: Progress) -> Record:
     """Measure the best model on the test videos, and write training.json and the model's card."""
     model = AutoModel.from_pretrained(run.output).to(accelerator.device)
-    tested = {}
+    tested: dict[str, Any] = {}
+    if "eventless" in run.rows:
+        films = run.rows["validation"], run.rows["eventless"]
+        tested["calibration"] = calibrate(accelerator, model, *films, run.recipe.batch_size)
     if "test" in run.rows:
         rows, started = run.rows["test"], time.perf_counter()
         tested["test"] = measure(predict(accelerator, model, rows, run.recipe.batch_size), rows)
@@ -354,6 +361,8 @@ def record_results(run: Run, accelerator: Accelerator, progress: Progress) -> Re
         **tested,
     )
     if accelerator.is_main_process:
+        if record.calibration is not None:
+            keep_calibration(run.output, record.calibration)
         write_model_card(run.output, record)
         record.write(run.output / RECORD_FILE)
     accelerator.wait_for_everyone()

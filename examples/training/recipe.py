@@ -19,7 +19,11 @@ SYNTHETIC = "synthetic"  # instead of a dataset's folder
 TEST_CLIPS = 200  # soundtracks that a model trained on generated ones is tested on
 SCHEDULES = ("constant", "exponential", "cosine")
 METRICS = tuple(METRIC_COLUMNS)
+# The mean of rank correlation, events found and picks right, where the rows have events.
+EVENTS_AND_RANK = "events_and_rank"
+CRITERIA = (*METRICS, EVENTS_AND_RANK)
 SELECTIONS = ("validation", "test")
+SHARES = ("generated_share", "wider_share", "recorded_share")
 
 
 def option(default: object, document: str) -> dataclasses.Field:
@@ -44,6 +48,16 @@ class Recipe:
     )
     steps_per_epoch: int | None = option(None, "for 'synthetic': steps between two validations")
     validation_clips: int = option(48, "for 'synthetic': soundtracks of 60 s to validate on")
+    generated_share: float = option(1.0, "for 'synthetic': share of soundtracks of the plain generated world")
+    wider_share: float = option(0.0, "for 'synthetic': share of those of the wider generated world")
+    recorded_share: float = option(0.0, "for 'synthetic': share of those with recordings, if there are any")
+    eventless_share: float = option(0.0, "for 'synthetic': share of soundtracks without a highlight, of all")
+    sounds: str | None = option(None, "for 'synthetic': folder of recordings (datasets_scripts/sounds.py)")
+    label_rise: float | None = option(
+        None, "for 'synthetic': seconds over which labels rise to an event; without, soft shoulders"
+    )
+    label_fall: float = option(3.0, "for 'synthetic': seconds over which labels fall after it")
+    start: str | None = option(None, "checkpoint folder or Hub id whose weights the training starts from")
     learning_rate: float = option(1e-4, "at its highest")
     schedule: str = option(
         "constant", "constant; exponential: times 0.99 an epoch; cosine: down to 1 % after the warm-up"
@@ -54,7 +68,7 @@ class Recipe:
     gradient_checkpointing: bool = option(False, "compute activations twice to keep fewer of them")
     metric: str = option(
         "spearman",
-        "whose mean over the selection videos decides what model is kept: " + ", ".join(METRICS),
+        "whose mean over the selection videos decides what model is kept: " + ", ".join(CRITERIA),
     )
     selection: str = option(
         "validation",
@@ -75,9 +89,12 @@ class Recipe:
             self._require(name, (getattr(self, name) or 1) >= 1, "at least 1")
         for name in ("learning_rate", "gradient_clip"):
             self._require(name, 0 < getattr(self, name) < math.inf, "positive and finite")
-        for name in ("warmup_steps", "weight_decay", "num_workers", "seed"):
+        for name in ("warmup_steps", "weight_decay", "num_workers", "seed", *SHARES):
             self._require(name, 0 <= getattr(self, name) < math.inf, "0 or more")
-        for name, choices in (("schedule", SCHEDULES), ("metric", METRICS), ("selection", SELECTIONS)):
+        self._require("eventless_share", 0 <= self.eventless_share < 1, "0 or more, and less than 1")
+        for name in ("label_rise", "label_fall"):
+            self._require(name, 0 < (getattr(self, name) or 1) <= 30, "over 0 and at most 30 seconds")
+        for name, choices in (("schedule", SCHEDULES), ("metric", CRITERIA), ("selection", SELECTIONS)):
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
         if self.dataset == SYNTHETIC and not (self.batch_seconds and self.steps_per_epoch):
             raise ValueError("The dataset 'synthetic' needs batch_seconds and steps_per_epoch.")

@@ -39,7 +39,8 @@ class Record:
         of the dataset, if there is one; extraction names the encoders of its features, their widths and
         whatever they were taken from; fold is the one that was left out to test on.
     selection: the videos on which the best epoch was chosen, "validation" or "test".
-    generated: whether a program made the films, or the soundtracks.
+    generated: whether a program made the films, or the soundtracks. sounds: of soundtracks, the fingerprint
+        of the library of recordings in them, if there are any.
     config, recipe: their fields, less those that may change when a training is resumed.
     videos: how many each split has. davihd: the version of the package. parameters: how many the model has.
     epochs: how many there were. stopped_early: whether the recipe's patience ended them.
@@ -55,6 +56,7 @@ class Record:
     dataset_license: str | list[str] | None = None
     extraction: dict[str, Any] | None = None
     generated: bool
+    sounds: str | None = None
     fold: int | None = None
     config: dict[str, Any]
     recipe: dict[str, Any]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
@@ -19,6 +20,9 @@ from modeling_davihd.backbones_davihd import backbone_class
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE
 
+if TYPE_CHECKING:
+    from examples.training.generated import Worlds
+
 FOLDS = 5
 
 
@@ -27,6 +31,7 @@ class Run:
     """One training: what is trained, on what, how, and the folder it is written to.
 
     facts: what the record of the training says of its data, by field.
+    worlds: where soundtracks come from that are made as they are needed, instead of rows["train"].
     """
 
     config: PreTrainedConfig
@@ -35,11 +40,12 @@ class Run:
     rows: dict[str, Rows]
     output: Path
     facts: dict = field(default_factory=dict)
+    worlds: Worlds | None = None
 
     def identity(self) -> dict:
         """What a resumed run must have in common with the one that was killed, as its record will say it."""
         recipe = dataclasses.asdict(self.recipe)
-        for name in ("dataset", "patience", "save_every", "num_workers"):
+        for name in ("dataset", "sounds", "patience", "save_every", "num_workers"):
             recipe.pop(name)
         if self.recipe.schedule != "cosine":  # whose rates depend on the last epoch
             recipe.pop("epochs")

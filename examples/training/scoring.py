@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from transformers import PreTrainedModel
 
 from examples.training.data import Batch, Rows, collate
+from examples.training.recipe import EVENTS_AND_RANK
+from modeling_davihd.loading import checkpoint_folder, load_model
 from modeling_davihd.metrics.highlight_detection import highlight_scores
 
 
@@ -34,9 +37,20 @@ def predict(
     return [everyones[i] for i in range(len(rows))]
 
 
+def open_model(model: str) -> PreTrainedModel:
+    """The model of a checkpoint folder or Hub id. Raises ValueError naming it, unless all of it fits."""
+    try:
+        return load_model(checkpoint_folder(model))
+    except ValueError as error:
+        raise ValueError(f"The model {model} cannot be loaded: {error}") from error
+
+
 def measure(predictions: Sequence[np.ndarray], rows: Rows) -> dict[str, float]:
     """The means over videos of every metric (`modeling_davihd.metrics`)."""
     values = highlight_scores(predictions, rows.labels, **rows.summaries)
+    if "event_recall" in values:
+        parts = [values[name] for name in ("spearman", "event_recall", "event_precision")]
+        values[EVENTS_AND_RANK] = sum(parts) / len(parts)
     return {name: round(value, 6) for name, value in values.items()}
 
 

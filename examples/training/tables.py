@@ -15,20 +15,28 @@ METRIC_COLUMNS = {
     "kendall": ("tau", 1, 3),
 }
 
+# and those of soundtracks whose events are known
+EVENT_COLUMNS = {"event_recall": ("found", 100, 1), "event_precision": ("right", 100, 1)}
+
+
+def columns_of(metrics: Mapping[str, float]) -> dict[str, tuple[str, int, int]]:
+    """The columns of a table of such metrics."""
+    return METRIC_COLUMNS | {name: column for name, column in EVENT_COLUMNS.items() if name in metrics}
+
 
 def measured(runs: Sequence[Mapping[str, float]]) -> list[str]:
     """One cell for each column: the mean over runs and, if there are several, the standard deviation."""
     cells = []
-    for metric, (_, factor, decimals) in METRIC_COLUMNS.items():
+    for metric, (_, factor, decimals) in columns_of(runs[0]).items():
         values = factor * np.array([run[metric] for run in runs])
         spread = f" ± {values.std():.{decimals}f}" if len(values) > 1 else ""
         cells.append(f"{values.mean():.{decimals}f}{spread}")
     return cells
 
 
-def headings(source: str = "") -> list[str]:
-    """The five columns' headings, of figures from that source."""
-    return [f"{source} {heading}".strip() for heading, _, _ in METRIC_COLUMNS.values()]
+def headings(source: str = "", metrics: Mapping[str, float] | None = None) -> list[str]:
+    """The columns' headings, of figures from that source: the paper's five, and those that `metrics` add."""
+    return [f"{source} {heading}".strip() for heading, _, _ in columns_of(metrics or {}).values()]
 
 
 def markdown(columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
