@@ -491,20 +491,29 @@ def running_median(medians: torch.Tensor, seconds: int, least: int | None) -> to
     A median of medians is moved by short sounds as little as the median of all frames, and it takes far less
     work, because a second's median serves every window that the second is in.
 
-    A window that has silence and fewer than `least` seconds that sound knows no background. Its second takes
-    that of the last one before it that does, or at the beginning of the film of the first, so that neither
-    silence nor the sound after it seems to rise out of a background that has faded away.
+    With `least`, silence is no background: see `medians_of_windows` and `last_known`.
     """
     windows = F.pad(medians, (0, 0, seconds // 2, seconds // 2), value=torch.nan).unfold(1, seconds, 1)
     # In blocks, because all windows of a long video side by side are many times larger than its spectrogram.
     blocks = [medians_of_windows(block, least) for block in windows.split(_MEDIAN_BLOCK, 1)]
     background, known = (torch.cat(parts, 1) for parts in zip(*blocks, strict=True))
-    known = known & ~medians.isnan().any(-1)  # a window around padding may reach back into the film
+    if least is not None:
+        background = last_known(background, known & (medians.amax(-1) > _SILENCE))
+    return background.nan_to_num(0.0)
+
+
+def last_known(background: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Backgrounds (B, S, F), those of seconds where `known` (B, S) is False replaced by the last known one
+    before them, at the beginning of a film by the first. A film where none is known keeps its own.
+
+    A silent second, for one, has none of its own: within silence the background stays as it was, so that no
+    step of the background looks like an event there.
+    """
     known = known | ~known.any(1, keepdim=True)
     second = torch.arange(known.shape[1], device=known.device)
     first = known.int().argmax(1, keepdim=True)
     source = torch.where(known, second, first).cummax(1).values
-    return background.gather(1, source[..., None].expand_as(background)).nan_to_num(0.0)
+    return background.gather(1, source[..., None].expand_as(background))
 
 
 def median_of_film(medians: torch.Tensor, least: int | None) -> torch.Tensor:

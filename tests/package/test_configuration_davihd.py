@@ -77,6 +77,19 @@ def test_save_and_load(tmp_path):
         ({"dynamics_frequency_pooling": [4, 4, 4, 4, 4, 4]}, "`dynamics_frequency_pooling` is"),
         ({"dynamics_temperature": 0.0}, "`dynamics_temperature` is"),
         ({"log_mel_baseline_seconds": 30}, "`log_mel_baseline_seconds` is 30"),
+        (
+            {"log_mel_film_background": True},
+            "`log_mel_film_background` is True; it needs `log_mel_baseline_s",
+        ),
+        ({"log_mel_sounding_seconds": 8}, "`log_mel_sounding_seconds` is 8; it needs `log_mel_baseline_s"),
+        (
+            {"log_mel_baseline_seconds": 31, "log_mel_sounding_seconds": 32},
+            "`log_mel_sounding_seconds` is 32; it needs to lie between 1 and 31",
+        ),
+        (
+            {"log_mel_baseline_seconds": 31, "log_mel_sounding_seconds": 0},
+            "`log_mel_sounding_seconds` is 0; it needs to lie between 1 and 31",
+        ),
         ({"dropout": 1.5}, "`dropout` is 1.5"),
         ({"highlight_level": -0.1}, "`highlight_level` is -0.1; it needs to be finite and 0 or more"),
         ({"highlight_level": float("nan")}, "`highlight_level` is nan"),

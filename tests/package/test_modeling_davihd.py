@@ -7,7 +7,7 @@ from accelerate import cpu_offload
 from paths import CONFIGURATION, GOLDEN
 from published import published_state
 from safetensors.torch import load_file
-from tiny_models import TINY, one_video, random_inputs, tiny_model
+from tiny_models import TINY, TWO_VIEWS, one_video, random_inputs, tiny_model
 
 from modeling_davihd import DAViHDConfig, DAViHDModel, modeling_davihd
 from modeling_davihd.conversion import convert_reference_state_dict, reference_config
@@ -163,8 +163,9 @@ def test_padding_never_changes_a_score(modalities, rate):
         {"fusion_placement": "late"},
         {"fusion_placement": "early", "projection_dim": 24},
         {"dynamics_positions": "convolutional", "log_mel_baseline_seconds": 3},
+        {"dynamics_basis_kernels": [4] * 6, **TWO_VIEWS},
     ],
-    ids=["late", "projected", "baseline"],
+    ids=["late", "projected", "baseline", "views"],
 )
 def test_padding_never_changes_a_score_in_other_architectures(changes, operation):
     lengths = [2, 9, 6]
@@ -198,10 +199,11 @@ def test_offloaded_weights_give_the_same_scores(monkeypatch):
         assert torch.equal(model(**inputs).scores, expected)
 
 
+@pytest.mark.parametrize("changes", [{}, TWO_VIEWS], ids=["sound", "two views"])
 @pytest.mark.parametrize("lengths", [[6, 4], [5, 5]], ids=["padded", "equal"])
-def test_gradient_checkpointing_changes_nothing(lengths):
+def test_gradient_checkpointing_changes_nothing(lengths, changes):
     inputs = random_inputs(DAViHDConfig(**TINY), lengths)
-    models = [tiny_model(dropout=0.0).train() for _ in range(2)]
+    models = [tiny_model(dropout=0.0, **changes).train() for _ in range(2)]
     models[1].activation_checkpointing_enable()
     for model in models:
         model(**inputs).loss.backward()
@@ -211,8 +213,9 @@ def test_gradient_checkpointing_changes_nothing(lengths):
         assert torch.equal(plain, saved), name
 
 
-def test_bfloat16_scores_are_close():
-    model = tiny_model()
+@pytest.mark.parametrize("changes", [{}, TWO_VIEWS], ids=["sound", "two views"])
+def test_bfloat16_scores_are_close(changes):
+    model = tiny_model(**changes)
     inputs = random_inputs(model.config, [9, 5], padding=0.0)
     exact = model(**inputs).scores
     inputs = {
@@ -233,8 +236,9 @@ def test_autocast_trains():
     assert torch.isfinite(loss)
 
 
-def test_save_and_load_give_the_same_scores(tmp_path):
-    model = tiny_model()
+@pytest.mark.parametrize("changes", [{}, TWO_VIEWS], ids=["sound", "two views"])
+def test_save_and_load_give_the_same_scores(tmp_path, changes):
+    model = tiny_model(**changes)
     model.save_pretrained(tmp_path)
     loaded, report = DAViHDModel.from_pretrained(tmp_path, output_loading_info=True)
     assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
@@ -250,19 +254,35 @@ def test_scores_of_a_new_network_are_neither_constant_nor_saturated():
     assert 0.02 < scores.min() and scores.max() < 0.98
 
 
-def test_attentions_are_recorded_on_demand():
-    model = tiny_model()
+@pytest.mark.parametrize(
+    "changes, maps",
+    [({}, 5), (TWO_VIEWS, 5), ({"dynamics_basis_kernels": [4] * 6, **TWO_VIEWS}, 6)],
+    ids=["sound", "two views", "two views, no ordinary convolution"],
+)
+def test_attentions_are_recorded_on_demand(changes, maps):
+    model = tiny_model(**changes)
     inputs = random_inputs(model.config, [8, 5])
     assert model(**inputs).velocity_attentions is None
     output = model(**inputs, output_attentions=True)
     assert torch.allclose(output.scores, model(**inputs).scores, atol=1e-6)
     assert output.visual_attentions.shape == (2, 4, 8, 8)
     assert len(output.dynamics_attentions) == 2
-    assert len(output.velocity_attentions) == len(output.time_attentions) == 5
-    for maps in output.velocity_attentions:
-        assert torch.allclose(maps.sum(1), torch.ones_like(maps.sum(1)), atol=1e-5)
+    assert len(output.velocity_attentions) == len(output.time_attentions) == maps
+    for beta in output.velocity_attentions:
+        assert torch.allclose(beta.sum(1), torch.ones_like(beta.sum(1)), atol=1e-5)
     first = model.get_velocity_attention(inputs["log_mel"], inputs["attention_mask"])
     assert torch.equal(first, output.velocity_attentions[0])
+
+
+def test_a_second_view_adds_one_channel_to_the_first_convolution_and_nothing_else():
+    one, two = (
+        tiny_model(log_mel_baseline_seconds=5, log_mel_film_background=film) for film in (False, True)
+    )
+    shapes = [{name: value.shape for name, value in model.state_dict().items()} for model in (one, two)]
+    assert shapes[0].keys() == shapes[1].keys()
+    changed = [name for name in shapes[0] if shapes[0][name] != shapes[1][name]]
+    assert changed == ["dynamics_encoder.blocks.0.conv.weight"]
+    assert shapes[1][changed[0]] == (4, 2, 3, 3)
 
 
 def test_tuple_output():

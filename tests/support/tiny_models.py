@@ -1,16 +1,26 @@
 """A small DAViHD network, and made-up inputs for it."""
 
+import math
+
 import torch
 
 from modeling_davihd import DAViHDConfig, DAViHDModel
 from modeling_davihd.streaming_davihd import DAViHDBatchNorm
 
+SILENCE = math.log(1e-8)  # of log(mel + 1e-8)
 TINY = {
     "visual_dim": 16,
     "semantic_dim": 32,
     "dynamics_dim": 32,
     "dynamics_channels": [4, 8, 8, 8, 12, 8],
     "score_hidden_dim": 8,
+}
+
+# Sound against the background around it and against the whole film's, neither of which is silence.
+TWO_VIEWS = {
+    "log_mel_baseline_seconds": 5,
+    "log_mel_sounding_seconds": 2,
+    "log_mel_film_background": True,
 }
 
 
@@ -44,6 +54,12 @@ def random_inputs(config: DAViHDConfig, lengths: list[int], padding: float = flo
             inputs[name][row, length:] = padding
         inputs["log_mel"][row, :, config.log_mel_frames(length) :] = padding
     return inputs
+
+
+def silence(inputs: dict, config: DAViHDConfig, row: int, *spans: tuple[int, int]):
+    """Digital silence in a video of `inputs` between the seconds of each span."""
+    for start, end in spans:
+        inputs["log_mel"][row, :, config.log_mel_frames(start) : config.log_mel_frames(end)] = SILENCE
 
 
 def one_video(inputs: dict, config: DAViHDConfig, row: int, length: int) -> dict:
