@@ -2,6 +2,7 @@
 
 python datasets_scripts/synthetic.py --film sample.mp4    # and its highlights in sample.json
 python datasets_scripts/synthetic.py --out DIR --videos 24 --render    # a dataset of films
+python datasets_scripts/synthetic.py --out DIR --videos 24 --sounds SOUNDS    # mixed of recorded sounds
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import functools
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +33,9 @@ from datasets_scripts.building.options import add_extraction_arguments
 from datasets_scripts.building.shards import writing
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.film import render_film
-from datasets_scripts.synthesis.soundtrack import Soundtrack, generate_soundtrack
+from datasets_scripts.synthesis.labels import Ramp, Soundtrack
+from datasets_scripts.synthesis.library import Library
+from datasets_scripts.synthesis.soundtrack import generate_soundtrack
 from modeling_davihd.conversion import EncoderChoice
 from modeling_davihd.files import clear_partials
 
@@ -42,22 +46,35 @@ FPS = 10  # of the films of a dataset; encoders look at two frames a second
 MOST_VIDEOS = 10**6  # that a dataset can have before it shares soundtracks with that of the next seed
 
 CARD = """---
-license: apache-2.0
+license: {license}
 task_categories: [video-classification]
 tags: [video-highlight-detection, synthetic]
 ---
-# Generated soundtracks whose highlights are known
+# {title} whose highlights are known
 
 {count} {kind} of {duration:g} s, made by `datasets_scripts/synthetic.py` from the seed {seed}.
 
-Every sound is generated: there is no recorded sound in here{picture}, and no person has labelled
+{origin}{picture}, and no person has labelled
 anything. The labels are what the generator put in: how far a second stands out from its surroundings, not how
 loud it is. A result on this dataset says that a model hears such events; it says nothing about what people
 find worth watching.
 
-The splits share no kind of event and no kind of background: validation and test are kinds of sound that do
-not occur in training.
+{splits}
 """
+GENERATED = {
+    "license": "apache-2.0",
+    "title": "Generated soundtracks",
+    "origin": "Every sound is generated: there is no recorded sound in here",
+    "splits": "The splits share no kind of event and no kind of background: validation and test are kinds of "
+    "sound that do\nnot occur in training.",
+}
+RECORDED = {
+    "license": "other",
+    "title": "Soundtracks mixed from recordings",
+    "origin": "Most sounds are recordings, mixed by a program: no soundtrack of a film is in here",
+    "splits": "The splits share no recording. The licences of the recordings hold for the soundtracks too: "
+    "see the manifest of\nthe library that they were mixed from.",
+}
 
 
 def build_synthetic(
@@ -67,16 +84,18 @@ def build_synthetic(
     duration: float = SECONDS,
     seed: int = 0,
     render: bool = False,
+    sounds: Path | None = None,
     settings: Settings | None = None,
 ) -> Report:
     """Build, or go on building, a dataset of generated soundtracks, or of films, in the folder `out`.
 
     videos: how many, in all splits together. duration: seconds of each. seed: which dataset.
     render: draw films, which are kept in `out`/videos; otherwise there is sound alone.
+    sounds: a library of recordings (datasets_scripts/sounds.py) that most sounds are taken from, if any.
     settings: what to compute of them; if None, the log-Mel spectrogram and plain descriptors.
 
-    Raises UsageError for fewer than 3 or too many videos, less than 4 s, a negative seed or a visual backbone
-    without films, and DatasetError where the dataset cannot be written.
+    Raises UsageError for fewer than 3 or too many videos, less than 4 s, a negative seed, a visual backbone
+    without films or a folder that is not a library, and DatasetError where the dataset cannot be written.
     """
     settings = default_settings(render) if settings is None else settings
     if "visual" in settings.encoders and not render:
@@ -85,14 +104,59 @@ def build_synthetic(
         raise UsageError(f"--videos is {videos}; three splits need at least 3, and at most {MOST_VIDEOS}.")
     if seed < 0 or not duration >= 4:
         raise UsageError(f"--seed is {seed} and --duration {duration:g}; at least 0 and 4 s are needed.")
-    seeds = seeds_and_splits(videos, seed)
-    if render:
-        rows = rendered(out / "videos", seeds, duration)
-    else:
-        rows = [sounding(own_seed, split, duration) for own_seed, split in seeds]
+    tracks = [Track(own_seed, split, duration, sounds) for own_seed, split in seeds_and_splits(videos, seed)]
+    tracks[0].library()  # before anything is written
+    rows = rendered(out / "videos", tracks) if render else [sounding(track) for track in tracks]
     kind, picture = ("films", ", no filmed picture") if render else ("soundtracks", "")
-    card = CARD.format(count=videos, kind=kind, duration=duration, seed=seed, picture=picture)
+    words = (GENERATED if sounds is None else RECORDED) | {"kind": kind, "picture": picture}
+    card = CARD.format(count=videos, duration=duration, seed=seed, **words)
     return build_dataset(out, rows, settings, card=card)
+
+
+@dataclass(frozen=True)
+class Track:
+    """What makes a soundtrack: seed, split, length in seconds, and the folder of its recordings, if any."""
+
+    seed: int
+    split: str
+    duration: float
+    sounds: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """That of its video."""
+        return f"{self.split}-{self.seed:06d}"
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """What a film says of where it comes from; equal ones sound alike."""
+        library = self.library()
+        recordings = {} if library is None else {"sounds": library.fingerprint}
+        return {"duration": self.duration, "seed": self.seed, **recordings}
+
+    def library(self) -> Library | None:
+        """Its recordings. Raises UsageError if the folder is not a library."""
+        return None if self.sounds is None else _library(self.sounds)
+
+    def make(self) -> Soundtrack:
+        """The soundtrack; the one made last is at hand."""
+        return _made(self)
+
+
+@functools.lru_cache(maxsize=1)
+def _made(track: Track) -> Soundtrack:
+    given = {"duration": track.duration, "split": track.split}
+    if (library := track.library()) is None:
+        return generate_soundtrack(track.seed, **given)
+    return generate_soundtrack(track.seed, **given, world="recorded", library=library, ramp=Ramp())
+
+
+@functools.cache
+def _library(folder: Path) -> Library:
+    try:
+        return Library.open(folder)
+    except ValueError as error:
+        raise UsageError(f"--sounds: {error}") from error
 
 
 def default_settings(render: bool) -> Settings:
@@ -108,53 +172,44 @@ def seeds_and_splits(count: int, seed: int) -> list[tuple[int, str]]:
     return [(seed * MOST_VIDEOS + number, split) for number, split in enumerate(splits)]
 
 
-def video_name(seed: int, split: str) -> str:
-    return f"{split}-{seed:06d}"
-
-
-def sounding(seed: int, split: str, duration: float) -> Video:
-    """A video that is a soundtrack alone, generated when it is needed."""
-    make = functools.partial(soundtrack, seed, split, duration)
+def sounding(track: Track) -> Video:
+    """A video that is a soundtrack alone, made when it is needed."""
     return Video(
-        video_id=video_name(seed, split),
-        split=split,
-        labels=lambda _: make().labels,
-        sound=lambda: make().waveform,
-        duration=duration,
-        identity=f"{split} {seed} {duration}",
+        video_id=track.name,
+        split=track.split,
+        labels=lambda _: track.make().labels,
+        sound=lambda: track.make().waveform,
+        duration=track.duration,
+        identity=" ".join([track.split, *map(str, track.origin.values())]),
     )
 
 
-@functools.lru_cache(maxsize=1)
-def soundtrack(seed: int, split: str, duration: float) -> Soundtrack:
-    return generate_soundtrack(seed, duration=duration, split=split)
-
-
-def rendered(folder: Path, seeds: list[tuple[int, str]], duration: float) -> list[Video]:
-    """Videos of those seeds and splits as films in the folder, rendered unless they are there already."""
+def rendered(folder: Path, tracks: list[Track]) -> list[Video]:
+    """Videos with those soundtracks as films in the folder, rendered unless they are there already."""
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     clear_partials(folder, unchanged_for=0)
     videos = []
-    for seed, split in tqdm(seeds, unit="film", disable=None, desc="rendering"):
-        path = folder / f"{video_name(seed, split)}.mp4"
-        labels = labels_beside(path, seed, duration)
+    for track in tqdm(tracks, unit="film", disable=None, desc="rendering"):
+        path = folder / f"{track.name}.mp4"
+        labels = labels_beside(path, track.origin)
         if labels is None:
             with writing(path):
-                render_film(path, seed, duration, split, fps=FPS)
-            labels = labels_beside(path, seed, duration)
-        videos.append(Video(path.stem, split, labels, media=path, duration=duration))
+                render_film(path, track.make(), track.origin, fps=FPS)
+            labels = labels_beside(path, track.origin)
+        videos.append(Video(path.stem, track.split, labels, media=path, duration=track.duration))
     return videos
 
 
-def labels_beside(film: Path, seed: int, duration: float) -> np.ndarray | None:
-    """The labels of a film of that seed and duration, or None if there is no such film.
+def labels_beside(film: Path, origin: dict[str, object]) -> np.ndarray | None:
+    """The labels of a film of that origin, or None if there is no such film.
 
     They are written after the film, so they stand for a whole one.
     """
     try:
         truth = json.loads(film.with_suffix(".json").read_text(encoding="utf-8"))
-        right = film.is_file() and (truth["seed"], truth["duration"]) == (seed, duration)
+        told = {name: truth[name] for name in ("duration", "seed", "sounds") if name in truth}
+        right = film.is_file() and told == origin
         return np.array(truth["labels"], np.float32) if right else None
     except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
         return None
@@ -168,11 +223,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.out is not None:
         return run_dataset_command(lambda: _build(options), parser.prog)
     duration = FILM_SECONDS if options.duration is None else options.duration
+    track = Track(options.seed, options.split or "train", duration, options.sounds)
     try:
-        soundtrack = render_film(options.film, options.seed, duration, options.split or "train")
-    except (ValueError, OSError) as error:
+        render_film(options.film, track.make(), track.origin)
+    except (UsageError, ValueError, OSError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
-    print(f"{options.film}  {duration:g} s  {len(soundtrack.events)} events")
+    print(f"{options.film}  {duration:g} s  {len(track.make().events)} events")
     return 0
 
 
@@ -183,6 +239,7 @@ def _build(options: argparse.Namespace) -> None:
         duration=SECONDS if options.duration is None else options.duration,
         seed=options.seed,
         render=options.render,
+        sounds=options.sounds,
         settings=settings_from(options),
     )
     print(report)
@@ -200,6 +257,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=SPLITS, help="kinds of sound of the --film (default train)")
     parser.add_argument("--videos", type=int, metavar="N", help="how many videos the dataset has")
     parser.add_argument("--render", action="store_true", help="make films, and features of their picture too")
+    parser.add_argument(
+        "--sounds", type=Path, metavar="SOUNDS", help="folder of recordings to mix soundtracks of"
+    )
     add_extraction_arguments(parser)
     parser.set_defaults(visual_backbone=None, semantic_backbone="statistics")
     return parser

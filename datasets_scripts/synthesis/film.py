@@ -5,23 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from datasets_scripts.synthesis.labels import Soundtrack
 from datasets_scripts.synthesis.picture import pictures
-from datasets_scripts.synthesis.soundtrack import Soundtrack, generate_soundtrack
 from datasets_scripts.synthesis.tools import RATE
 from modeling_davihd.files import write_json
 from modeling_davihd.media import write_film
 
 
-def render_film(path: Path, seed: int, duration: float, split: str, fps: int = 25) -> Soundtrack:
-    """Writes a film and, beside it as .json, its highlights. Gives the soundtrack."""
-    soundtrack = generate_soundtrack(seed, duration=duration, split=split)
+def render_film(path: Path, soundtrack: Soundtrack, origin: dict[str, object], fps: int = 25):
+    """Write a film with that soundtrack and, beside it as .json, its highlights and its `origin`."""
+    duration = len(soundtrack.waveform) / RATE
     moments = [(event.start, event.end, event.prominence) for event in soundtrack.events]
     write_film(path, pictures(moments, duration, fps), soundtrack.waveform, fps=fps, sampling_rate=RATE)
     truth = {
-        "duration": duration,
-        "seed": seed,
+        **origin,
         "events": [asdict(event) for event in soundtrack.events],
         "labels": [round(float(label), 4) for label in soundtrack.labels],
     }
     write_json(path.with_suffix(".json"), truth)
-    return soundtrack

@@ -6,8 +6,11 @@ import datasets
 import numpy as np
 import pytest
 from paths import ROOT
+from sounds import write_library
 
 from datasets_scripts.building.splits import SPLITS
+from datasets_scripts.synthesis.labels import Ramp
+from datasets_scripts.synthesis.library import Library
 from datasets_scripts.synthesis.soundtrack import generate_soundtrack
 from datasets_scripts.synthetic import main
 
@@ -102,3 +105,20 @@ def test_a_rendered_dataset_has_films_and_goes_on_where_it_stopped(tmp_path, cap
     assert shard.read_bytes() == before and films[0].read_bytes() == film
     assert len(list((out / "videos").iterdir())) == 6
     assert [film.stat().st_mtime_ns for film in films[1:]] == times[1:]
+
+
+def test_recorded_sounds_can_be_mixed_in(tmp_path, capsys):
+    sounds, out = write_library(tmp_path / "sounds"), tmp_path / "out"
+    command = ["--out", str(out), "--videos", "3", "--duration", "8", "--sounds"]
+    assert main([*command, str(tmp_path)]) == 2
+    assert "--sounds" in capsys.readouterr().err and not out.exists()
+    assert main([*command, str(sounds)]) == 0
+    labels = {row["video_id"]: row["labels"] for split in load(out).values() for row in split}
+    library = Library.open(sounds)
+    track = generate_soundtrack(2, duration=8.0, split="test", world="recorded", library=library, ramp=Ramp())
+    np.testing.assert_allclose(labels["test-000002"], track.labels, atol=1e-6)
+    card = (out / "README.md").read_text()
+    assert "Most sounds are recordings" in card and "license: other" in card
+    film = tmp_path / "film.mp4"
+    assert main(["--film", str(film), "--seed", "2", "--duration", "4", "--sounds", str(sounds)]) == 0
+    assert json.loads(film.with_suffix(".json").read_text())["sounds"] == library.fingerprint
