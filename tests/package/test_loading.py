@@ -19,6 +19,7 @@ from paths import GOLDEN, ROOT
 from published import published_state
 from safetensors.torch import load_file, save_file
 
+from datasets_scripts.synthesis.soundtrack import generate_soundtrack
 from examples import evaluate, publish
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDConfig, DAViHDModel, cli
 from modeling_davihd.conversion import (
@@ -539,3 +540,13 @@ def test_a_pca_that_means_harm_is_refused(tmp_path, name):
         load_pca(tmp_path / name)
     assert not (tmp_path / "executed").exists()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000
+
+
+def test_the_weights_of_the_first_small_model_score_as_they_did():
+    folder = ROOT / "configuration" / "davihd-small" / "generated"
+    waveform = generate_soundtrack(1, duration=12.0, split="test").waveform
+    inputs = load_extractor(folder)(audio=waveform, sampling_rate=16000)
+    with torch.inference_mode():
+        scores = load_model(folder)(**inputs).scores[0]
+    wanted = [0.1339, 0.1555, 0.1434, 0.174, 0.1027, 0.1219, 0.1597, 0.2167, 0.3203, 0.5236, 0.6224, 0.4198]
+    np.testing.assert_allclose(scores, wanted, atol=2e-4)
