@@ -36,6 +36,7 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.building.console import run_command
+from examples.training.averaging import WeightAverage
 from examples.training.calibration import calibrate, keep_calibration
 from examples.training.data import Batch, collate, plan_batches
 from examples.training.machine import keep_freed_memory, on_cpu
@@ -134,11 +135,12 @@ def train(run: Run, resume: bool = False) -> Record:
         for folder in (run.output, states_of(run.output)):
             clear_partials(folder, unchanged_for=0)
     model, optimizer = prepare(run, accelerator)
+    average = WeightAverage(accelerator, model, run.recipe.weight_averaging)
     progress = restore(run, accelerator) if resume else Progress()
     accelerator.init_trackers("davihd")
     while progress.epoch < run.recipe.epochs and not is_over(run, progress):
-        train_epoch(run, accelerator, model, optimizer, progress)
-        validate(run, accelerator, model, progress)
+        train_epoch(run, accelerator, model, optimizer, average, progress)
+        validate(run, accelerator, average.model, progress)
         save_state(run, accelerator, progress)
     record = record_results(run, accelerator, progress)
     accelerator.end_training()
@@ -178,6 +180,7 @@ def train_epoch(
     accelerator: Accelerator,
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
+    average: WeightAverage,
     progress: Progress,
 ):
     """Train for the rest of an epoch, saving a state every `save_every` steps.
@@ -201,6 +204,7 @@ def train_epoch(
             group["lr"] = rate
         batch = to_device(batch, accelerator.device)
         loss_sum += training_step(accelerator, model, optimizer, batch, recipe.gradient_clip).cpu()
+        average.update()
         progress.step_in_epoch += 1
         progress.loss_sum, progress.seconds = loss_sum.item(), time.perf_counter() - started
         if progress.step_in_epoch % recipe.save_every == 0 and progress.step_in_epoch < steps:

@@ -64,6 +64,9 @@ class Recipe:
     )
     warmup_steps: int = option(0, "steps over which the learning rate rises")
     weight_decay: float = option(0.0, "of Adam, coupled")
+    weight_averaging: float | None = option(
+        None, "share of its moving average of the weights that a step keeps; the average is the model then"
+    )
     gradient_clip: float = option(0.5, "largest L2 norm of the gradient")
     gradient_checkpointing: bool = option(False, "compute activations twice to keep fewer of them")
     metric: str = option(
@@ -91,6 +94,7 @@ class Recipe:
             self._require(name, 0 < getattr(self, name) < math.inf, "positive and finite")
         for name in ("warmup_steps", "weight_decay", "num_workers", "seed", *SHARES):
             self._require(name, 0 <= getattr(self, name) < math.inf, "0 or more")
+        self._require("weight_averaging", 0 <= (self.weight_averaging or 0) < 1, "0 or more, and less than 1")
         self._require("eventless_share", 0 <= self.eventless_share < 1, "0 or more, and less than 1")
         for name in ("label_rise", "label_fall"):
             self._require(name, 0 < (getattr(self, name) or 1) <= 30, "over 0 and at most 30 seconds")
