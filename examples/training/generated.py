@@ -109,7 +109,7 @@ class SyntheticSource:
         facts = {
             "dataset": SYNTHETIC,
             "selection": "validation",
-            "generated": library is None,
+            "generated": True,
             "sounds": None if library is None else library.fingerprint,
         }
         return Run(self._config, extractor, recipe, rows, output, facts, worlds)

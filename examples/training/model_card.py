@@ -30,6 +30,10 @@ GENERATED = (
     "It was trained on generated data alone: no recorded sound or picture and no person's label is in it, so "
     "the figures below say nothing of recorded films."
 )
+MIXED = (
+    "A program mixed its soundtracks of generated sounds and of recordings (library {sounds}); no film and "
+    "no person's label is in it, so the figures below say little of films. The recordings keep their licences."
+)
 RECORDED = "What may be done with the model may depend on the terms of these data; see their owners' pages."
 FILMS = """\
 ```python
@@ -192,7 +196,10 @@ def _data(record: Record, config: PreTrainedConfig) -> str:
     lines = [f"Dataset: {record.dataset} ({videos})."]
     if licence := record.dataset_license:
         lines.append(f"Its card gives its licence as {licence}.")
-    lines.append(GENERATED if record.generated else RECORDED)
+    if record.sounds is not None:
+        lines.append(MIXED.format(sounds=record.sounds[:12]))
+    else:
+        lines.append(GENERATED if record.generated else RECORDED)
     for modality in _encoders(config):
         if encoder := (record.extraction or {}).get(f"{modality}_backbone"):
             lines.append(f"Its {modality} features were made with {encoder}.")

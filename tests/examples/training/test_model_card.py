@@ -33,6 +33,8 @@ def test_it_says_what_the_data_are_and_how_the_epoch_was_chosen():
     text = model_card(tiny_record(), "model")
     assert "generated data alone" in text and "licence as cc0-1.0" in text
     assert "chosen on the test videos" not in text
+    text = model_card(tiny_record(sounds="12ab" * 16), "model")
+    assert "of recordings (library 12ab12ab12ab)" in text and "generated data alone" not in text
     text = model_card(tiny_record(generated=False, selection="test", dataset_license=None), "model")
     assert "generated data" not in text and "Its card gives" not in text
     assert "chosen on the test videos" in text
