@@ -32,7 +32,8 @@ GENERATED = (
 )
 MIXED = (
     "A program mixed its soundtracks of generated sounds and of recordings (library {sounds}); no film and "
-    "no person's label is in it, so the figures below say little of films. The recordings keep their licences."
+    "no person's label is in it, so the figures below say little of films. The recordings keep their "
+    "licences."
 )
 RECORDED = "What may be done with the model may depend on the terms of these data; see their owners' pages."
 FILMS = """\
