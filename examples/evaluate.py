@@ -34,7 +34,6 @@ from examples.training.scoring import measure, open_model, predict
 from examples.training.tables import headings, markdown, measured
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
 from modeling_davihd.files import write_json
-from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE
 
 if TYPE_CHECKING:
     from examples.training.generated import SyntheticClips
@@ -48,7 +47,7 @@ def scores_of(model: PreTrainedModel, rows: Rows) -> list[np.ndarray]:
     return predict(accelerator, model.to(accelerator.device, torch.float32), rows, BATCH)
 
 
-def evaluate_rules(rows: Rows, training: Rows | None, seed: int = 0) -> dict[str, dict[str, float]]:
+def evaluate_rules(rows: Rows, training: Rows | None) -> dict[str, dict[str, float]]:
     """The metrics of the rules, by name; those of sound only if the rows have a log-Mel spectrogram.
 
     The position profile is learnt on the labels of `training`.
@@ -57,7 +56,7 @@ def evaluate_rules(rows: Rows, training: Rows | None, seed: int = 0) -> dict[str
     scores: dict[str, list[np.ndarray]] = {}
     for index in tqdm(range(len(rows)), disable=None, desc="rules"):
         seconds, row = int(rows.lengths[index]), rows[index]
-        found = {"random": rules.random_scores(seconds, seed + index), "centre": rules.centre_scores(seconds)}
+        found = {"random": rules.random_scores(seconds, index), "centre": rules.centre_scores(seconds)}
         if profile is not None:
             found["position profile"] = rules.stretched(profile, seconds)
         if "log_mel" in row:
@@ -85,8 +84,11 @@ def dataset_results(models: Mapping[str, PreTrainedModel], folder: Path, split: 
     return found
 
 
-def soundtracks(split: str, clips: int, sounds: Path | None) -> SyntheticClips:
-    """The soundtracks that models are scored on: generated ones, or those of the recordings in a folder."""
+def soundtracks(split: str, clips: int, sounds: Path | None, rate: float) -> SyntheticClips:
+    """The soundtracks that models are scored on: generated ones, or those of the recordings in a folder.
+
+    rate: log-Mel frames a second.
+    """
     from datasets_scripts.synthesis.library import Library
     from datasets_scripts.synthesis.soundtrack import Ramp
     from examples.training.generated import FIRST_SEEDS, SyntheticClips, Worlds
@@ -94,7 +96,7 @@ def soundtracks(split: str, clips: int, sounds: Path | None) -> SyntheticClips:
     worlds = Worlds({"generated": 1.0})
     if sounds is not None:
         worlds = Worlds({"recorded": 1.0}, Library.open(sounds), Ramp())
-    extractor = DAViHDFeatureExtractor(log_mel_rate=FULL_LOG_MEL_RATE)
+    extractor = DAViHDFeatureExtractor(log_mel_rate=rate)
     return SyntheticClips(extractor, worlds, split, clips, FIRST_SEEDS[split])
 
 
@@ -148,14 +150,25 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def open_models(checkpoints: Sequence[str]) -> dict[str, PreTrainedModel]:
+    """Models by the last part of their names. Raises ValueError if two share it, or one cannot be loaded."""
+    models = {Path(checkpoint).name: open_model(checkpoint) for checkpoint in checkpoints}
+    if len(models) < len(checkpoints):
+        raise ValueError(f"--model has {' '.join(checkpoints)}; their last parts need to differ.")
+    return models
+
+
 def evaluate(options: argparse.Namespace):
     """Print the metrics of the rules and of the models, and write them to a file if one is named."""
-    models = {Path(checkpoint).name: open_model(checkpoint) for checkpoint in options.model}
+    models = open_models(options.model)
     if options.dataset != SYNTHETIC:
         found = dataset_results(models, Path(options.dataset), options.split)
         report(found, options.dataset, options)
         return
-    clips = soundtracks(options.split, options.clips, options.sounds)
+    rates = {log_mel_rate(model.config) for model in models.values()}
+    if len(rates) > 1:
+        raise ValueError("The models of --model read log-Mel at different rates; score one after the other.")
+    clips = soundtracks(options.split, options.clips, options.sounds, rates.pop())
     predictions = {name: scores_of(model, clips) for name, model in models.items()}
     found = evaluate_rules(clips, None)
     found |= {name: measure(scores, clips) for name, scores in predictions.items()}

@@ -2,11 +2,14 @@ import json
 from pathlib import Path
 
 import pytest
+from paths import ROOT
+from sounds import write_library
 from tiny_data import training_arguments, write_config, write_dataset
 
 from examples.evaluate import main, rule_metrics
 from examples.train import main as train
 from examples.training.data import read_dataset
+from modeling_davihd import DEFAULT_CHECKPOINT
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,17 @@ def test_generated_soundtracks_are_the_default(capsys):
     assert main(["--clips", "2"]) == 0
     printed = capsys.readouterr().out
     assert "generated soundtracks of 60 s, split test, 2 videos" in printed and "davihd-small" in printed
+
+
+def test_models_are_compared_on_recorded_sounds_by_kind_of_event(tmp_path, capsys):
+    first = str(ROOT / "configuration" / "davihd-small" / "generated")
+    sounds = ["--sounds", str(write_library(tmp_path)), "--clips", "2"]
+    assert main(["--model", first, str(DEFAULT_CHECKPOINT), *sounds]) == 0
+    printed = capsys.readouterr().out
+    assert "2 videos" in printed and "| found | right |" in printed
+    assert "| events found, by kind | events | generated, % | davihd-small, % |" in printed
+    assert main(["--model", first, first, *sounds]) == 1
+    assert "their last parts need to differ" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
