@@ -25,7 +25,7 @@ if __package__ in (None, ""):
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.gathering.archives import archive_files, package_files
-from datasets_scripts.gathering.audio import decode, middle, trimmed, write_wav
+from datasets_scripts.gathering.audio import audible, decode, middle, trimmed, write_wav
 from datasets_scripts.gathering.manifest import Row, read_manifest
 from datasets_scripts.gathering.packages import fetch_package
 
@@ -101,7 +101,7 @@ def write_recording(path: Path, row: Row, content: bytes) -> None:
     samples = decode(io.BytesIO(content), f"{row.package}: {row.member}", form)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}")
-    write_wav(partial, middle(trimmed(samples), LONGEST))
+    write_wav(partial, middle(trimmed(audible(samples)), LONGEST))
     partial.replace(path)
 
 

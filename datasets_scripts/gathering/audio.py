@@ -8,9 +8,11 @@ from typing import BinaryIO
 
 import av
 import numpy as np
+from scipy.signal import butter, sosfilt, sosfilt_zi
 
 RATE = 16_000
 PEAK = 0.9  # of what is written: no recording clips, and a quiet one keeps its fine detail in 16 bits
+LOWEST = 20.0  # Hz; what is below is no sound, but the offset that many old recordings rest on
 QUIET = 1e-3  # of the peak: -60 dB, below which a recording's beginning and end are silence
 FULL_SCALE = 32_767
 
@@ -36,6 +38,13 @@ def decode(source: Path | BinaryIO, name: str, form: str | None = None) -> np.nd
     if not pieces:
         raise ValueError(f"{name}: holds no sound.")
     return np.nan_to_num(np.concatenate(pieces), posinf=1.0, neginf=-1.0)
+
+
+def audible(samples: np.ndarray) -> np.ndarray:
+    """Without an offset, which would be a click where a recording is mixed in, and what else nobody hears."""
+    filters = butter(2, LOWEST, "highpass", fs=RATE, output="sos")
+    settled = sosfilt_zi(filters) * samples[0]  # as if it had rested there for long
+    return sosfilt(filters, samples, zi=settled)[0].astype(np.float32)
 
 
 def trimmed(samples: np.ndarray) -> np.ndarray:

@@ -20,11 +20,11 @@ from datasets_scripts.synthesis.library import Library
 BELL, RAIN, STEP = "usr/share/game/bell.wav", "usr/share/game/data.pk3!rain.wav", "usr/share/more/step.wav"
 
 
-def wav_file(height, rate=44_100, silence=0.5):
-    """Half a second of a tone between two silences, as a WAV file's bytes."""
+def wav_file(height, rate=44_100, silence=0.5, offset=0.0):
+    """Half a second of a tone between two silences, as a WAV file's bytes; all of it offset."""
     sound = height * np.sin(2 * np.pi * 440 * np.arange(rate // 2) / rate)
     padding = np.zeros(round(silence * rate))
-    samples = np.rint(np.concatenate([padding, sound, padding]) * 32767).astype("<i2")
+    samples = np.rint((np.concatenate([padding, sound, padding]) + offset) * 32767).astype("<i2")
     content = io.BytesIO()
     with wave.open(content, "wb") as file:
         file.setnchannels(1)
@@ -79,7 +79,8 @@ def sources(tmp_path):
     """The folder of two packages, and a manifest of what is taken from them."""
     folder = tmp_path / "packages"
     folder.mkdir()
-    bell, rain, step = wav_file(0.9), wav_file(0.2), wav_file(0.01, rate=16_000)
+    bell, rain = wav_file(0.9), wav_file(0.2)
+    step = wav_file(0.01, rate=16_000, offset=0.1)
     archive = zip_file({"other.txt": b"text", "rain.wav": rain})
     write_package(folder / "game_1%3a2.0-1_all.deb", {BELL: bell, "usr/share/game/data.pk3": archive})
     write_package(folder / "more_1%3a2.0-1_all.deb", {STEP: step})
@@ -98,8 +99,9 @@ def test_recordings_are_trimmed_and_written_as_16_khz_mono_of_one_height(sources
     for role, kind, split in (("foreground", "bell", "train"), ("minor", "step", "validation")):
         [recording] = library.recordings(role, kind, split)
         samples = library.read(recording)
-        assert abs(len(samples) - 8000) < 100
+        assert 7900 < len(samples) < 9000
         assert np.abs(samples).max() == pytest.approx(0.9, abs=0.001)
+        assert abs(samples.mean()) < 0.01
     assert (tmp_path / "out" / "manifest.csv").read_bytes() == manifest.read_bytes()
 
 
