@@ -30,8 +30,9 @@ class Worlds:
     """Where soundtracks come from: how often from each world, the recordings, and the labels' slopes.
 
     shares: by world ("generated", "wider", "recorded"), relative to each other. library: the recordings that
-    "recorded" takes, or None. ramp: of the labels; None for soft shoulders. eventless: share of
-    the soundtracks to train on that have no highlight.
+    "recorded" takes, or None. ramp: of the labels of all worlds but the first, which keeps its own
+    soft shoulders; None for those in all. eventless: share of the soundtracks to train on that
+    have no highlight.
     """
 
     shares: Mapping[str, float]
@@ -77,7 +78,7 @@ class Worlds:
             world=world,
             library=self.library if world == "recorded" else None,
             eventless=eventless,
-            ramp=self.ramp,
+            ramp=None if world == "generated" else self.ramp,
         )
 
 
