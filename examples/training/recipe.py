@@ -54,8 +54,7 @@ class Recipe:
     eventless_share: float = option(0.0, "for 'synthetic': share of soundtracks without a highlight, of all")
     sounds: str | None = option(None, "for 'synthetic': folder of recordings (datasets_scripts/sounds.py)")
     label_rise: float | None = option(
-        None,
-        "for 'synthetic': seconds over which labels rise to an event, but in the plain world; without, in none",
+        None, "for 'synthetic': seconds over which labels of all but plain soundtracks rise to an event"
     )
     label_fall: float = option(3.0, "for 'synthetic': seconds over which labels fall after it")
     start: str | None = option(None, "checkpoint folder or Hub id whose weights the training starts from")
