@@ -16,7 +16,7 @@ BELOW = {
     "spaces_demo": ("modeling_davihd",),
 }
 COMMANDS = {
-    "datasets_scripts": {"extract", "fit_pca", "mr_hisum", "synthetic", "tvsum", "video_folder"},
+    "datasets_scripts": {"extract", "fit_pca", "sounds", "mr_hisum", "synthetic", "tvsum", "video_folder"},
     "examples": {"benchmark", "convert_checkpoint", "evaluate", "publish", "reproduce_tables", "train"},
 }
 

@@ -542,8 +542,8 @@ def test_a_pca_that_means_harm_is_refused(tmp_path, name):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000
 
 
-def test_the_weights_of_the_first_small_model_score_as_they_did():
-    folder = ROOT / "configuration" / "davihd-small" / "generated"
+def test_the_embedded_model_scores_as_it_did():
+    folder = DEFAULT_CHECKPOINT
     waveform = generate_soundtrack(1, duration=12.0, split="test").waveform
     inputs = load_extractor(folder)(audio=waveform, sampling_rate=16000)
     with torch.inference_mode():
