@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from datasets_scripts.synthesis.library import Library
 from datasets_scripts.synthesis.soundtrack import Event, Ramp, Soundtrack, generate_soundtrack
 from examples.training.data import Batch, collate
-from examples.training.recipe import SYNTHETIC, TEST_CLIPS, Recipe
+from examples.training.recipe import SYNTHETIC, Recipe
 from examples.training.runs import Run
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor
 
@@ -94,7 +94,7 @@ class SyntheticSource:
                 "soundtracks train 'dynamics' alone."
             )
         self._worlds = Worlds.of_recipe(recipe)
-        self._clips = {"validation": recipe.validation_clips, "test": TEST_CLIPS}
+        self._clips = {"validation": recipe.validation_clips, "test": recipe.test_clips}
 
     def run(self, recipe: Recipe, output: Path) -> Run:
         """The training of that recipe, whose seed tells its soundtracks from those of other runs."""

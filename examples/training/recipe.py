@@ -48,6 +48,7 @@ class Recipe:
     )
     steps_per_epoch: int | None = option(None, "for 'synthetic': steps between two validations")
     validation_clips: int = option(48, "for 'synthetic': soundtracks of 60 s to validate on")
+    test_clips: int = option(TEST_CLIPS, "for 'synthetic': soundtracks of 60 s to test on")
     generated_share: float = option(1.0, "for 'synthetic': share of soundtracks of the plain generated world")
     wider_share: float = option(0.0, "for 'synthetic': share of those of the wider generated world")
     recorded_share: float = option(0.0, "for 'synthetic': share of those with recordings, if there are any")
@@ -86,7 +87,7 @@ class Recipe:
         """Raise ValueError naming the field, what it holds and what it needs."""
         for field in dataclasses.fields(self):
             check_type(field.name, getattr(self, field.name))
-        for name in ("epochs", "batch_size", "save_every", "validation_clips"):
+        for name in ("epochs", "batch_size", "save_every", "validation_clips", "test_clips"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("batch_seconds", "steps_per_epoch", "patience"):
             self._require(name, (getattr(self, name) or 1) >= 1, "at least 1")

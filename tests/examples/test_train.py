@@ -72,13 +72,12 @@ def test_a_model_of_nothing_but_the_length_can_be_trained(data, tmp_path):
     assert json.loads((tmp_path / "out" / "config.json").read_text())["model_type"] == "baseline_position"
 
 
-def test_generated_sound_needs_no_dataset(tmp_path, monkeypatch):
+def test_generated_sound_needs_no_dataset(tmp_path):
     recipe = (
         "dataset: synthetic\nepochs: 1\nsteps_per_epoch: 2\nbatch_seconds: 20\nclip_seconds: [5, 10]\n"
-        "validation_clips: 1\nnum_workers: 0\n"
+        "validation_clips: 1\ntest_clips: 1\nnum_workers: 0\n"
     )
     config = write_config(tmp_path / "config", recipe, modalities=["dynamics"])
-    monkeypatch.setattr("examples.training.generated.TEST_CLIPS", 1)
     assert main(["--config", str(config), "--output", str(tmp_path / "out")]) == 0
     assert json.loads((tmp_path / "out" / "training.json").read_text())["dataset"] == "synthetic"
 
