@@ -3,7 +3,7 @@
     python datasets_scripts/sounds.py --out DIR [--packages DIR]
 
 configuration/sounds/manifest.csv names every recording, with its author and licence. Those of Debian 12
-(bookworm) are fetched from its mirror, 2.4 GB, and kept in --packages; from there, each is decoded to 16 kHz
+(bookworm) are fetched from its mirror, 2.3 GB, and kept in --packages; from there, each is decoded to 16 kHz
 mono, trimmed, and written to DIR/ROLE/KIND/NAME.wav. Stopped, the same command goes on.
 """
 
@@ -28,6 +28,7 @@ from datasets_scripts.gathering.archives import archive_files, package_files
 from datasets_scripts.gathering.audio import audible, decode, middle, trimmed, write_wav
 from datasets_scripts.gathering.manifest import Row, read_manifest
 from datasets_scripts.gathering.packages import fetch_package
+from modeling_davihd.files import clear_partials, whole
 
 MANIFEST = Path(__file__).resolve().parent.parent / "configuration" / "sounds" / "manifest.csv"
 LONGEST = 120.0  # seconds of a recording; of a longer piece of music, its middle is taken
@@ -44,6 +45,8 @@ def build_library(out: Path, packages: Path, manifest: Path = MANIFEST) -> int:
     """
     rows = read_manifest(manifest)
     _claim(out, manifest)
+    for folder in {(out / row.file).parent for row in rows}:  # what a killed run left
+        clear_partials(folder, unchanged_for=0)
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.package, row.version), []).append(row)
@@ -68,9 +71,8 @@ def _claim(out: Path, manifest: Path) -> None:
         if out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):
             raise DatasetError(f"{out}: is not empty and holds no library; choose a new folder.")
         out.mkdir(parents=True, exist_ok=True)
-        partial = out / ".manifest.csv"
-        shutil.copyfile(manifest, partial)
-        partial.replace(own)
+        with whole(own) as partial:
+            shutil.copyfile(manifest, partial)
 
 
 def contents(package: Path, rows: list[Row]) -> Iterator[tuple[Row, bytes]]:
@@ -100,9 +102,8 @@ def write_recording(path: Path, row: Row, content: bytes) -> None:
     form = FORMATS.get(PurePosixPath(row.member).suffix)
     samples = decode(io.BytesIO(content), f"{row.package}: {row.member}", form)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}")
-    write_wav(partial, middle(trimmed(audible(samples)), LONGEST))
-    partial.replace(path)
+    with whole(path) as partial:
+        write_wav(partial, middle(trimmed(audible(samples)), LONGEST))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -145,10 +145,10 @@ class Track:
 
 @functools.lru_cache(maxsize=1)
 def _made(track: Track) -> Soundtrack:
-    given = {"duration": track.duration, "split": track.split}
-    if (library := track.library()) is None:
-        return generate_soundtrack(track.seed, **given)
-    return generate_soundtrack(track.seed, **given, world="recorded", library=library, ramp=Ramp())
+    library = track.library()
+    world, ramp = ("generated", None) if library is None else ("recorded", Ramp())
+    given = {"duration": track.duration, "split": track.split, "world": world, "ramp": ramp}
+    return generate_soundtrack(track.seed, library=library, **given)
 
 
 @functools.cache

@@ -10,7 +10,9 @@ import av
 import numpy as np
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
-RATE = 16_000
+from modeling_davihd.streams_davihd import SAMPLING_RATE
+
+RATE = SAMPLING_RATE
 PEAK = 0.9  # of what is written: no recording clips, and a quiet one keeps its fine detail in 16 bits
 LOWEST = 20.0  # Hz; what is below is no sound, but the offset that many old recordings rest on
 QUIET = 1e-3  # of the peak: -60 dB, below which a recording's beginning and end are silence

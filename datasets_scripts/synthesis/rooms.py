@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import lfilter
 
+from datasets_scripts.synthesis.mixing import block_power
 from datasets_scripts.synthesis.tools import (
     HOP,
     RATE,
@@ -76,8 +77,7 @@ def encode(rng: Rng, spectra: np.ndarray) -> None:
 
 def level_control(rng: Rng, sound: np.ndarray) -> np.ndarray:
     """Automatic gain: evens out the loudness, more or less, more or less quickly."""
-    rows = len(sound) // HOP
-    power = np.square(sound[: rows * HOP]).reshape(rows, HOP).mean(axis=1)
+    power = block_power(sound)
     smooth = np.exp(-HOP / RATE / log_uniform(rng, 0.05, 2.0))
     envelope = lfilter([1 - smooth], [1, -smooth], power, zi=[smooth * power[: RATE // HOP].mean()])[0]
     level = 10 * np.log10(envelope + 1e-3 * power.mean() + 1e-20)

@@ -13,10 +13,11 @@ import numpy as np
 
 from datasets_scripts.synthesis import distractors
 from datasets_scripts.synthesis.material import Material
-from datasets_scripts.synthesis.mixing import choose
+from datasets_scripts.synthesis.mixing import block_power, choose
 from datasets_scripts.synthesis.tools import (
     RATE,
     control_times,
+    controls,
     decibels,
     drift,
     fade,
@@ -117,9 +118,9 @@ def trailer(rng: Rng, source: Material, n: int) -> tuple[np.ndarray, list[str]]:
     talk, talk_name = source.bed(rng, "talk", n)
     score, score_name = source.bed(rng, "music", n)
     far, far_name = source.bed(rng, "place", n)
-    speaking = np.square(talk[: n // 128 * 128].reshape(-1, 128)).mean(axis=1)
-    ducking = -rng.uniform(0, 10) * (np.convolve(speaking, np.ones(40) / 40, mode="same") > 0.05)
-    turned = upsample(decibels(np.pad(ducking, (0, n // 128 + 2 - len(ducking)), mode="edge")), n)
+    speaking = np.convolve(block_power(talk), np.ones(40) / 40, mode="same") > 0.05
+    ducking = np.pad(-rng.uniform(0, 10) * speaking, (0, controls(n) - len(speaking)), mode="edge")
+    turned = upsample(decibels(ducking), n)
     sound = talk + score * turned * np.float32(decibels(rng.uniform(-10, 6)))
     return sound + far * np.float32(decibels(rng.uniform(-25, -6))), [talk_name, score_name, far_name]
 

@@ -20,7 +20,7 @@ from transformers import AutoConfig
 from examples.training.data import Rows
 from examples.training.scoring import predict
 from modeling_davihd.files import whole_files
-from modeling_davihd.highlights import Highlight, find_highlights
+from modeling_davihd.highlights import find_highlights
 from modeling_davihd.metrics.highlight_detection.events import match_events
 
 SHARE = 0.03  # of films without events may have a highlight
@@ -102,9 +102,8 @@ def picks_of(
     for one, happened in zip(scores, events, strict=True):
         found = find_highlights(one)
         heights += [highlight.height for highlight in found]
-        right += match_events(
-            _spans(found), np.reshape([event[1:] for event in happened], (-1, 2))
-        ).right.tolist()
+        spans = [(highlight.start, highlight.end) for highlight in found]
+        right += match_events(spans, [event[1:] for event in happened]).right.tolist()
     return heights, right
 
 
@@ -131,8 +130,3 @@ def knots_of(table: Sequence[dict]) -> list[list[float]]:
     shares = [(row["right"] + 1) / (row["picks"] + 2) for row in table]
     fitted = isotonic_regression(shares, weights=[row["picks"] for row in table]).x
     return [[row["height"], round(float(share), DECIMALS)] for row, share in zip(table, fitted, strict=True)]
-
-
-def _spans(highlights: Sequence[Highlight]) -> np.ndarray:
-    """(N, 2), the start and the end of each in seconds."""
-    return np.reshape([(highlight.start, highlight.end) for highlight in highlights], (-1, 2))

@@ -76,7 +76,7 @@ class Worlds:
             duration=seconds,
             split=split,
             world=world,
-            library=self.library if world == "recorded" else None,
+            library=self.library,
             eventless=eventless,
             ramp=None if world == "generated" else self.ramp,
         )
@@ -135,7 +135,7 @@ class SyntheticClips(Dataset):
     ):
         self.name = f"{clips} {' and '.join(worlds.names)} soundtracks of {seconds} s, split {split}"
         self.lengths = np.full(clips, seconds)
-        self._extractor, names = extractor, worlds.names
+        names = worlds.names
 
         def make(index: int) -> tuple[Batch, list[Event]]:
             world = names[index % len(names)]

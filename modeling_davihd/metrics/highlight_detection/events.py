@@ -55,8 +55,12 @@ def event_scores(
     return result
 
 
-def match_events(picks: np.ndarray, events: np.ndarray) -> Matches:
-    """Which picks (P, 2) and events (E, 2), [start, end] in seconds, come within a second of each other."""
+def match_events(picks: ArrayLike, events: ArrayLike) -> Matches:
+    """Which picks (P, 2) and events (E, 2), [start, end] in seconds, come within a second of each other.
+
+    Either may be an empty list.
+    """
+    picks, events = np.reshape(picks, (-1, 2)), np.reshape(events, (-1, 2))
     first, last = events[:, 0] - TOLERANCE, events[:, 1] + TOLERANCE
     meet = (picks[:, None, 0] <= last) & (picks[:, None, 1] >= first)
     return Matches(np.logical_or.reduce(meet, axis=0), np.logical_or.reduce(meet, axis=1))
@@ -68,7 +72,7 @@ def _recall(found: int, events: int) -> dict[str, Any]:
 
 def _video_matches(index: int, prediction: ArrayLike, events: np.ndarray) -> Matches:
     if not len(events):
-        return match_events(np.zeros((0, 2)), events)
+        return match_events([], [])
     try:
         from modeling_davihd.highlights import find_highlights
     except ImportError as error:
@@ -77,7 +81,7 @@ def _video_matches(index: int, prediction: ArrayLike, events: np.ndarray) -> Mat
         picked = find_highlights(prediction, top_k=len(events))
     except ValueError as error:
         raise ValueError(f"Video {index}: {error}") from error
-    return match_events(np.array([(pick.start, pick.end) for pick in picked]).reshape(-1, 2), events)
+    return match_events([(pick.start, pick.end) for pick in picked], events)
 
 
 def _all_events(predictions: Sequence, events: Sequence) -> list[np.ndarray]:
