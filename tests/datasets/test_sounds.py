@@ -3,13 +3,13 @@ import hashlib
 import io
 import struct
 import tarfile
-import wave
 import zipfile
 import zlib
 
 import numpy as np
 import pytest
 from paths import ROOT
+from sounds import write_wav
 
 from datasets_scripts.gathering import packages as fetching
 from datasets_scripts.gathering.archives import archive_files
@@ -24,13 +24,8 @@ def wav_file(height, rate=44_100, silence=0.5, offset=0.0):
     """Half a second of a tone between two silences, as a WAV file's bytes; all of it offset."""
     sound = height * np.sin(2 * np.pi * 440 * np.arange(rate // 2) / rate)
     padding = np.zeros(round(silence * rate))
-    samples = np.rint((np.concatenate([padding, sound, padding]) + offset) * 32767).astype("<i2")
     content = io.BytesIO()
-    with wave.open(content, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.tobytes())
+    write_wav(content, np.concatenate([padding, sound, padding]) + offset, rate)
     return content.getvalue()
 
 

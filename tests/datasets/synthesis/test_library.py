@@ -1,23 +1,13 @@
 import csv
-import wave
 
 import av
 import numpy as np
 import pytest
+from sounds import write_wav
 
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis import library
 from datasets_scripts.synthesis.library import Library
-
-
-def write_wav(path, samples, rate=16_000):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    samples = np.atleast_2d(samples)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(len(samples))
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(np.rint(samples.T * 32767).astype("<i2").tobytes())
 
 
 def write_manifest(folder, rows):

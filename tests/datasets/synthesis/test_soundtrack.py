@@ -9,6 +9,7 @@ from paths import ROOT
 
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.soundtrack import BEDS, EVENTS, Event, generate_soundtrack, label_seconds
+from datasets_scripts.synthesis.spectacle import EVENTS as SPECTACLE
 from datasets_scripts.synthesis.tools import RATE, of_split
 
 
@@ -48,10 +49,11 @@ def test_splits_share_no_kind_of_sound():
         assert {bed for track in tracks for bed in track.beds} <= set(of_split(BEDS, split))
 
 
-@pytest.mark.parametrize("kind", EVENTS)
+@pytest.mark.parametrize("kind", [*EVENTS, *SPECTACLE])
 def test_every_event_is_a_sound_of_its_duration(kind):
-    for seconds in (EVENTS[kind].shortest, EVENTS[kind].longest):
-        sound = EVENTS[kind].make(np.random.default_rng(5), seconds)
+    made = {**EVENTS, **SPECTACLE}[kind]
+    for seconds in (made.shortest, made.longest):
+        sound = made.make(np.random.default_rng(5), seconds)
         assert len(sound) == pytest.approx(seconds * RATE, abs=2)
         assert np.isfinite(sound).all() and np.std(sound) > 1e-4
 
