@@ -3,7 +3,6 @@
 `SPACE_SCREENSHOTS=docs pytest tests/space/test_space.py -k screenshots` keeps the README's pictures of it.
 """
 
-import importlib.metadata
 import json
 import os
 import re
@@ -12,40 +11,31 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import av
-import httpx
 import numpy as np
 import pytest
-import yaml
-from films import film_with_sound, make_film, tone, truncate
+from films import BURSTS, film_with_sound, make_film, tone
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from hub_server import HubServer
 from paths import ROOT
 
-from modeling_davihd import DEFAULT_CHECKPOINT, media, media_tracks
-from modeling_davihd.highlights import Highlight
-from modeling_davihd.writers import WriterError
+from modeling_davihd import DEFAULT_CHECKPOINT
 
 SPACE = ROOT / "spaces_demo"
 sys.path.append(str(SPACE))  # a Space's files import each other as a program's do
 
 import app  # noqa: E402
 import handlers  # noqa: E402
-import models  # noqa: E402
-import scoring  # noqa: E402
 from limits import Limits  # noqa: E402
-from visits import Visits  # noqa: E402
 
 SAMPLE = SPACE / "sample.mp4"
 LIMITS = Limits(leave_seconds=0.1)
-BURSTS = np.concatenate([tone(s, 16000, amplitude=a) for s, a in ((9, 0.005), (2, 0.6), (9, 0.005))])
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CHROMIUM_FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -459,144 +449,3 @@ def running(command: list[str], environment: dict[str, str], folder: Path):
             yield next(word for line in server.stdout for word in line.split() if word.startswith("http"))
         finally:
             server.send_signal(signal.SIGINT)
-
-
-# Parts
-
-
-def score(film: Path, limits: Limits) -> scoring.Scored:
-    detect = models.pipeline_for("davihd-small", 1)
-    return scoring.score_film(detect, scoring.check_film(film, limits), "davihd-small", limits)
-
-
-def test_space_has_a_limit_for_models(monkeypatch):
-    large = SimpleNamespace(siblings=[SimpleNamespace(rfilename="model.safetensors", size=2_000_000)])
-    monkeypatch.setattr(models.HfApi, "model_info", lambda *_, **__: large)
-    with pytest.raises(models.ModelError, match="owner/large has 2 MB; at most 1 MB are allowed"):
-        models.pipeline_for("owner/large", 1)
-
-
-def test_space_says_so_when_the_hub_is_out_of_reach(monkeypatch):
-    def fail(*_, **__):
-        raise httpx.ConnectError("no route to host")
-
-    monkeypatch.setattr(models.HfApi, "model_info", fail)
-    with pytest.raises(models.ModelError, match="owner/model cannot be fetched from the Hub at the moment"):
-        models.pipeline_for("owner/model", 1)
-
-
-def test_space_tells_which_part_of_a_film_is_damaged(tmp_path):
-    times = np.arange(200) / 10
-    film = make_film(tmp_path / "film.mkv", times=times, fps=10, sounds=[(0.0, BURSTS)], rate=16000)
-    truncate(film, 0.6)
-    scoring.collect_media_warnings()
-    (damage,) = score(film, LIMITS).damages
-    assert damage.startswith("film.mkv: its ") and "breaks off at" in damage
-
-
-def test_space_shows_what_a_file_says_as_text(tmp_path):
-    """A field of a config.json put a picture of another server, and a link, into the page."""
-    with pytest.raises(handlers.gr.Error) as told, handlers.errors_for_visitors(tmp_path):
-        raise ValueError(f"{tmp_path / 'film.mp4'}: no field `<img src='http://elsewhere/1.png'>` & more.")
-    expected = "film.mp4: no field `&lt;img src='http://elsewhere/1.png'&gt;` &amp; more."
-    assert told.value.message == expected
-
-
-def test_space_takes_no_pictures_over_its_limit(tmp_path):
-    film = film_with_sound(tmp_path / "film.mp4", BURSTS[:32000], 2)
-    score(film, LIMITS)
-    with pytest.raises(media.MediaError, match="64 x 48 pixels; the decoding limit `pixels` is 3071"):
-        score(film, replace(LIMITS, pixels=3071))
-
-
-def test_space_measures_films_whose_headers_say_little(tmp_path, monkeypatch):
-    film = film_with_sound(tmp_path / "film.mp4", BURSTS, 20)
-    monkeypatch.setattr(scoring, "probe", lambda *one: replace(media.probe(*one), duration=None))
-    score(film, Limits(minutes=0.5))
-    with pytest.raises(media.MediaError, match="is too long; a film may last 0.25 minutes"):
-        score(film, Limits(minutes=0.25))
-
-
-def test_space_refuses_a_film_that_is_longer_than_it_claims(tmp_path):
-    path = make_film(
-        tmp_path / "film.mkv", times=np.arange(200) / 10, fps=10, sounds=[(0, BURSTS)], rate=16000
-    )
-    content = bytearray(path.read_bytes())
-    claim = content.index(b"\x44\x89\x88") + 3  # Duration, an 8-byte float of milliseconds
-    content[claim : claim + 8] = np.array(5000, ">f8").tobytes()
-    path.write_bytes(content)
-    assert scoring.check_film(path, Limits(minutes=0.25)).duration == 5
-    with pytest.raises(media.MediaError) as refused:
-        score(path, Limits(minutes=0.25))
-    assert str(refused.value) == f"{path}: is too long; a film may last 0.25 minutes here."
-
-
-def test_space_decodes_a_film_once_and_later_within_the_same_limits(tmp_path, monkeypatch):
-    film, limits = film_with_sound(tmp_path / "film.mp4", BURSTS, 20), Limits(minutes=1 / 3)
-    opened, open_media = [], media_tracks.open_media
-    monkeypatch.setattr(media_tracks, "open_media", lambda *one: opened.append(one[1]) or open_media(*one))
-    scored = score(film, limits)
-    assert opened == [limits.decoding] * 3  # for the headers, the picture's length and the sound
-    assert scored.result.log_mel is None  # it is large, and the strip shows it
-    cut = scoring.choose_highlights(scored.result, scoring.CutOptions(count=1))
-    scoring.write(cut, tmp_path, "mp4")
-    scoring.playable_copy(cut, tmp_path)
-    assert len(opened) > 3 and set(opened) == {limits.decoding}
-    small = replace(cut, limits=media.DecodingLimits(duration=15))
-    small = replace(small, highlights=[Highlight(14, 20, 1, 14)])
-    with pytest.raises(media.LimitError, match="limit `duration` is 15"):
-        scoring.playable_copy(small, tmp_path)
-    with pytest.raises(WriterError, match="limit `duration` is 15"):
-        scoring.write(small, tmp_path, "mp4")
-
-
-def test_space_heeds_what_the_model_was_calibrated_to(tmp_path):
-    film, detect = film_with_sound(tmp_path / "film.mp4", BURSTS, 20), models.pipeline_for("davihd-small", 1)
-    detect.model.config.highlight_level, detect.model.config.highlight_confidence = 1.0, [[0.0, 0.5]]
-    scored = scoring.score_film(detect, scoring.check_film(film, Limits()), "davihd-small", Limits())
-    nothing = scoring.choose_highlights(scored.result, scoring.CutOptions())
-    assert nothing.highlights == []
-    with pytest.raises(WriterError, match="nothing stands out, so there is nothing to cut"):
-        scoring.write(nothing, tmp_path, "mp4")
-    [best] = scoring.choose_highlights(scored.result, scoring.CutOptions(count=1)).highlights
-    assert best.confidence == 0.5
-
-
-@pytest.mark.parametrize(
-    "name", ["", "model", "a/b/c", "/etc", "../..", "owner/..", "modeling_davihd/checkpoints"]
-)
-def test_space_opens_no_folder_of_the_server(name, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    with pytest.raises(models.ModelError, match="owner/name"):
-        models.pipeline_for(name, 1)
-
-
-def test_space_keeps_a_folder_until_the_next_one_is_good(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    visits = Visits(keep_seconds=3600, leave_seconds=3600)
-    with visits.new_folder("a") as first:
-        pass
-    with pytest.raises(ValueError), visits.new_folder("a"):
-        raise ValueError
-    assert list(tmp_path.iterdir()) == [first]
-    with visits.new_folder("a") as second:
-        assert first.exists()
-    assert list(tmp_path.iterdir()) == [second]
-
-
-def test_space_removes_folders_that_were_kept_too_long(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    visits = Visits(keep_seconds=0, leave_seconds=3600)
-    for session in ("a", "b"):
-        with visits.new_folder(session) as folder:
-            (folder / "film.mp4").touch()
-    assert len(list(tmp_path.iterdir())) <= 1
-
-
-def test_space_card_and_requirements_fit_the_package():
-    card = yaml.safe_load((SPACE / "README.md").read_text(encoding="utf-8").split("---")[1])
-    assert card["sdk"] == "gradio" and (SPACE / card["app_file"]).is_file()
-    assert card["sdk_version"].split(".")[:2] == importlib.metadata.version("gradio").split(".")[:2]
-    assert len(card["short_description"]) <= 60
-    assert (SPACE / "requirements.txt").read_text().startswith("davihd>=")
-    assert SAMPLE.read_bytes() == (ROOT / "examples" / "sample.mp4").read_bytes()

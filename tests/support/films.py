@@ -169,3 +169,7 @@ def film_with_sound(path: Path, sound: np.ndarray | None, seconds: float) -> Pat
     """An ordinary film of 10 frames a second with 16 kHz sound, or none, from the first frame on."""
     times = np.arange(round(seconds * 10)) / 10
     return make_film(path, times=times, fps=10, sounds=[] if sound is None else [(0.0, sound)], rate=16000)
+
+
+# Two loud seconds in twenty, at 16 kHz.
+BURSTS = np.concatenate([tone(s, 16000, amplitude=a) for s, a in ((9, 0.005), (2, 0.6), (9, 0.005))])
