@@ -30,8 +30,8 @@ class Worlds:
     """Where soundtracks come from: how often from each world, the recordings, and the labels' slopes.
 
     shares: by world ("generated", "wider", "recorded"), relative to each other. library: the recordings that
-    "recorded" takes, or None. ramp: of the labels of all worlds but the first, which keeps its own
-    soft shoulders; None for those in all. eventless: share of the soundtracks to train on that
+    "recorded" takes, or None. ramp: of the labels; None for those with soft shoulders
+    alone. eventless: share of the soundtracks to train on that
     have no highlight.
     """
 
@@ -53,7 +53,9 @@ class Worlds:
         shares = {world: share for world, share in shares.items() if share > 0}
         if not shares:
             raise ValueError("Every share of soundtracks is 0; recorded ones need --sounds, a folder.")
-        ramp = None if recipe.label_rise is None else Ramp(recipe.label_rise, recipe.label_fall)
+        ramp = None
+        if recipe.label_rise is not None:
+            ramp = Ramp(recipe.label_rise, recipe.label_fall, recipe.label_shoulder)
         return cls(shares, library, ramp, recipe.eventless_share)
 
     @property
@@ -78,7 +80,7 @@ class Worlds:
             world=world,
             library=self.library,
             eventless=eventless,
-            ramp=None if world == "generated" else self.ramp,
+            ramp=self.ramp,
         )
 
 

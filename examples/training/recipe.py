@@ -55,10 +55,13 @@ class Recipe:
     eventless_share: float = option(0.0, "for 'synthetic': share of soundtracks without a highlight, of all")
     sounds: str | None = option(None, "for 'synthetic': folder of recordings (datasets_scripts/sounds.py)")
     label_rise: float | None = option(
-        None, "for 'synthetic': seconds over which labels of all but plain soundtracks rise to an event"
+        None, "for 'synthetic': seconds over which labels rise to an event; without it they hardly do"
     )
     label_fall: float = option(3.0, "for 'synthetic': seconds over which labels fall after it")
-    start: str | None = option(None, "checkpoint folder or Hub id whose weights the training starts from")
+    label_shoulder: float = option(
+        1.0, "for 'synthetic': share of an event's label to which they rise, and from which they fall"
+    )
+    start: str | None = option(None, "checkpoint, a folder or Hub id, whose weights the training starts from")
     learning_rate: float = option(1e-4, "at its highest")
     schedule: str = option(
         "constant", "constant; exponential: times 0.99 an epoch; cosine: down to 1 % after the warm-up"
@@ -99,6 +102,7 @@ class Recipe:
         self._require("eventless_share", 0 <= self.eventless_share < 1, "0 or more, and less than 1")
         for name in ("label_rise", "label_fall"):
             self._require(name, 0 < (getattr(self, name) or 1) <= 30, "over 0 and at most 30 seconds")
+        self._require("label_shoulder", 0 < self.label_shoulder <= 1, "over 0 and at most 1")
         for name, choices in (("schedule", SCHEDULES), ("metric", CRITERIA), ("selection", SELECTIONS)):
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
         if self.dataset == SYNTHETIC and not (self.batch_seconds and self.steps_per_epoch):
@@ -136,7 +140,10 @@ def check_type(name: str, value: object):
 
 
 def read_recipe(folder: Path) -> dict:
-    """The keys of `folder`/training.yaml. Raises ValueError naming the file and what is wrong with it."""
+    """The keys of `folder`/training.yaml; a checkpoint to start from may lie in the folder.
+
+    Raises ValueError naming the file and what is wrong with it.
+    """
     path = folder / "training.yaml"
     if not path.is_file():
         raise ValueError(f"{folder} has no training.yaml; --config needs a folder of configuration/.")
@@ -154,6 +161,8 @@ def read_recipe(folder: Path) -> dict:
             raise ValueError(f"{path} has the unknown key {key!r}; {hint}")
     if isinstance(keys.get("clip_seconds"), list):
         keys["clip_seconds"] = tuple(keys["clip_seconds"])
+    if (folder / str(keys.get("start"))).is_dir():
+        keys["start"] = str(folder / keys["start"])
     return keys
 
 

@@ -32,6 +32,13 @@ def test_the_command_line_overrides_the_file(tmp_path):
     assert recipe.gradient_checkpointing and recipe.learning_rate == 0.5
 
 
+def test_a_checkpoint_to_start_from_may_lie_beside_the_recipe(tmp_path):
+    (tmp_path / "training.yaml").write_text("start: before\n")
+    assert recipe_of(tmp_path, {}).start == "before"  # perhaps one of the Hub
+    (tmp_path / "before").mkdir()
+    assert recipe_of(tmp_path, {}).start == str(tmp_path / "before")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -42,6 +49,7 @@ def test_the_command_line_overrides_the_file(tmp_path):
         ("learning_rate: .nan", "learning_rate is nan"),
         ("schedule: linear", "schedule is 'linear'; it needs to be one of constant"),
         ("metric: loss", "metric is 'loss'"),
+        ("label_shoulder: 1.5", "label_shoulder is 1.5; it needs to be over 0 and at most 1"),
         ("dataset: synthetic", "needs batch_seconds"),
         ("clip_seconds: [1]", "4 or more"),
         ("- 3", "holds no"),
