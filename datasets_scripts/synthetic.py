@@ -132,7 +132,7 @@ class Track:
         """What a film says of where it comes from; equal ones sound alike."""
         library = self.library()
         recordings = {} if library is None else {"sounds": library.fingerprint}
-        return {"duration": self.duration, "seed": self.seed, **recordings}
+        return {"duration": self.duration, "seed": self.seed, "split": self.split, **recordings}
 
     def library(self) -> Library | None:
         """Its recordings. Raises UsageError if the folder is not a library."""
@@ -208,7 +208,7 @@ def labels_beside(film: Path, origin: dict[str, object]) -> np.ndarray | None:
     """
     try:
         truth = json.loads(film.with_suffix(".json").read_text(encoding="utf-8"))
-        told = {name: truth[name] for name in ("duration", "seed", "sounds") if name in truth}
+        told = {name: value for name, value in truth.items() if name not in ("events", "labels")}
         right = film.is_file() and told == origin
         return np.array(truth["labels"], np.float32) if right else None
     except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):

@@ -47,11 +47,11 @@ class HighlightConfig(PreTrainedConfig):
     The base of all our configurations, DAViHD's and the baselines': it refuses what does not fit.
 
     highlight_level (`float`, *optional*):
-        How far a peak of the scores has to rise above the film's ordinary level to be a highlight, where
-        neither a number nor a total length is asked for.
-    highlight_confidence (`list` of `[height, share]`, *optional*):
-        The share of right picks among highlights whose peak rises that far, as measured when the model was
-        trained: heights increase, shares in [0, 1] do not decrease.
+        The mean score that one highlight of a film has to reach, or nothing stands out there, unless a number
+        or a total length is asked for.
+    highlight_confidence (`list` of `[score, share]`, *optional*):
+        The share of right picks among highlights of that mean score, as measured when the model was trained:
+        scores increase, shares in [0, 1] do not decrease.
     """
 
     pipeline_is_registered = False  # True where the installed package brings the pipeline
@@ -77,11 +77,11 @@ class HighlightConfig(PreTrainedConfig):
         if knots is None:
             return
         if not knots or any(len(knot) != 2 for knot in knots):
-            raise ValueError(f"`highlight_confidence` is {knots}; it needs pairs [height, share].")
-        heights, shares = zip(*knots, strict=True)
-        if not (0 <= heights[0] and heights[-1] < math.inf and all(a < b for a, b in pairwise(heights))):
+            raise ValueError(f"`highlight_confidence` is {knots}; it needs pairs [score, share].")
+        scores, shares = zip(*knots, strict=True)
+        if not (0 <= scores[0] and scores[-1] < math.inf and all(a < b for a, b in pairwise(scores))):
             raise ValueError(
-                f"`highlight_confidence` has the heights {list(heights)}; they need to increase, and "
+                f"`highlight_confidence` has the scores {list(scores)}; they need to increase, and "
                 "to be finite and 0 or more."
             )
         if not (0 <= shares[0] and shares[-1] <= 1 and all(a <= b for a, b in pairwise(shares))):

@@ -35,16 +35,13 @@ class Highlight:
     score: mean of the scores within, a second counting for the part of it that is inside.
     peak: time in seconds at which the highest-scoring second within starts (the clip's own start if that
         second began before it).
-    height: how far the smoothed curve's peak rises above the film's ordinary level, in the unit of the
-        scores; of joined clips, the greater height.
-    confidence: share of right picks among highlights of such a height, where `Calibration` knows it.
+    confidence: share of right picks among highlights of such a score, where `Calibration` knows it.
     """
 
     start: float
     end: float
     score: float
     peak: float
-    height: float = 0.0
     confidence: float | None = None
 
     def as_dict(self) -> dict[str, float]:
@@ -58,7 +55,7 @@ class Calibration:
     """What was measured of a model's scores after training; by it its highlights are chosen and judged.
 
     level: see `find_highlights`; None: whatever stands out most of its film is a highlight.
-    confidence: [height, share of right picks] in order of height, the shares not falling; None: not known.
+    confidence: [score, share of right picks] in order of score, the shares not falling; None: not known.
     """
 
     level: float | None = None
@@ -69,8 +66,8 @@ class Calibration:
         found = find_highlights(scores, **{"level": self.level, **search})
         if self.confidence is None:
             return found
-        heights, shares = np.transpose(self.confidence)
-        return [replace(h, confidence=round(float(np.interp(h.height, heights, shares)), 2)) for h in found]
+        known, shares = np.transpose(self.confidence)
+        return [replace(h, confidence=round(float(np.interp(h.score, known, shares)), 2)) for h in found]
 
 
 class _Clip(NamedTuple):
@@ -78,7 +75,6 @@ class _Clip(NamedTuple):
     end: float
     peak: int  # the second whose middle stays inside, whatever happens to the edges
     prominence: float
-    height: int  # above the film's ordinary level, on the smoothed curve
 
     @property
     def length(self) -> float:
@@ -101,7 +97,7 @@ def find_highlights(
     The curve is smoothed lightly. Every peak that rises above the film's ordinary level (the median) by at
     least a tenth of what the greatest one does grows to half its height, is held to the length limits, joined
     to neighbours and moved to nearby boundaries. Then the best are kept; ties go to the earlier one. Scores
-    multiplied by a positive number, and `level` with them, or raised by a constant, give the same clips.
+    multiplied by a positive number or raised by a constant, and `level` with them, give the same clips.
 
     scores: (T,) finite numbers, one a second; second t covers [t, t + 1).
     top_k: keep at most this many, those of highest mean score. Fewer come back if fewer peaks stand out.
@@ -114,8 +110,8 @@ def find_highlights(
     merge_gap: clips at most this many seconds apart become one if it fits `max_length`.
     boundaries: good places to cut, in seconds (shot changes, silences), in any order; an edge moves to the
         nearest one within a second if that keeps the limits.
-    level: with neither `top_k` nor `duration`, clips whose height (in the unit of the scores) is less are
-        left out: a film in which nothing stands out has no highlights.
+    level: with neither `top_k` nor `duration`, there are highlights only if one has a mean score of at least
+        this much: in a film without one, nothing stands out.
 
     A constant curve has no highlights. Raises ValueError for an argument that cannot be used.
     """
@@ -131,12 +127,10 @@ def find_highlights(
         return []
     clips = _place_clips(levels, *_whole_seconds(shortest, longest))
     clips = _snap(_merge(clips, merge_gap, longest), cuts, shortest, longest, len(scores))
-    whole = STEPS * SMOOTHING.sum()  # the height of the highest peak there can be
-    unit = float(scores.max() / whole - scores.min() / whole)
-    if top_k is None and duration is None:
-        clips = [clip for clip in clips if clip.height * unit >= level]
     chosen = _choose(clips, _Area(levels), top_k, duration, shortest)
-    return [_describe(scores, clip, unit) for clip in sorted(chosen)]
+    found = [_describe(scores, clip) for clip in sorted(chosen)]
+    asked = top_k is not None or duration is not None
+    return found if asked or any(highlight.score >= level for highlight in found) else []
 
 
 def clip_highlights(highlights: Sequence[Highlight], duration: float) -> list[Highlight]:
@@ -194,13 +188,15 @@ def _check_lengths(min_length: float, max_length: float, film: int) -> tuple[flo
 
 
 def _check_level(level: float | None) -> float:
+    if level is None:
+        return -math.inf
     try:
-        height = 0.0 if level is None else float(level)
+        score = float(level)
     except (TypeError, ValueError):
-        height = math.nan
-    if not (math.isfinite(height) and height >= 0):
-        raise ValueError(f"level must be None or a finite number, zero or more, but is {level!r}.")
-    return height
+        score = math.nan
+    if not math.isfinite(score):
+        raise ValueError(f"level must be None or a finite number, but is {level!r}.")
+    return score
 
 
 def _check_boundaries(boundaries: Sequence[float] | None, film: int) -> np.ndarray:
@@ -270,19 +266,19 @@ def _place_clips(levels: np.ndarray, shortest: float, longest: float) -> list[_C
     """One clip for each peak, the most prominent first, each in the room that those before it left."""
     area = _Area(levels)
     placed: list[_Clip] = []
-    for peak, prominence, height, first, last in _grown_peaks(levels):
+    for peak, prominence, first, last in _grown_peaks(levels):
         where = bisect_right(placed, (peak, math.inf))
         low = placed[where - 1].end if where else 0
         high = placed[where].start if where < len(placed) else len(levels)
         if low <= peak and peak + 1 <= high and high - low >= shortest:
             start, end = max(first, low), min(last, high)
             start, end = _fit(area, start, end, peak, (low, high), (shortest, longest))
-            placed.insert(where, _Clip(start, end, peak, prominence, height))
+            placed.insert(where, _Clip(start, end, peak, prominence))
     return placed
 
 
-def _grown_peaks(levels: np.ndarray) -> list[tuple[int, float, int, int, int]]:
-    """(peak second, prominence, height, start, end) of each, the most prominent first, then the earliest."""
+def _grown_peaks(levels: np.ndarray) -> list[tuple[int, float, int, int]]:
+    """(peak second, prominence, start, end) of each, the most prominent first, then the earliest."""
     smooth = np.convolve(np.pad(levels, 2, mode="reflect"), SMOOTHING, mode="valid")
     ordinary = int(np.median(smooth))
     if ordinary == smooth.max():  # most of the film is at its highest level
@@ -298,8 +294,8 @@ def _grown_peaks(levels: np.ndarray) -> list[tuple[int, float, int, int, int]]:
     for i in order[prominences[order] >= LESSER * prominences.max()]:
         least = (heights[i] + ordinary) / SMOOTHING.sum()
         start, end = _sharpen(levels, least, int(starts[i]), int(ends[i]))
-        peak, height = start + int(np.argmax(levels[start:end])), int(curve[tops[i]])
-        grown.append((peak, float(prominences[i]), height, start, end))
+        peak = start + int(np.argmax(levels[start:end]))
+        grown.append((peak, float(prominences[i]), start, end))
     return grown
 
 
@@ -336,8 +332,7 @@ def _merge(clips: list[_Clip], gap: float, longest: float) -> list[_Clip]:
         last = merged[-1]
         if clip.start - last.end <= gap and clip.end - last.start <= longest:
             main = max(last, clip, key=lambda c: c.prominence)
-            height = max(last.height, clip.height)
-            merged[-1] = main._replace(start=last.start, end=clip.end, height=height)
+            merged[-1] = main._replace(start=last.start, end=clip.end)
         else:
             merged.append(clip)
     return merged
@@ -448,10 +443,10 @@ def _knapsack(clips: list[_Clip], values: np.ndarray, duration: float) -> list[_
     return chosen
 
 
-def _describe(scores: np.ndarray, clip: _Clip, unit: float) -> Highlight:
+def _describe(scores: np.ndarray, clip: _Clip) -> Highlight:
     seconds = np.arange(math.floor(clip.start), math.ceil(clip.end))
     inside = np.minimum(clip.end, seconds + 1) - np.maximum(clip.start, seconds)
     score = float(scores[seconds] @ (inside / inside.sum()))
     top = int(seconds[np.argmax(scores[seconds])])
     peak = max(float(top), float(clip.start))
-    return Highlight(float(clip.start), float(clip.end), score, peak, clip.height * unit)
+    return Highlight(float(clip.start), float(clip.end), score, peak)

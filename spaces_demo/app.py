@@ -20,8 +20,8 @@ SAMPLE = HERE / "sample.mp4"
 HEADER = f"""# Highlights of a film
 
 Every second of a film gets a score; what stands out becomes a reel. The default model, **{DEFAULT_MODEL}**,
-listens and does not see. It was trained on generated sound only: it finds what stands out from its
-surroundings (a cheer, a crash, a shout), not what is meaningful.
+listens and does not see. It was trained on soundtracks mixed of generated sounds and free recordings: it
+finds what stands out from its surroundings (a cheer, a crash, a fight), not what is meaningful.
 """
 FILE_TYPES = ["video", "audio", ".mkv", ".ts", ".mts", ".m2ts", ".flv", ".mxf", ".opus"]  # browsers know few
 WIDE = 240  # pixels that a control needs beside others: one below the other on a phone

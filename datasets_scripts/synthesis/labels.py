@@ -33,15 +33,10 @@ class Soundtrack:
 
 @dataclass(frozen=True)
 class Ramp:
-    """Labels that rise over `rise` seconds before a highlight and fall over `fall` seconds after it.
-
-    shoulder: where the slopes meet the highlight, as a share of its prominence. Below 1 its edges are steps,
-    so that the slope of a strong highlight does not outrank a weak one.
-    """
+    """Labels that rise over `rise` seconds before a highlight and fall over `fall` seconds after it."""
 
     rise: float = 2.5
     fall: float = 3.0
-    shoulder: float = 1.0
 
 
 def label_seconds(events: list[Event], duration: float) -> np.ndarray:
@@ -63,8 +58,8 @@ def label_seconds(events: list[Event], duration: float) -> np.ndarray:
 
 
 def ramp_seconds(events: list[Event], duration: float, ramp: Ramp) -> np.ndarray:
-    """Labels (ceil(duration),): the maximum of all events, each its prominence while it lasts, with a
-    smooth climb before it and a smooth descent after it. Each label is the mean over its second.
+    """Labels (ceil(duration),): the maximum of all events, each a smooth climb to its prominence, held while
+    it lasts, and a smooth descent. Each label is the mean over its second.
     """
     seconds = math.ceil(duration)
     times = (np.arange(seconds * GRID) + 0.5) / GRID
@@ -73,6 +68,5 @@ def ramp_seconds(events: list[Event], duration: float, ramp: Ramp) -> np.ndarray
         before = np.maximum(event.start - times, 0) / ramp.rise
         after = np.maximum(times - event.end, 0) / ramp.fall
         near = 0.5 + 0.5 * np.cos(np.pi * np.minimum(before + after, 1))
-        near[before + after > 0] *= ramp.shoulder
         np.maximum(curve, event.prominence * near, out=curve)
     return np.clip(curve.reshape(seconds, GRID).mean(axis=1), 0, 1).astype(np.float32)

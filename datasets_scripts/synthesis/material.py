@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import fft
 from scipy.signal import resample
 
 from datasets_scripts.synthesis.beds import BEDS
@@ -16,16 +15,7 @@ from datasets_scripts.synthesis.events import EVENTS as THINGS
 from datasets_scripts.synthesis.events import strikes
 from datasets_scripts.synthesis.mixing import active_part, looped, strung
 from datasets_scripts.synthesis.spectacle import EVENTS as SPECTACLE
-from datasets_scripts.synthesis.tools import (
-    RATE,
-    decibels,
-    fade,
-    log_uniform,
-    mix_in,
-    of_split,
-    samples,
-    unit,
-)
+from datasets_scripts.synthesis.tools import RATE, fade, log_uniform, mix_in, of_split, samples, unit
 from datasets_scripts.synthesis.voices import EVENTS as VOICES
 
 if TYPE_CHECKING:
@@ -74,7 +64,6 @@ INTEREST = (
 UNKNOWN_INTEREST = 0.9
 RECORDED_EVENTS, RECORDED_BEDS, RECORDED_MINOR = 0.67, 0.8, 0.6
 LONGEST_EVENT = 10.0
-SPEEDS, TRAINING_SPEEDS = (0.87, 1.15), (0.75, 1.35)
 ENOUGH = 0.1  # Of all recordings of events; kinds that have fewer together are used less often.
 Rng = np.random.Generator
 
@@ -141,17 +130,9 @@ class Material:
         """One sound of a kind, at most `longest` seconds."""
         longest = min(longest, LONGEST_EVENT)
         if kind.recorded:
-            return self._recorded_event(rng, kind.name, longest)
+            return recorded_event(rng, self._pick(rng, "foreground", kind.name), longest)
         made = EVENTS[kind.name]
         return made.make(rng, min(log_uniform(rng, made.shortest, made.longest), longest)).astype(np.float32)
-
-    def _recorded_event(self, rng: Rng, kind: str, longest: float) -> np.ndarray:
-        sound = self._pick(rng, "foreground", kind)
-        if self.split != "train":
-            return recorded_event(rng, sound, longest, SPEEDS)
-        if rng.random() < 0.25:
-            sound = layered(rng, active(sound, longest), active(self._pick(rng, "foreground", kind), longest))
-        return recorded_event(rng, recoloured(rng, sound), longest, TRAINING_SPEEDS)
 
     def _pick(self, rng: Rng, role: str, kind: str) -> np.ndarray:
         recordings = self._library.recordings(role, kind, self.split)
@@ -228,36 +209,11 @@ def peaked(sound: np.ndarray) -> np.ndarray:
     return sound * np.float32(3 / (np.abs(sound).max() + 1e-9))
 
 
-def layered(rng: Rng, sound: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """A sound with another of its kind, which begins up to 0.4 s later, both evened out in power."""
-    delay = samples(rng.uniform(0, 0.4))
-    track = np.zeros(max(len(sound), delay + len(other)), dtype=np.float32)
-    mix_in(track, unit(sound), 0)
-    mix_in(track, unit(other), delay, float(decibels(rng.uniform(-10, 3))))
-    return track
-
-
-def recoloured(rng: Rng, sound: np.ndarray) -> np.ndarray:
-    """A sound as another microphone or another thing of its kind might give it: tilted, one band changed.
-
-    Few recordings of a kind are known, and more than the few are to be learnt from them.
-    """
-    if rng.random() < 0.3:
-        return sound
-    octaves = np.log2(fft.rfftfreq(len(sound), 1 / RATE).clip(60) / 1000)
-    gain = rng.normal(0, 2.5) * octaves
-    centre, width = rng.uniform(-3.5, 2.5), rng.uniform(0.4, 1.5)
-    gain += rng.normal(0, 6) * np.exp(-0.5 * ((octaves - centre) / width) ** 2)
-    return fft.irfft(fft.rfft(sound) * decibels(gain).astype(np.float32), len(sound))
-
-
-def recorded_event(
-    rng: Rng, recording: np.ndarray, longest: float, speeds: tuple[float, float]
-) -> np.ndarray:
-    """An event from a recording: its audible part, perhaps at one of the speeds, perhaps in a burst."""
+def recorded_event(rng: Rng, recording: np.ndarray, longest: float) -> np.ndarray:
+    """An event from a recording: its audible part, perhaps faster or slower, perhaps in a burst."""
     sound = active(recording, longest)
     if rng.random() < 0.5:
-        sound = resample(sound, samples(len(sound) / RATE * rng.uniform(*speeds))).astype(np.float32)
+        sound = resample(sound, samples(len(sound) / RATE * rng.uniform(0.87, 1.15))).astype(np.float32)
     seconds = len(sound) / RATE
     if seconds < 1.5 and rng.random() < 0.3:
         total = min(longest, seconds * rng.uniform(2, 6))

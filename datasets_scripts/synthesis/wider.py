@@ -20,6 +20,7 @@ from datasets_scripts.synthesis.scenes import Stretch
 from datasets_scripts.synthesis.tools import RATE, decibels, fade, log_uniform, mix_in, samples
 
 Rng = np.random.Generator
+EVENTLESS_SHARE = 0.06
 ACTION = EventKind("action", True)
 
 
@@ -38,7 +39,7 @@ def make_film(
     closed, black = add_silences(setting, film)
     distract(setting, film, source)
     shoot = Shoot(action, film, source, closed)
-    if not eventless:
+    if not eventless and action.random() >= EVENTLESS_SHARE:
         shoot.add_highlights()
     film = deliver(chain, shoot.film)
     for silence in black:

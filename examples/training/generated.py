@@ -53,9 +53,7 @@ class Worlds:
         shares = {world: share for world, share in shares.items() if share > 0}
         if not shares:
             raise ValueError("Every share of soundtracks is 0; recorded ones need --sounds, a folder.")
-        ramp = None
-        if recipe.label_rise is not None:
-            ramp = Ramp(recipe.label_rise, recipe.label_fall, recipe.label_shoulder)
+        ramp = None if recipe.label_rise is None else Ramp(recipe.label_rise, recipe.label_fall)
         return cls(shares, library, ramp, recipe.eventless_share)
 
     @property

@@ -64,11 +64,11 @@ A baseline: its code is in the `davihd` package, not here. With the package,
 `davihd highlight film.mp4 --model {model}` uses it if it has the encoders for its features, and
 `modeling_davihd.baselines` has its class."""
 CONFIDENCE = """\
-A peak that rises less than {level:g} above the film's ordinary level is no highlight, unless a number of
-highlights or their total length is asked for; where none rises further, nothing stands out. At most
-{share:g} % of soundtracks without an event are to have a peak above it, going by {films} of them. The
-confidence of a highlight is the share of right picks among those whose peaks rose as far, on validation
-soundtracks with and without events, which were generated or mixed; on real films it may be another."""
+Where no stretch of a film scores at least {level:g}, nothing stands out, unless a number of highlights or
+their total length is asked for. At most {share:g} % of soundtracks without an event are to have one above
+that, going by {films} of them. The confidence of a highlight is the share of right picks among those of its
+score, on validation soundtracks with and without events, which were generated or mixed; on real films it may
+be another."""
 CITATION = """\
 ```bibtex
 @inproceedings{joo2026sounding,
@@ -242,14 +242,14 @@ def _confidence(record: Record) -> list[str]:
     level, films = record.calibration["level"], record.calibration["films"]
     sentences = CONFIDENCE.format(level=level, share=100 * record.calibration["share"], films=films)
     rows = {
-        f"{row['height']:.3f}": [
+        f"{row['score']:.3f}": [
             f"{row['picks']:g}",
             f"{row['right']:g}",
             f"{row['right'] / row['picks']:.2f}",
         ]
         for row in record.calibration["reliability"]
     }
-    table = markdown(["height", "picks", "right", "share"], rows)
+    table = markdown(["score", "picks", "right", "share"], rows)
     return ["## What stands out, and how surely", f"{sentences}\n\n{table}"]
 
 

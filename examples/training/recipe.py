@@ -58,9 +58,6 @@ class Recipe:
         None, "for 'synthetic': seconds over which labels rise to an event; without it they hardly do"
     )
     label_fall: float = option(3.0, "for 'synthetic': seconds over which labels fall after it")
-    label_shoulder: float = option(
-        1.0, "for 'synthetic': share of an event's label to which they rise, and from which they fall"
-    )
     start: str | None = option(None, "checkpoint, a folder or Hub id, whose weights the training starts from")
     learning_rate: float = option(1e-4, "at its highest")
     schedule: str = option(
@@ -102,7 +99,6 @@ class Recipe:
         self._require("eventless_share", 0 <= self.eventless_share < 1, "0 or more, and less than 1")
         for name in ("label_rise", "label_fall"):
             self._require(name, 0 < (getattr(self, name) or 1) <= 30, "over 0 and at most 30 seconds")
-        self._require("label_shoulder", 0 < self.label_shoulder <= 1, "over 0 and at most 1")
         for name, choices in (("schedule", SCHEDULES), ("metric", CRITERIA), ("selection", SELECTIONS)):
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
         if self.dataset == SYNTHETIC and not (self.batch_seconds and self.steps_per_epoch):

@@ -139,7 +139,7 @@ def _check_calibration(calibration: dict[str, Any]) -> None:
     for name, hint in CALIBRATION.items():
         _check_value(f"calibration.{name}", calibration[name], hint)
     for index, row in enumerate(calibration["reliability"]):
-        _check_names(f"calibration.reliability[{index}]", row, ("height", "picks", "right"))
+        _check_names(f"calibration.reliability[{index}]", row, ("score", "picks", "right"))
 
 
 def _check_recipe(recipe: dict[str, Any]) -> None:

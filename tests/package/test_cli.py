@@ -5,17 +5,15 @@ import sys
 
 import numpy as np
 import pytest
-from films import film_with_sound, tone
+from films import film_with_sound, noise_within
 
 from modeling_davihd import DEFAULT_CHECKPOINT, cli
 from modeling_davihd.writers import WRITERS
 
-BURSTS = np.concatenate([tone(s, 16000, amplitude=a) for s, a in ((9, 0.005), (2, 0.6), (19, 0.005))])
-
 
 @pytest.fixture
 def film(tmp_path):
-    return film_with_sound(tmp_path / "match.mp4", BURSTS, 30)
+    return film_with_sound(tmp_path / "match.mp4", noise_within(9, 4, 17), 30)
 
 
 def run(*arguments) -> int:

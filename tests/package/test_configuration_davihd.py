@@ -95,7 +95,7 @@ def test_save_and_load(tmp_path):
         ({"highlight_level": float("nan")}, "`highlight_level` is nan"),
         ({"highlight_confidence": []}, r"`highlight_confidence` is \[\]; it needs pairs"),
         ({"highlight_confidence": [[0.1, 0.2, 0.3]]}, "needs pairs"),
-        ({"highlight_confidence": [[0.2, 0.1], [0.2, 0.3]]}, r"the heights \[0.2, 0.2\]; they need to incr"),
+        ({"highlight_confidence": [[0.2, 0.1], [0.2, 0.3]]}, r"the scores \[0.2, 0.2\]; they need to incr"),
         ({"highlight_confidence": [[0.1, 0.4], [0.2, 0.3]]}, r"the shares \[0.4, 0.3\]; they need to lie"),
         ({"highlight_confidence": [[0.1, 1.1]]}, r"the shares \[1.1\]"),
         ({"highlight_levels": 0.1}, "did you mean `highlight_level`"),

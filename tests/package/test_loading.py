@@ -542,11 +542,23 @@ def test_a_pca_that_means_harm_is_refused(tmp_path, name):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000
 
 
-def test_the_embedded_model_scores_as_it_did():
-    folder = DEFAULT_CHECKPOINT
+@pytest.mark.parametrize(
+    ("folder", "wanted"),
+    [
+        (
+            DEFAULT_CHECKPOINT,
+            [0.1512, 0.1826, 0.1277, 0.1759, 0.1982, 0.1547, 0.2232, 0.2124, 0.3413, 0.441, 0.489, 0.4261],
+        ),
+        (
+            ROOT / "configuration" / "davihd-small" / "generated",
+            [0.1339, 0.1555, 0.1434, 0.174, 0.1027, 0.1219, 0.1597, 0.2167, 0.3203, 0.5236, 0.6224, 0.4198],
+        ),
+    ],
+    ids=["embedded", "its predecessor"],
+)
+def test_our_checkpoints_score_as_they_did(folder, wanted):
     waveform = generate_soundtrack(1, duration=12.0, split="test").waveform
     inputs = load_extractor(folder)(audio=waveform, sampling_rate=16000)
     with torch.inference_mode():
         scores = load_model(folder)(**inputs).scores[0]
-    wanted = [0.1339, 0.1555, 0.1434, 0.174, 0.1027, 0.1219, 0.1597, 0.2167, 0.3203, 0.5236, 0.6224, 0.4198]
     np.testing.assert_allclose(scores, wanted, atol=2e-4)

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 import yaml
-from films import BURSTS, film_with_sound, make_film, truncate
+from films import BURST, film_with_sound, make_film, truncate
 from paths import ROOT
 
 from modeling_davihd import media, media_tracks
@@ -54,7 +54,7 @@ def test_space_says_so_when_the_hub_is_out_of_reach(monkeypatch):
 
 def test_space_tells_which_part_of_a_film_is_damaged(tmp_path):
     times = np.arange(200) / 10
-    film = make_film(tmp_path / "film.mkv", times=times, fps=10, sounds=[(0.0, BURSTS)], rate=16000)
+    film = make_film(tmp_path / "film.mkv", times=times, fps=10, sounds=[(0.0, BURST)], rate=16000)
     truncate(film, 0.6)
     scoring.collect_media_warnings()
     (damage,) = score(film, LIMITS).damages
@@ -70,14 +70,14 @@ def test_space_shows_what_a_file_says_as_text(tmp_path):
 
 
 def test_space_takes_no_pictures_over_its_limit(tmp_path):
-    film = film_with_sound(tmp_path / "film.mp4", BURSTS[:32000], 2)
+    film = film_with_sound(tmp_path / "film.mp4", BURST[:32000], 2)
     score(film, LIMITS)
     with pytest.raises(media.MediaError, match="64 x 48 pixels; the decoding limit `pixels` is 3071"):
         score(film, replace(LIMITS, pixels=3071))
 
 
 def test_space_measures_films_whose_headers_say_little(tmp_path, monkeypatch):
-    film = film_with_sound(tmp_path / "film.mp4", BURSTS, 20)
+    film = film_with_sound(tmp_path / "film.mp4", BURST, 20)
     monkeypatch.setattr(scoring, "probe", lambda *one: replace(media.probe(*one), duration=None))
     score(film, Limits(minutes=0.5))
     with pytest.raises(media.MediaError, match="is too long; a film may last 0.25 minutes"):
@@ -86,7 +86,7 @@ def test_space_measures_films_whose_headers_say_little(tmp_path, monkeypatch):
 
 def test_space_refuses_a_film_that_is_longer_than_it_claims(tmp_path):
     path = make_film(
-        tmp_path / "film.mkv", times=np.arange(200) / 10, fps=10, sounds=[(0, BURSTS)], rate=16000
+        tmp_path / "film.mkv", times=np.arange(200) / 10, fps=10, sounds=[(0, BURST)], rate=16000
     )
     content = bytearray(path.read_bytes())
     claim = content.index(b"\x44\x89\x88") + 3  # Duration, an 8-byte float of milliseconds
@@ -99,7 +99,7 @@ def test_space_refuses_a_film_that_is_longer_than_it_claims(tmp_path):
 
 
 def test_space_decodes_a_film_once_and_later_within_the_same_limits(tmp_path, monkeypatch):
-    film, limits = film_with_sound(tmp_path / "film.mp4", BURSTS, 20), Limits(minutes=1 / 3)
+    film, limits = film_with_sound(tmp_path / "film.mp4", BURST, 20), Limits(minutes=1 / 3)
     opened, open_media = [], media_tracks.open_media
     monkeypatch.setattr(media_tracks, "open_media", lambda *one: opened.append(one[1]) or open_media(*one))
     scored = score(film, limits)
@@ -118,7 +118,7 @@ def test_space_decodes_a_film_once_and_later_within_the_same_limits(tmp_path, mo
 
 
 def test_space_heeds_what_the_model_was_calibrated_to(tmp_path):
-    film, detect = film_with_sound(tmp_path / "film.mp4", BURSTS, 20), models.pipeline_for("davihd-small", 1)
+    film, detect = film_with_sound(tmp_path / "film.mp4", BURST, 20), models.pipeline_for("davihd-small", 1)
     detect.model.config.highlight_level, detect.model.config.highlight_confidence = 1.0, [[0.0, 0.5]]
     scored = scoring.score_film(detect, scoring.check_film(film, Limits()), "davihd-small", Limits())
     nothing = scoring.choose_highlights(scored.result, scoring.CutOptions())

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 import pytest
-from films import BURSTS, film_with_sound, make_film, tone
+from films import BURST, film_with_sound, make_film, tone
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from hub_server import HubServer
@@ -251,7 +251,7 @@ def test_space_forgets_a_film_when_its_page_is_reloaded(visit, space):
 def test_space_keeps_visitors_apart(visit, chromium, tmp_path):
     mine, theirs = visit(), visit(chromium.new_context())
     upload(mine, SAMPLE)
-    upload(theirs, film_with_sound(tmp_path / "theirs.mp4", BURSTS, 20))
+    upload(theirs, film_with_sound(tmp_path / "theirs.mp4", BURST, 20))
     address = video(theirs, "src")
     assert Path(video(mine, "src")).parent != Path(address).parent
     assert [video(page, "ariaLabel") for page in (mine, theirs)] == ["sample.mp4", "theirs.mp4"]
@@ -264,7 +264,7 @@ def test_space_keeps_visitors_apart(visit, chromium, tmp_path):
 
 
 def test_space_shows_the_film_that_was_chosen_last(visit, space, tmp_path):
-    slow, last = (film_with_sound(tmp_path / f"{name}.mp4", BURSTS, 20) for name in ("slow", "last"))
+    slow, last = (film_with_sound(tmp_path / f"{name}.mp4", BURST, 20) for name in ("slow", "last"))
     gate = space.gates["slow.mp4"] = SimpleNamespace(reached=Event(), opened=Event())
     page = visit()
     page.set_input_files("#film input[type=file]", slow)
@@ -281,7 +281,7 @@ def test_space_shows_the_film_that_was_chosen_last(visit, space, tmp_path):
 def test_space_shows_no_film_that_was_taken_back_meanwhile(visit, space, tmp_path):
     gate = space.gates["slow.mp4"] = SimpleNamespace(reached=Event(), opened=Event())
     page = visit()
-    page.set_input_files("#film input[type=file]", film_with_sound(tmp_path / "slow.mp4", BURSTS, 20))
+    page.set_input_files("#film input[type=file]", film_with_sound(tmp_path / "slow.mp4", BURST, 20))
     assert gate.reached.wait(20)
     page.click("#film button[aria-label='Clear']")
     with page.expect_request(lambda sent: "queue/join" in sent.url and '"data":[null' in sent.post_data):
@@ -295,7 +295,7 @@ def test_space_converts_a_film_that_the_browser_cannot_play(visit, tmp_path):
         times=np.arange(200) / 10,
         fps=10,
         size=(160, 120),
-        sounds=[(0.0, BURSTS)],
+        sounds=[(0.0, BURST)],
         rate=16000,
         video_codec="mpeg4",
         audio_codec="mp2",

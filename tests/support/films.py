@@ -171,5 +171,11 @@ def film_with_sound(path: Path, sound: np.ndarray | None, seconds: float) -> Pat
     return make_film(path, times=times, fps=10, sounds=[] if sound is None else [(0.0, sound)], rate=16000)
 
 
-# Two loud seconds in twenty, at 16 kHz.
-BURSTS = np.concatenate([tone(s, 16000, amplitude=a) for s, a in ((9, 0.005), (2, 0.6), (9, 0.005))])
+def noise_within(before: int, seconds: int, after: int) -> np.ndarray:
+    """Loud noise between whole seconds of a soft tone, at 16 kHz: a highlight to the embedded model."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, seconds * 16000).astype(np.float32)
+    quiet = [tone(length, 16000, amplitude=0.005) for length in (before, after)]
+    return np.concatenate([quiet[0], noise, quiet[1]])
+
+
+BURST = noise_within(8, 4, 8)

@@ -10,7 +10,7 @@ from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 
 CALIBRATION = {
     **{"level": 0.12, "share": 0.03, "films": 80, "confidence": [[0.1, 0.25], [0.4, 0.9]]},
-    "reliability": [{"height": 0.1, "picks": 50, "right": 12}, {"height": 0.4, "picks": 50, "right": 46}],
+    "reliability": [{"score": 0.1, "picks": 50, "right": 12}, {"score": 0.4, "picks": 50, "right": 46}],
 }
 
 

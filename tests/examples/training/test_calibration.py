@@ -7,7 +7,7 @@ from accelerate import Accelerator
 
 from examples.training.calibration import (
     calibrate,
-    greatest_height,
+    greatest_score,
     keep_calibration,
     knots_of,
     level_of,
@@ -41,17 +41,17 @@ class Films(list):
         )
 
 
-def film(height, start=20, seconds=60):
-    """Scores with one peak of that height."""
-    scores = np.full(seconds, 0.1)
-    scores[start : start + 5] += height
+def film(score, start=20, seconds=60):
+    """Scores with one highlight of that score."""
+    scores = np.full(seconds, 0.001)
+    scores[start : start + 5] = score
     return scores
 
 
 def test_the_level_is_exceeded_by_so_few_that_one_more_film_hardly_will():
-    heights = np.random.default_rng(0).permutation(np.arange(1, 100) / 100)
-    assert level_of(heights) == 0.97  # the 97th of 99: ceil(100 * 0.97)
-    assert level_of(heights[:10], share=0.5) == sorted(heights[:10])[5]
+    greatest = np.random.default_rng(0).permutation(np.arange(1, 100) / 100)
+    assert level_of(greatest) == 0.97  # the 97th of 99: ceil(100 * 0.97)
+    assert level_of(greatest[:10], share=0.5) == sorted(greatest[:10])[5]
 
 
 def test_the_level_holds_for_films_that_it_was_not_taken_from():
@@ -60,37 +60,37 @@ def test_the_level_holds_for_films_that_it_was_not_taken_from():
     assert np.mean(exceeded) < 0.03
 
 
-def test_few_films_give_their_greatest_height_rounded_up():
+def test_few_films_give_their_greatest_score_rounded_up():
     assert level_of([0.1, 0.23456, 0.2]) == 0.2346
     with pytest.raises(ValueError, match="needs films without events"):
         level_of([])
 
 
-def test_a_film_has_the_height_of_its_greatest_peak():
-    assert greatest_height(film(0.5) + film(0.2, start=40)) == pytest.approx(0.5)
-    assert greatest_height(np.full(60, 0.3)) == 0
+def test_a_film_has_the_score_of_its_greatest_highlight():
+    assert greatest_score(film(0.5) + film(0.2, start=40)) == pytest.approx(0.5, abs=0.01)
+    assert greatest_score(np.full(60, 0.3)) == 0
 
 
 def test_picks_are_right_if_they_meet_an_event():
-    heights, right = picks_of([film(0.5), film(0.3), film(0.2)], [[("horn", 21, 23)], [("horn", 40, 42)], []])
-    assert heights == pytest.approx([0.5, 0.3, 0.2]) and right == [True, False, False]
+    picked, right = picks_of([film(0.5), film(0.3), film(0.2)], [[("horn", 21, 23)], [("horn", 40, 42)], []])
+    assert picked == pytest.approx([0.5, 0.3, 0.2]) and right == [True, False, False]
 
 
-def test_reliability_counts_the_right_ones_among_picks_of_like_height():
-    heights = np.random.default_rng(0).permutation(np.arange(400) / 400)
-    table = reliability(heights, heights > 0.5)
+def test_reliability_counts_the_right_ones_among_picks_of_like_score():
+    picked = np.random.default_rng(0).permutation(np.arange(400) / 400)
+    table = reliability(picked, picked > 0.5)
     assert len(table) == 10 and {row["picks"] for row in table} == {40}
     assert [row["right"] for row in table] == [0] * 5 + [39] + [40] * 4
-    assert [row["height"] for row in table] == sorted(row["height"] for row in table)
-    assert len(reliability(heights[:50], heights[:50] > 0.5)) == 2
-    assert reliability([0.2] * 90, [True] * 90) == [{"height": 0.2, "picks": 90, "right": 90}]
+    assert [row["score"] for row in table] == sorted(row["score"] for row in table)
+    assert len(reliability(picked[:50], picked[:50] > 0.5)) == 2
+    assert reliability([0.2] * 90, [True] * 90) == [{"score": 0.2, "picks": 90, "right": 90}]
     assert reliability([], []) == []
 
 
 def test_shares_never_fall_and_are_never_certain():
-    table = [{"height": h, "picks": 20, "right": r} for h, r in ((0.1, 0), (0.2, 12), (0.3, 8), (0.4, 20))]
+    table = [{"score": s, "picks": 20, "right": r} for s, r in ((0.1, 0), (0.2, 12), (0.3, 8), (0.4, 20))]
     knots = knots_of(table)
-    assert [height for height, _ in knots] == [0.1, 0.2, 0.3, 0.4]
+    assert [score for score, _ in knots] == [0.1, 0.2, 0.3, 0.4]
     shares = [share for _, share in knots]
     assert shares == sorted(shares) and shares[1] == shares[2] == 0.5
     assert 0 < shares[0] and shares[-1] < 1
@@ -100,7 +100,7 @@ def test_shares_never_fall_and_are_never_certain():
 @pytest.fixture(scope="module")
 def calibration():
     loud = Films([film(0.6)] * 30, [[("horn", 20, 25)]] * 30)
-    quiet = Films([film(height) for height in np.linspace(0.01, 0.2, 40)])
+    quiet = Films([film(score) for score in np.linspace(0.01, 0.2, 40)])
     return calibrate(Accelerator(cpu=True), LabelReader(), loud, quiet, batch_size=8)
 
 

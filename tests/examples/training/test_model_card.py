@@ -42,7 +42,7 @@ def test_it_says_what_the_data_are_and_how_the_epoch_was_chosen():
 
 def test_it_shows_how_surely_the_model_picks_where_that_was_measured():
     text = " ".join(model_card(tiny_record(calibration=CALIBRATION), "model").split())
-    assert "rises less than 0.12" in text and "At most 3 %" in text and "80 of them" in text
+    assert "scores at least 0.12" in text and "At most 3 %" in text and "80 of them" in text
     assert "| 0.400 | 50 | 46 | 0.92 |" in text and "Confidences compare" in text
     assert "What stands out" not in model_card(tiny_record(), "model")
 

@@ -49,7 +49,6 @@ def test_a_checkpoint_to_start_from_may_lie_beside_the_recipe(tmp_path):
         ("learning_rate: .nan", "learning_rate is nan"),
         ("schedule: linear", "schedule is 'linear'; it needs to be one of constant"),
         ("metric: loss", "metric is 'loss'"),
-        ("label_shoulder: 1.5", "label_shoulder is 1.5; it needs to be over 0 and at most 1"),
         ("dataset: synthetic", "needs batch_seconds"),
         ("clip_seconds: [1]", "4 or more"),
         ("- 3", "holds no"),

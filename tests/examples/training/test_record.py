@@ -44,7 +44,7 @@ def test_the_record_in_the_package_is_written_as_it_is(tmp_path):
         ({"calibration": {}}, "calibration has no level"),
         ({"calibration": CALIBRATION | {"level": "low"}}, "calibration.level is 'low'"),
         ({"calibration": CALIBRATION | {"confidence": [0.5]}}, "calibration.confidence[0] is 0.5"),
-        ({"calibration": CALIBRATION | {"reliability": [{"picks": 1}]}}, "reliability[0] has no height"),
+        ({"calibration": CALIBRATION | {"reliability": [{"picks": 1}]}}, "reliability[0] has no score"),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path, changes, told):
