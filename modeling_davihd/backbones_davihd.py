@@ -1,7 +1,8 @@
 """Frozen encoders that turn each one-second segment into one feature vector (paper section 3.1.3).
 
-`InceptionV3Backbone` and `ResNet3D34Backbone` see pixels, `PANNsCNN14Backbone` hears the waveform. None is
-ever trained: they run without gradients, in evaluation mode, a few segments at a time.
+`InceptionV3Backbone` and `ResNet3D34Backbone` see pixels, `PANNsCNN14Backbone` hears the waveform; so does
+`YAMNetBackbone`, which is not the paper's, and whose weights come with the package. None is ever trained:
+they run without gradients, in evaluation mode, a few segments at a time.
 
 `VisualStatistics` and `SoundStatistics` are not the paper's: plain descriptors without weights, for tests,
 generated data and machines that have no weights.
@@ -32,9 +33,14 @@ class FrozenBackbone(nn.Module):
     Subclasses set the class attributes, build their layers, call `freeze()` last, and define `encode` for one
     chunk. At most `chunk_size` segments are in flight, so memory does not grow with the length of a video.
 
-    input_name, input_shape: the model's argument, and what there is of it for each segment.
+    input_name, input_shape: the model's argument, and what the encoder takes of it for each segment.
+    context: how many samples of `input_shape` lie before and after the second itself. Films come as seconds
+        without gaps, and `in_context` gives each what it needs of its neighbours: once, before segments are
+        dealt out into batches, so that the encoder need not know which of them are of one film.
     dim: width of the features; None on the class where it is chosen, and the only argument of the class.
     needs_weights: whether features mean nothing without a published checkpoint.
+    embedded: the folder of checkpoints/ with one, for encoders that need not be given any.
+    terms: under which those who publish a model hand on what is embedded; a sentence for its card.
     converter: "module.function" that gives such a checkpoint the names of this class.
     needs_pca: whether a PCA of the user's, from a file of its own, is part of the weights.
     packages: what has to be installed beside torch and transformers.
@@ -42,15 +48,32 @@ class FrozenBackbone(nn.Module):
 
     input_name: str
     input_shape: tuple[int, ...]
+    context: tuple[int, int] = (0, 0)
     dim: int | None
     chunk_size: int = 16
     needs_weights: bool = True
+    embedded: str = ""
+    terms: str = ""
     converter: str = ""
     needs_pca: bool = False
     packages: tuple[str, ...] = ()
 
     def encode(self, inputs: Tensor) -> Tensor:
         raise NotImplementedError
+
+    @classmethod
+    def segment_shape(cls) -> tuple[int, ...]:
+        """What there is of the model's argument for each segment: `input_shape` without context."""
+        return (cls.input_shape[0] - sum(cls.context), *cls.input_shape[1:])
+
+    @classmethod
+    def in_context(cls, segments: Tensor) -> Tensor:
+        """All of one or more films, (..., T, *segment_shape) -> (..., T, *input_shape); silence beyond the
+        ends."""
+        if not any(cls.context):
+            return segments
+        samples = F.pad(segments.flatten(-2), cls.context)
+        return samples.unfold(-1, cls.input_shape[0], segments.shape[-1])
 
     @classmethod
     def dim_of(cls, state: Mapping[str, Tensor]) -> int:
@@ -298,6 +321,93 @@ def panns_mel_filters(device: torch.device) -> Tensor:
     return torch.from_numpy(filters).to(device, torch.float32)
 
 
+class YAMNetBackbone(FrozenBackbone):
+    """YAMNet: a second of sound and what is around it (N, 23600) in [-1, 1], 16 kHz -> (N, 1024).
+
+    Google's MobileNet-v1, trained to tell the 521 kinds of sound of AudioSet apart (tensorflow/models,
+    research/audioset/yamnet; Apache-2.0). It hears patches of 15,600 samples (0.975 s). The features of a
+    second are the mean of its embeddings of two, which begin 0.23 s before and 0.27 s after the second does:
+    together they lie around its middle, 0.745 s to either side. Batch norms are folded into the convolutions.
+    The front end has no weights and always runs in float32.
+    """
+
+    input_name = "waveform"
+    context = (3680, 3920)
+    input_shape = (SAMPLING_RATE + sum(context),)
+    dim = 1024
+    embedded = "yamnet"
+    terms = (
+        "YAMNet, whose weights are in this checkpoint too, is by The TensorFlow Authors, Apache-2.0; its "
+        "batch norms are folded into its convolutions, and most of its weights were rounded to 16 bits."
+    )
+    converter = "modeling_davihd.conversion.convert_yamnet_state_dict"
+    # Width and stride of layers 2 to 14.
+    layers = (
+        *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)),
+        *((512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1)),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer1 = nn.ModuleDict({"conv": _SameConv(1, 32, stride=2)})
+        widths = [32, *(width for width, _ in self.layers)]
+        for number, (width, stride) in enumerate(self.layers, 2):
+            self.add_module(f"layer{number}", _SeparableConv(widths[number - 2], width, stride))
+        self.dense = nn.Linear(1024, 521)
+        self.freeze()
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        patches = yamnet_log_mel(inputs).unfold(1, 96, 50).transpose(2, 3)  # (N, 2, 96, 64)
+        return self.embed(patches.flatten(0, 1)).unflatten(0, (-1, 2)).mean(1)
+
+    def embed(self, patches: Tensor) -> Tensor:
+        """Log-Mel of patches (N, 96, 64) -> their embeddings (N, 1024)."""
+        hidden = F.relu_(self.layer1["conv"](patches[:, None].to(self.dtype)))
+        for number in range(2, 15):
+            hidden = self.get_submodule(f"layer{number}")(hidden)
+        return hidden.mean(dim=(2, 3))
+
+    def class_logits(self, features: Tensor) -> Tensor:
+        """Features (N, 1024) -> logits of the 521 classes (N, 521), in the order of AudioSet's class map."""
+        return self.dense(features)
+
+
+class _SameConv(nn.Conv2d):
+    """3x3 convolution, padded as TensorFlow pads even sizes: at stride 2 at the ends alone."""
+
+    def __init__(self, width_in: int, width: int, stride: int, groups: int = 1) -> None:
+        super().__init__(width_in, width, 3, stride, padding=2 - stride, groups=groups)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return super().forward(F.pad(hidden, (0, 1, 0, 1)) if self.stride == (2, 2) else hidden)
+
+
+class _SeparableConv(nn.Module):
+    def __init__(self, width_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.depthwise_conv = _SameConv(width_in, width_in, stride, groups=width_in)
+        self.pointwise_conv = nn.Conv2d(width_in, width, 1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return F.relu_(self.pointwise_conv(F.relu_(self.depthwise_conv(hidden))))
+
+
+def yamnet_log_mel(waveform: Tensor) -> Tensor:
+    """(N, samples) at 16 kHz -> (N, 1 + (samples - 400) // 160, 64): log(mel magnitude + 0.001)."""
+    window = torch.hann_window(400, device=waveform.device)
+    frames = waveform.float().unfold(-1, 400, 160) * window
+    magnitude = torch.fft.rfft(frames, 512).abs()
+    return (magnitude @ yamnet_mel_filters(waveform.device) + 0.001).log()
+
+
+@functools.cache
+def yamnet_mel_filters(device: torch.device) -> Tensor:
+    """The 64 filters from 125 to 7500 Hz, triangles in mel of height 1: (257, 64) float32 on `device`."""
+    triangles = {"mel_scale": "kaldi", "triangularize_in_mel_space": True}
+    filters = mel_filter_bank(257, 64, 125.0, 7500.0, SAMPLING_RATE, **triangles)
+    return torch.from_numpy(filters).to(device, torch.float32)
+
+
 class _Statistics(FrozenBackbone):
     """A backbone without weights: an empty buffer remembers the dtype and the device it was moved to."""
 
@@ -436,6 +546,7 @@ BACKBONES: dict[str, dict[str, type[FrozenBackbone]]] = {
     },
     "semantic": {
         "panns_cnn14_16k": PANNsCNN14Backbone,
+        "yamnet": YAMNetBackbone,
         "statistics": SoundStatistics,
     },
 }

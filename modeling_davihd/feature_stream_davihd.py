@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from .backbones_davihd import FrozenBackbone
 from .feature_extraction_davihd import DAViHDFeatureExtractor, LogMelStream
 from .media import FrameSampling, MediaChunk
 from .streams_davihd import STREAMS, Stream
@@ -14,7 +16,13 @@ from .streams_davihd import STREAMS, Stream
 # A file may lie about its duration: memory for more seconds than that is not taken beforehand.
 _LONGEST_EXPECTED = 6 * 3600
 
-Encoder = Callable[[torch.Tensor], torch.Tensor]
+
+@dataclass(frozen=True)
+class Encoder:
+    """What makes the features (n, D) of a stream out of the segments that `backbone` takes."""
+
+    backbone: type[FrozenBackbone]
+    encode: Callable[[torch.Tensor], torch.Tensor]
 
 
 def listens(names: Collection[str], log_mel: bool) -> bool:
@@ -33,10 +41,37 @@ def decoding_for(extractor: DAViHDFeatureExtractor, names: Collection[str], log_
     return {"audio": listens(names, log_mel) or frames is None, "frames": frames}
 
 
-def raw_segments(chunk: MediaChunk, stream: Stream) -> np.ndarray:
-    """The part of a chunk that a stream's encoder takes: (n, P, H, W, 3) bytes of frames, or (n, 16000)."""
-    segments = chunk.frames if stream.sees else chunk.waveform
-    return segments  # type: ignore[return-value]  # `decoding_for` has asked for them
+class SegmentStream:
+    """The segments of a film, from its chunks, as a stream's backbone takes them.
+
+    They are those of the chunk, bytes of frames (n, P, H, W, 3) or sound (n, 16000), unless the backbone
+    hears beyond the second: then they are (n, before + 16000 + after) as of the whole film at once, and the
+    last seconds of a chunk wait for the next one.
+    """
+
+    def __init__(self, stream: Stream, backbone: type[FrozenBackbone]):
+        self._sees, self._backbone = stream.sees, backbone
+        self._pending = torch.zeros(backbone.context[0])
+
+    def add(self, chunk: MediaChunk) -> list[torch.Tensor]:
+        """Take the next chunk; returns the segments that are complete, if any, as one tensor."""
+        segments = torch.from_numpy(chunk.frames if self._sees else chunk.waveform)
+        return self._emit(segments.flatten()) if any(self._backbone.context) else [segments]
+
+    def finish(self) -> list[torch.Tensor]:
+        """The remaining segments, if any, as one tensor."""
+        after = self._backbone.context[1]
+        return self._emit(torch.zeros(after)) if after else []
+
+    def _emit(self, samples: torch.Tensor) -> list[torch.Tensor]:
+        (width,), (step,) = self._backbone.input_shape, self._backbone.segment_shape()
+        pending = torch.cat((self._pending, samples))
+        if len(pending) < width:
+            self._pending = pending
+            return []
+        segments = pending.unfold(0, width, step)
+        self._pending = pending[len(segments) * step :].clone()  # a view would keep all samples
+        return [segments]
 
 
 class FilmLogMel:
@@ -74,8 +109,8 @@ class FilmLogMel:
 class FeatureStream:
     """The model's inputs of one film from its chunks.
 
-    encoders: by the names of their streams, each normalised pixels (n, P, 3, H, W) or sound (n, 16000) ->
-    features (n, D). log_mel: whether to make the spectrogram. duration: in seconds, if known.
+    encoders: by the names of their streams; each gets sound or normalised pixels (n, P, 3, H, W). log_mel:
+    whether to make the spectrogram. duration: in seconds, if known.
     """
 
     def __init__(
@@ -86,6 +121,9 @@ class FeatureStream:
         duration: float | None = None,
     ):
         self._extractor, self._encoders = extractor, dict(encoders or {})
+        self._segments = {
+            name: SegmentStream(STREAMS[name], encoder.backbone) for name, encoder in self._encoders.items()
+        }
         self._pieces: dict[str, list[torch.Tensor]] = {name: [] for name in self._encoders}
         self._log_mel = FilmLogMel(extractor, duration) if log_mel else None
         self.wanted = decoding_for(extractor, self._encoders, log_mel)
@@ -93,19 +131,25 @@ class FeatureStream:
 
     def add(self, chunk: MediaChunk) -> None:
         """Take the next segments of the film."""
-        for name, encode in self._encoders.items():
-            segments = raw_segments(chunk, STREAMS[name])
-            raw = self._extractor.normalise(segments) if STREAMS[name].sees else torch.from_numpy(segments)
-            self._pieces[name].append(encode(raw))
+        for name, stream in self._segments.items():
+            self._encode(name, stream.add(chunk))
         if self._log_mel is not None:
             self._log_mel.add(chunk.waveform)  # type: ignore[arg-type]  # it was asked for
 
     def result(self) -> dict[str, torch.Tensor]:
-        """By the model's arguments: features (T, D) of each stream, and `log_mel` (F, M)."""
+        """Once all has been added, by the model's arguments: features (T, D) of each stream, and `log_mel`
+        (F, M)."""
+        for name, stream in self._segments.items():
+            self._encode(name, stream.finish())
         features = {STREAMS[name].column: torch.cat(pieces) for name, pieces in self._pieces.items()}
         if self._log_mel is not None:
             features["log_mel"] = self._log_mel.result()
         return features
 
+    def _encode(self, name: str, parts: list[torch.Tensor]) -> None:
+        for segments in parts:
+            raw = self._extractor.normalise(segments) if STREAMS[name].sees else segments
+            self._pieces[name].append(self._encoders[name].encode(raw))
 
-__all__ = ["FeatureStream", "FilmLogMel", "decoding_for", "listens", "raw_segments"]
+
+__all__ = ["Encoder", "FeatureStream", "FilmLogMel", "SegmentStream", "decoding_for", "listens"]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from .pipeline_davihd import VideoHighlightDetectionPipeline
 
 DEFAULT_MODEL = "davihd-small"  # the name of the model inside this package
-DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / DEFAULT_MODEL
+CHECKPOINTS = Path(__file__).parent / "checkpoints"  # what comes with this package
+DEFAULT_CHECKPOINT = CHECKPOINTS / DEFAULT_MODEL
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")  # what the files of torch.save are called
 LARGEST_JSON = 1 << 20  # bytes; ours have two thousand
@@ -275,9 +276,11 @@ def _from_hub(model: str, files: list[str]) -> Path:
 
 
 __all__ = [
+    "CHECKPOINTS",
     "DEFAULT_CHECKPOINT",
     "DEFAULT_MODEL",
     "PICKLES",
+    "WEIGHTS",
     "below_zero",
     "check_checkpoint",
     "checkpoint_folder",

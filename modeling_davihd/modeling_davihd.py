@@ -47,6 +47,7 @@ from .streaming_davihd import (
     check_inputs,
     check_shape,
     time_windows,
+    zero_padding,
 )
 from .streams_davihd import STREAMS, Stream
 
@@ -716,21 +717,34 @@ class DAViHDPreTrainedModel(PreTrainedModel):
         """
         return self.encode_raw(STREAMS["semantic"], waveform)
 
-    def encode_raw(self, stream: Stream, values: torch.Tensor) -> torch.Tensor:
-        """A stream's frozen backbone alone: its raw input (B, T, ...) -> features (B, T, D).
+    def encode_raw(
+        self, stream: Stream, values: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """A stream's frozen backbone alone: its raw input (B, T, ...) of whole films -> features (B, T, D).
 
-        Raises ValueError if the config names no backbone for it or the shape does not fit.
+        Padding that a mask (B, T) tells of is silence to a backbone that hears beyond the second. Raises
+        ValueError if the config names no backbone for the stream or a shape does not fit.
         """
+        backbone = self.backbone_of(stream)
+        check_shape(stream.raw or stream.column, values, (None, None, *backbone.segment_shape()))
+        if attention_mask is not None and any(backbone.context):
+            check_shape("attention_mask", attention_mask, values.shape[:2])
+            values = zero_padding(values, attention_mask.bool())
+        return backbone(backbone.in_context(values).flatten(0, 1)).unflatten(0, values.shape[:2])
+
+    def backbone_of(self, stream: Stream) -> FrozenBackbone:
+        """The frozen encoder of a stream. Raises ValueError if the config names none."""
         backbone = getattr(self, stream.backbone_field, None)
         if backbone is None:
             raise ValueError(
                 f"`{stream.raw or stream.column}` needs a frozen encoder, but this model's config has no "
                 f"`{stream.backbone_field}`."
             )
-        check_shape(stream.raw or stream.column, values, (None, None, *backbone.input_shape))
-        return backbone(values.flatten(0, 1)).unflatten(0, values.shape[:2])
+        return backbone
 
-    def _stream_inputs(self, **given: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    def _stream_inputs(
+        self, attention_mask: torch.Tensor | None, **given: torch.Tensor | None
+    ) -> dict[str, torch.Tensor]:
         """What `forward` was given, by the names of the streams in `config.modalities`: features (B, T, D)
         and log-Mel (B, F, M). Raw inputs pass through their backbone.
 
@@ -739,9 +753,13 @@ class DAViHDPreTrainedModel(PreTrainedModel):
         known = {name for stream in STREAMS.values() for name in (stream.column, stream.raw) if name}
         if unknown := sorted(given.keys() - known):
             raise TypeError(f"{type(self).__name__} got an unexpected input `{unknown[0]}`.")
-        return {stream.name: self._stream_input(stream, given) for stream in self.config.streams}
+        return {
+            stream.name: self._stream_input(stream, given, attention_mask) for stream in self.config.streams
+        }
 
-    def _stream_input(self, stream: Stream, given: dict[str, torch.Tensor | None]) -> torch.Tensor:
+    def _stream_input(
+        self, stream: Stream, given: dict[str, torch.Tensor | None], attention_mask: torch.Tensor | None
+    ) -> torch.Tensor:
         """Features (B, T, D), as given or from raw input, or log-Mel; ValueError unless one is given."""
         features = given.get(stream.column)
         if stream.raw is None:
@@ -753,7 +771,7 @@ class DAViHDPreTrainedModel(PreTrainedModel):
         if features is not None and raw is None:
             return features
         if features is None and raw is not None:
-            return self.encode_raw(stream, raw)
+            return self.encode_raw(stream, raw, attention_mask)
         found = "missing, and so is" if features is None else "given together with"
         raise ValueError(f"`{stream.column}` is {found} `{stream.raw}`; the model needs exactly one of them.")
 
@@ -827,6 +845,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
         config's `modalities` call for is missing or misshapen.
         """
         inputs = self._stream_inputs(
+            attention_mask,
             visual_features=visual_features,
             semantic_features=semantic_features,
             log_mel=log_mel,

@@ -16,8 +16,9 @@ from tqdm import tqdm
 from transformers import Pipeline
 from transformers.dynamic_module_utils import custom_object_save
 
+from .backbones_davihd import FrozenBackbone
 from .feature_extraction_davihd import DAViHDFeatureExtractor
-from .feature_stream_davihd import FeatureStream
+from .feature_stream_davihd import Encoder, FeatureStream
 from .highlights import Calibration, clip_highlights, find_highlights
 from .media import (
     DEFAULT_LIMITS,
@@ -28,7 +29,6 @@ from .media import (
     probe,
     stream_segments,
 )
-from .streams_davihd import Stream
 
 # Sound whose largest sample stays below this (-80 dB of full scale) counts as silence.
 _SILENCE = 1e-4
@@ -185,12 +185,13 @@ class VideoHighlightDetectionPipeline(Pipeline):
         if not info.has_audio and not config.sees:
             return FeatureStream(self.feature_extractor)  # hours of silence would be heard for nothing
         for stream in config.feature_streams:
-            encoders[stream.name] = functools.partial(self._encode, stream)
+            backbone = self.model.backbone_of(stream)
+            encoders[stream.name] = Encoder(type(backbone), functools.partial(self._encode, backbone))
         return FeatureStream(self.feature_extractor, encoders, config.reads_spectrogram, info.duration)
 
-    def _encode(self, stream: Stream, segments: torch.Tensor) -> torch.Tensor:
+    def _encode(self, backbone: FrozenBackbone, segments: torch.Tensor) -> torch.Tensor:
         """Raw segments (n, ...), wherever they are -> features (n, D) on the model's device."""
-        return self.model.encode_raw(stream, self._to_model(segments)[None])[0]
+        return backbone(self._to_model(segments))
 
     def _to_model(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(self.model.device, self.model.dtype)

@@ -17,10 +17,10 @@ from datasets_scripts.building.batches import SEGMENTS, Batches, Result
 from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from datasets_scripts.building.sources import file_print
 from datasets_scripts.building.stopwatch import Stopwatch
-from modeling_davihd.backbones_davihd import BACKBONES, FrozenBackbone
-from modeling_davihd.conversion import EncoderChoice, load_encoder
+from modeling_davihd.backbones_davihd import BACKBONES, FrozenBackbone, backbone_class
+from modeling_davihd.conversion import EncoderChoice, load_encoder, weights_file
 from modeling_davihd.feature_extraction_davihd import DAViHDFeatureExtractor, feature_extractor_for
-from modeling_davihd.feature_stream_davihd import FilmLogMel, decoding_for, listens, raw_segments
+from modeling_davihd.feature_stream_davihd import FilmLogMel, SegmentStream, decoding_for, listens
 from modeling_davihd.media import (
     DecodingLimits,
     MediaChunk,
@@ -92,7 +92,7 @@ class Settings:
     def identity(self) -> dict[str, object]:
         """All that decides the features' values, weights included, as plain data."""
         encoders = {
-            name: [one.name, *(path and file_print(path) for path in (one.weights, one.pca))]
+            name: [one.name, *(path and file_print(path) for path in (weights_file(name, one), one.pca))]
             for name, one in self.encoders.items()
         }
         given = {name: [one.width, one.source] for name, one in self.given.items()}
@@ -129,7 +129,7 @@ class Encoders:
         self.widths = {name: encoder.dim for name, encoder in self._encoders.items()}
 
     def encode(self, stream: str, segments: torch.Tensor) -> torch.Tensor:
-        """Frames as bytes (n, P, H, W, 3), or sound (n, 16000) -> that stream's features (n, D)."""
+        """Segments as `SegmentStream` has them -> that stream's features (n, D)."""
         inputs = self._normalise(segments) if STREAMS[stream].sees else segments
         encoder = self._encoders[stream]
         return encoder(inputs.to(encoder.device)).cpu()
@@ -218,20 +218,31 @@ class Extractor:
     def _queue(self, chunks: Iterable[MediaChunk]) -> Film:
         tickets: dict[str, list[torch.Tensor]] = {name: [] for name in self._batches}
         spectrogram, end = FilmLogMel(self._feature_extractor) if self._makes_log_mel else None, 0.0
+        streams = self._segment_streams()
+
+        def queue(name: str, parts: list[torch.Tensor]) -> None:
+            tickets[name] += map(self._batches[name].add, parts)
+
         for chunk in self.stages.each("decoding", chunks):
-            for name, batches in self._batches.items():
+            for name, stream in streams.items():
                 with self.stages(f"{name} encoder"):
-                    segments = torch.from_numpy(raw_segments(chunk, STREAMS[name]))
-                    tickets[name].append(batches.add(segments))
+                    queue(name, stream.add(chunk))
             if spectrogram is not None:
                 with self.stages("log-Mel"):
                     spectrogram.add(chunk.waveform)
             end = chunk.end
         if end == 0:
             return Film(None, {}, end)
+        for name, stream in streams.items():
+            with self.stages(f"{name} encoder"):
+                queue(name, stream.finish())
         with self.stages("log-Mel"):
             log_mel = None if spectrogram is None else spectrogram.result().T.half().numpy()
         return Film(log_mel, {name: torch.cat(parts) for name, parts in tickets.items()}, end)
+
+    def _segment_streams(self) -> dict[str, SegmentStream]:
+        kinds = {name: backbone_class(name, self.settings.encoders[name].name) for name in self._batches}
+        return {name: SegmentStream(STREAMS[name], kind) for name, kind in kinds.items()}
 
 
 def _chunks_of(waveform: np.ndarray) -> Iterable[MediaChunk]:
@@ -253,19 +264,21 @@ def check_weights(settings: Settings) -> None:
             )
         kind, computed = known[choice.name], name in settings.encoded
         title = f"{name} backbone {choice.name}"
-        _check_file(f"--{name}-weights", choice.weights, computed and kind.needs_weights, title)
-        _check_file(f"--{name}-pca", choice.pca, computed and kind.needs_pca, title)
+        reads_weights, reads_pca = computed and kind.needs_weights, computed and kind.needs_pca
+        needs_file = reads_weights and not kind.embedded
+        _check_file(f"--{name}-weights", choice.weights, reads_weights, needs_file, title)
+        _check_file(f"--{name}-pca", choice.pca, reads_pca, reads_pca, title)
     if unknown := sorted(set(settings.given) - set(settings.columns)):
         raise UsageError(f"{unknown[0]} are given, but the settings have no such column.")
 
 
-def _check_file(option: str, path: Path | None, needed: bool, backbone: str) -> None:
+def _check_file(option: str, path: Path | None, read: bool, needed: bool, backbone: str) -> None:
     if needed and path is None:
         raise UsageError(
             f"The {backbone} needs its published weights, {option} FILE: features from random weights would "
             "mean nothing."
         )
-    if path is not None and not needed:
+    if path is not None and not read:
         raise UsageError(f"{option} is {path}, but the {backbone} does not read it.")
     if path is not None and not path.is_file():
         raise DatasetError(f"{option} is {path}, and there is no such file.")

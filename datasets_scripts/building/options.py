@@ -40,16 +40,16 @@ def _add_encoder_arguments(group: argparse._ArgumentGroup, stream: str) -> None:
     known = BACKBONES[stream]
     source = "the picture" if STREAMS[stream].sees else "the sound"
     names = list(known)
-    free = [name for name, kind in known.items() if not kind.needs_weights]
+    free = [name for name, kind in known.items() if kind.embedded or not kind.needs_weights]
     choices = f"none, {', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else f"none or {names[0]}"
     text = f"encoder of {source}: {choices}"
-    text += f"; {' and '.join(free)} needs no weights" if free else ""
+    text += f"; no weights are needed for {' and '.join(free)}" if free else ""
     group.add_argument(f"--{stream}-backbone", default="none", metavar="NAME", help=f"{text} (default none)")
     group.add_argument(
         f"--{stream}-weights",
         type=Path,
         metavar="FILE",
-        help="its published checkpoint, .pth or .safetensors",
+        help="its published checkpoint, .pth, .safetensors or .h5",
     )
     if named := [name for name, kind in known.items() if kind.needs_pca]:
         group.add_argument(

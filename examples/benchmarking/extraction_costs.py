@@ -80,7 +80,8 @@ def visual_backbone(name: str) -> float:
 
 
 def semantic_backbone(name: str) -> float:
-    backbone, sound = BACKBONES["semantic"][name](), torch.rand(SEGMENTS, SAMPLING_RATE) - 0.5
+    backbone = BACKBONES["semantic"][name]()
+    sound = torch.rand(SEGMENTS, *backbone.input_shape) - 0.5
     return _seconds(lambda: backbone(sound)) / SEGMENTS
 
 

@@ -170,13 +170,15 @@ def _licence(config: PreTrainedConfig) -> str:
     if _is_baseline(config):
         return "Apache-2.0, weights and code. The package names the authors of the method."
     encoders = {stream: name for stream, name in _encoders(config).items() if name is not None}
-    bundled = [name for stream, name in encoders.items() if backbone_class(stream, name).needs_weights]
+    kinds = {name: backbone_class(stream, name) for stream, name in encoders.items()}
+    bundled = [name for name, kind in kinds.items() if kind.needs_weights and not kind.terms]
     terms = "Apache-2.0, weights and code."
     if bundled:
         terms = (
             f"Apache-2.0, the code and the weights trained here; {' and '.join(bundled)}, whose weights are "
             "in this checkpoint too, keep the terms of their publishers."
         )
+    terms = " ".join([terms, *(kind.terms for kind in kinds.values() if kind.terms)])
     return f"{terms} The method is Joo and Oh's; the weights are not.\n\n{CITATION}"
 
 

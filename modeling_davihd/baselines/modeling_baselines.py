@@ -77,6 +77,7 @@ class BaselineModel(DAViHDPreTrainedModel):
         call for is missing or misshapen.
         """
         inputs = self._stream_inputs(
+            attention_mask,
             visual_features=visual_features,
             semantic_features=semantic_features,
             log_mel=log_mel,

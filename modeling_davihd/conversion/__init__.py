@@ -13,12 +13,14 @@ _EXPORTS = {
     "convert_reference_state_dict": "davihd",
     "convert_resnet3d_state_dict": "backbones",
     "convert_umt_state_dict": "baselines",
+    "convert_yamnet_state_dict": "yamnet",
     "encoder_state": "encoders",
     "load_encoder": "encoders",
     "load_foreign_checkpoint": "checkpoints",
     "load_pca": "backbones",
     "reference_config": "davihd",
     "strict_rename": "checkpoints",
+    "weights_file": "encoders",
 }
 
 __all__ = list(_EXPORTS)

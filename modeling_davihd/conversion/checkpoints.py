@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ..loading import PICKLES, below_zero, not_finite
 from ..wording import quoted, short, some
+from . import keras
 
 StateDict = dict[str, Tensor]
 
@@ -34,7 +35,7 @@ _SAFE_GLOBALS: list[Any] = [
 ]
 
 # Of pickles the content decides what they are; every one of them is read as data alone.
-SUFFIXES = (".safetensors", *PICKLES, ".tar")
+SUFFIXES = (".safetensors", *PICKLES, ".tar", keras.SUFFIX)
 # Modules that PyTorch puts between a network and its parts; no module of a published network is called so.
 _BETWEEN = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _HOLDERS = {"module", "model", "net", "network"}  # what training code calls the whole network
@@ -101,7 +102,7 @@ class ForeignState(dict[str, Tensor]):
 def load_foreign_checkpoint(
     path: str | os.PathLike, networks: Sequence[Signature] = (), entry: str | None = None
 ) -> ForeignState:
-    """The tensors of a file of safetensors or of torch.save, without executing anything stored in it.
+    """The tensors of a file of safetensors, torch.save or Keras, without executing anything stored in it.
 
     What training code wraps around them is taken off: dicts around the state dict, at any depth and beside
     anything else that is plain data; `_orig_mod.`, `_fsdp_wrapped_module.` and `_checkpoint_wrapped_module.`
@@ -151,7 +152,8 @@ def _read(path: Path) -> object:
     if path.suffix not in SUFFIXES:
         names = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
         raise ValueError(f"{path} is not a checkpoint: its name must end in {names}.")
-    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    readers = {".safetensors": _read_safetensors, keras.SUFFIX: keras.read_keras}
+    return readers.get(path.suffix, _read_pickle)(path)
 
 
 def _read_safetensors(path: Path) -> StateDict:

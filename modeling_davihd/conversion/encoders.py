@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..backbones_davihd import FrozenBackbone, backbone_class, build_backbone
+from ..loading import CHECKPOINTS, WEIGHTS
 from .backbones import load_pca
 from .checkpoints import StateDict, load_foreign_checkpoint
 
@@ -17,13 +18,23 @@ from .checkpoints import StateDict, load_foreign_checkpoint
 class EncoderChoice:
     """Which frozen encoder makes the features of a stream, and where its weights are.
 
-    name: in `BACKBONES`. weights: its published checkpoint, if it needs one. pca: the .npz or .npy file of
-    its PCA, as `load_pca` reads it, if it needs one.
+    name: in `BACKBONES`. weights: its published checkpoint, if it needs one; without a file, that which comes
+    with this package, if one does. pca: the .npz or .npy file of its PCA, as `load_pca` reads it, if it needs
+    one.
     """
 
     name: str
     weights: Path | None = None
     pca: Path | None = None
+
+
+def weights_file(stream: str, choice: EncoderChoice) -> Path | None:
+    """The file that the encoder's weights are in: that of the choice, or the package's own, if there is one.
+
+    Raises ValueError for an unknown encoder.
+    """
+    embedded = backbone_class(stream, choice.name).embedded
+    return choice.weights or (CHECKPOINTS / embedded / WEIGHTS if embedded else None)
 
 
 def encoder_state(stream: str, choice: EncoderChoice) -> StateDict:
@@ -35,7 +46,7 @@ def encoder_state(stream: str, choice: EncoderChoice) -> StateDict:
     if not kind.needs_weights:
         return {}
     # An encoder that needs files has been chosen with them.
-    state = converted(kind, load_foreign_checkpoint(choice.weights))  # type: ignore[arg-type]
+    state = converted(kind, load_foreign_checkpoint(weights_file(stream, choice)))  # type: ignore[arg-type]
     return state | load_pca(choice.pca) if kind.needs_pca else state  # type: ignore[arg-type]
 
 

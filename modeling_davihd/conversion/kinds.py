@@ -19,7 +19,7 @@ from ..feature_extraction_davihd import DAViHDFeatureExtractor, feature_extracto
 from ..modeling_davihd import DAViHDModel
 from ..streams_davihd import STREAMS
 from ..wording import short
-from . import backbones, baselines, davihd
+from . import backbones, baselines, davihd, yamnet
 from .checkpoints import ForeignState, Signature, StateDict, load_foreign_checkpoint
 from .encoders import converted
 
@@ -110,6 +110,14 @@ _KINDS: list[Kind] = [
         terms="MIT",
         stream="semantic",
         backbone="panns_cnn14_16k",
+    ),
+    EncoderKind(
+        name="yamnet",
+        signature=yamnet.YAMNET,
+        origin="https://github.com/tensorflow/models/tree/master/research/audioset/yamnet",
+        terms="Apache-2.0",
+        stream="semantic",
+        backbone="yamnet",
     ),
     EncoderKind(
         name="inception-v3",
