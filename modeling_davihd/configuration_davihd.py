@@ -216,8 +216,9 @@ class DAViHDConfig(HighlightConfig):
         Width h of the last hidden layer of the score head; the one before is twice as wide.
     visual_backbone, semantic_backbone (`str`, *optional*):
         Frozen encoders for raw `pixel_values` (`"inception_v3"`, `"resnet3d_34"`) and `waveform`
-        (`"panns_cnn14_16k"`). Without them the model takes features. `"statistics"`, for either, is no
-        encoder of the paper: plain descriptors without weights, 64 wide, for generated data and tests.
+        (`"panns_cnn14_16k"`, `"yamnet"`). Without them the model takes features. Not the paper's are
+        `"yamnet"`, 1024 wide, and `"statistics"`, for either: plain descriptors without weights, 64 wide, for
+        generated data and tests.
     """
 
     model_type = "davihd"

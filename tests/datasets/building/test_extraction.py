@@ -12,7 +12,7 @@ from datasets_scripts.building.builder import Settings, Video
 from datasets_scripts.building.errors import DatasetError
 from modeling_davihd import DAViHDFeatureExtractor
 from modeling_davihd.backbones_davihd import ResNet3D34Backbone, SoundStatistics, VisualStatistics
-from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.conversion import EncoderChoice, load_encoder
 from modeling_davihd.media import FrameSampling, stream_segments
 
 
@@ -29,6 +29,31 @@ def test_features_are_those_of_the_whole_film_at_once(films, tmp_path, monkeypat
     }
     for name, values in expected.items():
         np.testing.assert_allclose(row[name], values, atol=2e-3, rtol=2e-3)
+
+
+def test_an_encoder_that_hears_beyond_the_second_hears_its_own_film_alone(films, tmp_path, monkeypatch):
+    monkeypatch.setattr(extraction, "CHUNK_SECONDS", 2)
+    settings = Settings({"semantic": EncoderChoice("yamnet")}, log_mel=None)
+    names = {"long": 4, "short": 2}
+    videos = [Video(name, "train", labels(seconds), films / f"{name}.mp4") for name, seconds in names.items()]
+    build(tmp_path / "out", videos, settings)
+    yamnet = load_encoder("semantic", EncoderChoice("yamnet"))
+    for row in load(tmp_path / "out", tmp_path)["train"].with_format("numpy"):
+        (chunk,) = stream_segments(films / f"{row['video_id']}.mp4")
+        expected = yamnet(yamnet.in_context(torch.from_numpy(chunk.waveform)))
+        assert row["semantic_features"].shape == (names[row["video_id"]], 1024)
+        np.testing.assert_allclose(row["semantic_features"], expected, atol=2e-3, rtol=2e-3)
+
+
+def test_weights_inside_the_package_count_and_others_may_take_their_place(tmp_path):
+    embedded = Settings({"semantic": EncoderChoice("yamnet")})
+    others = Settings({"semantic": EncoderChoice("yamnet", zeros(tmp_path / "other.pth"))})
+    plain = Settings({"semantic": EncoderChoice("statistics")})
+    assert embedded.identity()["encoders"]["semantic"][1] is not None
+    assert embedded.identity() != others.identity()
+    assert plain.identity()["encoders"]["semantic"] == ["statistics", None, None]
+    for settings in (embedded, others):
+        extraction.check_weights(settings)
 
 
 def zeros(path: Path) -> Path:

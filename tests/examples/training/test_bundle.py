@@ -5,11 +5,13 @@ import pytest
 import torch
 from films import film_with_sound, tone
 from interpreters import NO_PACKAGE, Interpreter, scores_elsewhere
-from tiny_checkpoint import write_heads
+from tiny_checkpoint import tiny_record, write_heads
 
 from examples import publish
-from modeling_davihd import DAViHDFeatureExtractor, DAViHDModel
+from examples.training.record import RECORD_FILE
+from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.backbones_davihd import InceptionV3Backbone, PANNsCNN14Backbone, panns_mel_filters
+from modeling_davihd.conversion import EncoderChoice, load_encoder
 from modeling_davihd.media import FrameSampling, stream_segments
 
 
@@ -34,6 +36,31 @@ def encoders(tmp_path_factory):
     torch.save({"model": semantic.state_dict() | filters}, folder / "cnn14.pth")
     names = {"visual-weights": "inception.pth", "visual-pca": "pca.npz", "semantic-weights": "cnn14.pth"}
     return visual, semantic, [f"--{name}={folder / file}" for name, file in names.items()]
+
+
+def test_a_model_with_yamnet_needs_no_file_and_keeps_its_terms(elsewhere, tmp_path):
+    torch.manual_seed(0)
+    sizes = {"semantic_dim": 1024, "projection_dim": 16, "score_hidden_dim": 8}
+    config = DAViHDConfig(modalities=["semantic"], **sizes)
+    heads = tmp_path / "heads"
+    DAViHDModel(config).eval().save_pretrained(heads)
+    DAViHDFeatureExtractor().save_pretrained(heads)
+    names = {"visual_backbone": None, "semantic_backbone": "yamnet"}
+    tiny_record(extraction=names, config=config.to_diff_dict()).write(heads / RECORD_FILE)
+    options = publish.parse_arguments(["model", str(heads), "alice/films", "--with-backbones"])
+    publish.pack(options, tmp_path / "whole")
+    said = " ".join((tmp_path / "whole" / "README.md").read_text().split())
+    assert (
+        "YAMNet, whose weights are in this checkpoint too, is by The TensorFlow Authors, Apache-2.0" in said
+    )
+    assert "keep the terms of their publishers" not in said
+    film = film_with_sound(tmp_path / "film.mp4", tone(2.5, 16000), 2.5)
+    sound = torch.from_numpy(np.concatenate([chunk.waveform for chunk in stream_segments(film)]))
+    yamnet = load_encoder("semantic", EncoderChoice("yamnet"))
+    with torch.no_grad():
+        features = yamnet(yamnet.in_context(sound))[None]
+        expected = DAViHDModel.from_pretrained(heads)(semantic_features=features).scores[0]
+    np.testing.assert_allclose(scores_elsewhere(elsewhere, tmp_path / "whole", film), expected, atol=1e-5)
 
 
 def test_a_model_with_its_encoders_takes_films(elsewhere, encoders, tmp_path):

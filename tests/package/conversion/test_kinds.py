@@ -10,7 +10,7 @@ from published import published_state
 from safetensors.torch import load_file
 
 from modeling_davihd import DAViHDConfig
-from modeling_davihd.backbones_davihd import InceptionV3Backbone
+from modeling_davihd.backbones_davihd import InceptionV3Backbone, YAMNetBackbone
 from modeling_davihd.baselines import CSTAConfig, PGLSumConfig, UMTConfig
 from modeling_davihd.conversion import reference_config
 from modeling_davihd.conversion.kinds import KINDS, config_of, open_checkpoint, preset, read_config
@@ -36,6 +36,9 @@ def keys(kind: str) -> list[str]:
     if kind == "inception-v3":
         with torch.device("meta"):
             return list(InceptionV3Backbone().network.state_dict())
+    if kind == "yamnet":
+        with torch.device("meta"):
+            return list(YAMNetBackbone().state_dict())
     name = {"cnn14": "panns_cnn14_16k", "resnet3d-34": "resnet3d_34"}[kind]
     return list(json.loads((GOLDEN / f"{name}.json").read_text())["state_shapes"])
 
