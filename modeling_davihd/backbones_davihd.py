@@ -338,7 +338,7 @@ class YAMNetBackbone(FrozenBackbone):
     embedded = "yamnet"
     terms = (
         "YAMNet, whose weights are in this checkpoint too, is by The TensorFlow Authors, Apache-2.0; its "
-        "batch norms are folded into its convolutions, and most of its weights were rounded to 16 bits."
+        "batch norms are folded into its convolutions, and most of its weights may be rounded to 16 bits."
     )
     converter = "modeling_davihd.conversion.convert_yamnet_state_dict"
     # Width and stride of layers 2 to 14.

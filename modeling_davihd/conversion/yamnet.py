@@ -8,7 +8,7 @@ from ..backbones_davihd import YAMNetBackbone
 from ..wording import some
 from .checkpoints import ForeignState, Signature, StateDict, expected_state, strict_rename
 
-YAMNET = Signature("YAMNet", ("layer1.conv.", "layer14.pointwise_conv.", "dense."), "semantic_backbone.")
+YAMNET = Signature("YAMNet", ("layer1.conv.", "layer14.pointwise_conv."), "semantic_backbone.")
 
 EPSILON = 1e-4  # of the batch norms, which have no scale
 _NORM = {"beta": "beta", "mean": "moving_mean", "variance": "moving_variance"}
@@ -23,9 +23,15 @@ def convert_yamnet_state_dict(state_dict: Mapping[str, Tensor]) -> StateDict:
     state, expected = ForeignState.of(state_dict), expected_state(YAMNetBackbone)
     state = state.part(YAMNET.place) or state
     if any(key.endswith("kernel") for key in state):
-        return _folded(strict_rename(state, dict(_published(expected)), str, YAMNET.title), state)
+        published = strict_rename(state, dict(_published(expected)), _same_classifier, YAMNET.title)
+        return _folded(published, state)
     stored = strict_rename(state, expected, str, YAMNET.title)
     return {name: tensor.float() for name, tensor in stored.items()}
+
+
+def _same_classifier(key: str) -> str:
+    """The file has had two names for it."""
+    return key.replace("logits.", "dense.") if key.startswith("logits.") else key
 
 
 def _published(expected: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:

@@ -95,6 +95,13 @@ def test_the_published_file_becomes_the_encoder(weights, published):
     assert (encoder.class_logits(found) - logits).abs().max() / logits.abs().max() < 1e-5
 
 
+def test_the_classifier_may_be_called_logits(weights, published, tmp_path):
+    renamed = {name.replace("dense/", "logits/"): value for name, value in weights.items()}
+    found = encoder_state("semantic", EncoderChoice("yamnet", write(tmp_path / "yamnet.h5", renamed)))
+    expected = encoder_state("semantic", EncoderChoice("yamnet", published))
+    assert found.keys() == expected.keys() and all(torch.equal(found[key], expected[key]) for key in found)
+
+
 def test_the_command_recognises_it(published, tmp_path, capsys):
     assert convert(["--checkpoint", str(published), "--output", str(tmp_path / "out")]) == 0
     assert "YAMNet, an encoder alone" in capsys.readouterr().out
