@@ -208,10 +208,10 @@ def test_code_in_a_pickle_is_refused_and_never_run(tmp_path, zip_format):
         ("cut.pth", b"PK\x03\x04" + bytes(200), "cut.pth is not loaded: it is damaged"),
         ("cut.safetensors", b"\x10\x00", "cut.safetensors is not a readable safetensors file"),
         (
-            "weights.h5",
+            "weights.onnx",
             b"",
-            "weights.h5 is not a checkpoint: its name must end in .safetensors, .bin, .ckpt, .pkl, .pt, .pth "
-            "or .tar",
+            "weights.onnx is not a checkpoint: its name must end in .safetensors, .bin, .ckpt, .pkl, .pt, "
+            ".pth, .tar or .h5",
         ),
     ],
 )
