@@ -47,7 +47,7 @@ class MediaInfo:
     """What a file's headers claim; claims can be false, and nothing is sized by them.
 
     width, height: of the picture as stored, which players may turn by a quarter. start: time stamp at which
-    the film's own time line begins.
+    the film's own time line begins. timecode: of its first frame, as cameras write it: "01:00:00:00".
     """
 
     path: Path
@@ -60,6 +60,7 @@ class MediaInfo:
     sampling_rate: int | None = None
     channels: int | None = None
     start: float = 0.0
+    timecode: str | None = None
 
 
 def probe(path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS) -> MediaInfo:
@@ -81,6 +82,8 @@ def probe(path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS) ->
             rate = video.average_rate or video.guessed_rate
             facts |= {"width": video.width, "height": video.height, "fps": rate and float(rate)}
         facts["duration"] = container.duration and container.duration / av.time_base
+        tags = [container.metadata, *(stream.metadata for stream in container.streams)]
+        facts["timecode"] = next((one["timecode"] for one in tags if "timecode" in one), None)
         return MediaInfo(Path(path), has_video=bool(video), has_audio=bool(audio), **facts)
 
 

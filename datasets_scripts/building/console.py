@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from huggingface_hub.errors import StrictDataclassError
 
-from datasets_scripts.building.errors import UsageError
+from datasets_scripts.building.errors import LabelWarning, UsageError
 from modeling_davihd.media import MediaWarning
 
 
@@ -32,10 +32,11 @@ def run_command(
 
 
 def run_dataset_command(command: Callable[[], object], prog: str) -> int:
-    """`run_command` for a command of datasets_scripts: what is wrong with a film is a line of its own."""
+    """`run_command` for datasets_scripts: what is wrong with a film or with labels is a line of its own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.simplefilter("always", MediaWarning)
+        for kind in (MediaWarning, LabelWarning):
+            warnings.simplefilter("always", kind)
         warnings.showwarning = lambda message, *_, **__: _say(f"{prog}: warning: {message}")
         goes_on = "interrupted; the same command goes on from here."
         return run_command(command, prog, goes_on, label="")

@@ -1,21 +1,14 @@
-"""Folders of videos with labels in CSV and JSON."""
+"""Folders of videos with labels."""
 
 import json
 from pathlib import Path
 
 import datasets
-import numpy as np
 import pytest
 from films import film_with_sound, tone
 
-from datasets_scripts.building.errors import DatasetError, UsageError
-from datasets_scripts.video_folder import (
-    labels_of_intervals,
-    main,
-    read_labels,
-    seconds_of,
-    split_by_hash,
-)
+from datasets_scripts.building.errors import UsageError
+from datasets_scripts.video_folder import main, split_by_hash
 
 NAMES = ("a.mp4", "b.mp4", "more/c.mp4")
 SECONDS = {"a.mp4": [0.0, 0.5, 1.0, 0.25], "b.mp4": [1.0, 0.0], "more/c.mp4": [0.0, 0.125]}
@@ -114,105 +107,6 @@ def test_labels_of_absent_and_broken_videos_are_listed(folder, tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("l.txt", "", "l.txt: its name must end in .csv or .json."),
-        ("l.csv", "", "l.csv: has the columns ''; needed are video,second,score or"),
-        ("l.csv", "video,second,score\n", "l.csv: holds no labels."),
-        (
-            "l.csv",
-            "video,time,score\n",
-            "l.csv: has the unknown column 'time'; known are video,second,score or",
-        ),
-        ("l.csv", "video,second,start,score\n", "l.csv: has the columns 'video,second,start,score'; needed"),
-        ("l.csv", "video,score,score\n", "l.csv: has the columns 'video,score,score'; needed"),
-        ("l.csv", "video,second,score\na,0,1,1\n", "l.csv, line 2: needs 3 values, one for each column."),
-        ("l.csv", "video,second,score\na,0\n", "l.csv, line 2: needs 3 values, one for each column."),
-        (
-            "l.csv",
-            "video,second,score\na,0,1.5\n",
-            "l.csv, line 2: score is '1.5'; it needs to be from 0 to 1.",
-        ),
-        ("l.csv", "video,second,score\na,0,nan\n", "l.csv, line 2: score is 'nan'; a number is needed."),
-        ("l.csv", "video,second,score\na,x,1\n", "l.csv, line 2: second is 'x'; a number is needed."),
-        (
-            "l.csv",
-            "video,second,score\na,.5,1\n",
-            "l.csv, line 2: second is '.5'; a whole number from 0 on is",
-        ),
-        (
-            "l.csv",
-            "video,second,score\na,0,1\na,0,1\n",
-            "l.csv, line 3: second 0 of this video has a score alr",
-        ),
-        (
-            "l.csv",
-            "video,start,end\na,3,3\n",
-            "l.csv, line 2: goes from 3 s to 3 s; 0 <= start < end is needed.",
-        ),
-        ("l.csv", "video,start,end\na,-1,3\n", "l.csv, line 2: goes from -1 s to 3 s; 0 <= start < end"),
-        (
-            "l.csv",
-            "video,start,end\na,1,3\na,1,3.0\n",
-            "l.csv, line 3: the highlight from 1 s to 3.0 s is there",
-        ),
-        (
-            "l.csv",
-            "video,start,end,split\na,1,3,val\n",
-            "l.csv, line 2: split is 'val'; it needs to be one of",
-        ),
-        (
-            "l.csv",
-            "video,start,end,split\na,1,3,train\na,4,5,test\n",
-            "l.csv, line 3: split is 'test', and was",
-        ),
-        ("l.json", "{", "l.json, line 1: is not JSON"),
-        ("l.json", "[]", 'l.json: needs to be {"video.mp4": [...], ...}, a list for every video.'),
-        ("l.json", '{"a": 1}', 'l.json: needs to be {"video.mp4": [...], ...}, a list for every video.'),
-        ("l.json", '{"a": [1], "a": [2]}', "l.json: has 'a' twice."),
-        ("l.json", '{"a": [0, true]}', "l.json, a, second 1: score is True; a number is needed."),
-        ("l.json", '{"a": [0, -1]}', "l.json, a, second 1: score is -1; it needs to be from 0 to 1."),
-        ("l.json", '{"a": [{"start": 1}]}', "l.json, a, highlight 1: end is None; a number is needed."),
-        (
-            "l.json",
-            '{"a": [{"begin": 1, "end": 2}]}',
-            "l.json, a, highlight 1: has the unknown field 'begin'; kn",
-        ),
-        ("l.json", '{"a": [{"start": 1, "end": 2}, 3]}', "l.json, a, highlight 2: is 3; {"),
-    ],
-)
-def test_wrong_labels_are_refused_in_a_sentence(tmp_path, name, content, said):
-    with pytest.raises(DatasetError) as error:
-        read_labels(written(tmp_path / name, content))
-    assert str(error.value).removeprefix(f"{tmp_path}/").startswith(said)
-
-
-def test_labels_that_cannot_be_read_are_named(tmp_path):
-    with pytest.raises(DatasetError, match="absent.csv: cannot be read .No such file or directory"):
-        read_labels(tmp_path / "absent.csv")
-    (tmp_path / "l.csv").write_bytes(b"video,second,score\n\xff\xfe,0,1\n")
-    with pytest.raises(DatasetError, match="l.csv: is not UTF-8 text"):
-        read_labels(tmp_path / "l.csv")
-
-
-def test_a_byte_order_mark_and_lines_in_any_order_do_no_harm(tmp_path):
-    path = tmp_path / "l.csv"
-    path.write_text("video,second,score\r\na,1,.5\r\n\r\na,0,1\r\n", encoding="utf-8-sig")
-    np.testing.assert_array_equal(seconds_of("a", read_labels(path).videos["a"]), [1, 0.5])
-
-
-def test_a_second_without_a_score_is_refused(tmp_path):
-    labels = read_labels(written(tmp_path / "l.csv", "video,second,score\na,0,1\na,2,1\n"))
-    with pytest.raises(DatasetError, match="a: has no score for second 1, but for later ones"):
-        seconds_of("a", labels.videos["a"])
-
-
-def test_overlapping_highlights_give_the_larger_score():
-    labels = labels_of_intervals("a", [(0, 2, 0.5), (1.5, 3, 1.0)], 3.0)
-    np.testing.assert_allclose(labels, [0.5, 0.5, 1.0])
-
-
-@pytest.mark.parametrize(
     ("labels", "more", "status", "said"),
     [
         (
@@ -269,6 +163,22 @@ def test_shares_are_exact_seeded_and_stable():
     assert set(split_by_hash(videos, 0, 0, seed=0).values()) == {"train"}
     with pytest.raises(UsageError, match="leave none of 2 videos"):
         split_by_hash(videos[:2], 0.1, 0.1, seed=0)
+
+
+def test_labels_of_several_kinds_of_files_are_put_together(folder, tmp_path, capsys):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    written(labels / "l.csv", csv_of("video,start,end,kind", "a.mp4,1,2,goal", "b.mp4,0,1,cheer"))
+    written(labels / "b.txt", "0:01-0:02 goal\n")
+    written(labels / "c.txt", "0.0\t0.5\tGoal\n0.25\t1.0\tGoal\n")
+    shares = ["--validation", "0", "--test", "0", "--only", "goal"]
+    assert command(folder, labels, tmp_path / "out", *shares) == 0
+    found = {name: scores for name, (_, scores) in rows(tmp_path / "out").items()}
+    assert found == {"a.mp4": [0, 1, 0, 0], "b.mp4": [0, 1], "more/c.mp4": [1, 0]}
+    said = capsys.readouterr().err
+    assert "c.txt: more/c.mp4: 0-0.5 s and 0.25-1 s overlap; they are merged.\n" in said
+    assert command(folder, labels, tmp_path / "out", "--only", "tackle") == 2
+    assert "--only is 'tackle'" in capsys.readouterr().err
 
 
 def test_splits_of_the_file_rule_out_shares(folder, tmp_path, capsys):

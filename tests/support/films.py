@@ -68,6 +68,7 @@ def make_film(
     audio_codec: str | None = None,
     cover: bool = False,
     pixel_format: str = "yuv420p",
+    timecode: str | None = None,
 ) -> Path:
     """Write a film in the container that the suffix of `path` names: the same bytes each time.
 
@@ -75,7 +76,7 @@ def make_film(
     fps: nominal rate, which gives the last frame its length.
     size: (width, height). rotation: degrees counter-clockwise that players turn the picture by.
     sounds: (start, samples (n,) or (n, channels)), in order; what lies between them has no packets.
-    cover: add a still picture, as music files have.
+    cover: add a still picture, as music files have. timecode: of the first frame, in .mov and .mp4.
     """
     path = Path(path)
     options = {"fflags": "+bitexact"}
@@ -83,6 +84,8 @@ def make_film(
         options["movflags"] = "+faststart"
     with av.open(str(path), "w", options=options) as container:
         video = audio = None
+        if timecode:
+            container.metadata["timecode"] = timecode
         if times is not None:
             video = _add_video(container, video_codec, fps, size, rotation, keyframe_every)
             video.pix_fmt = pixel_format

@@ -1,0 +1,1 @@
+"""Labels that people already have, one reader a file; `reading` has the table of them."""

@@ -1,0 +1,159 @@
+"""Edit lists of past cuts: what they take of each film are its highlights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from datasets_scripts.building.errors import DatasetError
+from datasets_scripts.building.label_files.collecting import Collector, tell
+from datasets_scripts.building.label_files.edit_files import NAMELESS, nearest_rate, open_edit_list
+from datasets_scripts.building.label_files.films import Films
+from datasets_scripts.building.label_files.labels import Interval, LabelFile
+
+if TYPE_CHECKING:
+    from opentimelineio.opentime import TimeRange
+    from opentimelineio.schema import Clip
+
+HALF_A_FRAME = 0.02  # seconds; adapters cut times off to whole frames
+
+
+class Use(NamedTuple):
+    """A range of a film, in seconds from its beginning, that an edit list uses."""
+
+    where: str
+    film: str
+    interval: Interval
+    sound_only: bool
+
+
+def read_edit_list(path: Path, films: Films) -> LabelFile:
+    """Read .edl, .otio, .fcpxml or .xml. Raises DatasetError for what has no use of these films."""
+    collector = Collector(path, films)
+    uses: list[Use] = []
+    for number, clip in enumerate(_clips(path, films), start=1):
+        if film := collector.film(*_names(clip)):
+            uses += _use(f"{path}, clip {number}", clip, film, films)
+    _check_start(uses, films)
+    pictures = [use for use in uses if not use.sound_only]
+    for use in uses:
+        if not (use.sound_only and any(_overlap(use, picture) for picture in pictures)):
+            collector.add(use.where, use.film, use.interval)
+    return collector.labels()
+
+
+def _clips(path: Path, films: Films) -> Iterator[Clip]:
+    """The clips of media that are switched on and lie in a track, as those of a mere list of films do not."""
+    edit = open_edit_list(path, films)
+    for clip in edit.find_clips():
+        generated = hasattr(clip.media_reference, "generator_kind")
+        if clip.enabled and clip.parent() is not None and not generated:
+            yield clip
+
+
+def _names(clip: Clip) -> Iterator[str]:
+    """What a clip calls its film, the most reliable first."""
+    url = getattr(clip.media_reference, "target_url", None) or ""
+    yield unquote(urlsplit(url).path) if "://" in url else url
+    yield clip.media_reference.name if clip.media_reference else ""
+    yield "" if clip.name.startswith(NAMELESS) else clip.name
+    notes = clip.metadata.get("cmx_3600", {})
+    for comment in notes.get("comments", []):
+        if comment.startswith("SOURCE FILE"):
+            yield comment.partition(":")[2].strip()
+    yield notes.get("reel", "")
+
+
+def _use(where: str, clip: Clip, film: str, films: Films) -> list[Use]:
+    """What a clip uses of its film; nothing, with a warning, if that is no range."""
+    from opentimelineio.exceptions import OTIOError
+    from opentimelineio.schema import TrackKind
+
+    try:
+        used = _source_range(clip)
+    except OTIOError:  # it says neither what it uses nor what its media have
+        tell(f"{where}: does not say what it uses of {film}; it is left out.")
+        return []
+    start = used.start_time.to_seconds()
+    start -= _zero(clip, film, films, start)
+    end = start + used.duration.to_seconds() * _speed(clip)
+    if not (math.isfinite(end) and end > max(0.0, start)):
+        tell(f"{where}: uses nothing of {film}; it is left out.")
+        return []
+    sound_only = getattr(clip.parent(), "kind", None) == TrackKind.Audio
+    return [Use(where, film, Interval(max(0.0, start), end, kind=_kind(clip)), sound_only)]
+
+
+def _source_range(clip: Clip) -> TimeRange:
+    """What a clip uses of its media, less what the compounds that it lies in leave out."""
+    from opentimelineio.opentime import RationalTime, TimeRange
+    from opentimelineio.schema import Stack
+
+    used, outer = clip.trimmed_range(), clip.parent()
+    while outer is not None:
+        if isinstance(outer, Stack) and outer.source_range is not None:
+            seen = outer.transformed_time_range(outer.source_range, clip)
+            first = max(used.start_time, seen.start_time)
+            last = min(used.end_time_exclusive(), seen.end_time_exclusive())
+            used = TimeRange(first, max(last - first, RationalTime(0, first.rate)))
+        outer = outer.parent()
+    return used
+
+
+def _speed(clip: Clip) -> float:
+    """Seconds of the film in a second of the cut."""
+    speed = 1.0
+    for effect in clip.effects:
+        speed *= abs(getattr(effect, "time_scalar", 1.0))
+    return speed
+
+
+def _zero(clip: Clip, film: str, films: Films, start: float) -> float:
+    """Seconds at which the clip's time codes begin to count: its media's start, or else the film's."""
+    available = clip.media_reference.available_range if clip.media_reference else None
+    zeros = [available.start_time.to_seconds() if available else 0.0, start_time_code(film, films)]
+    return next((zero for zero in zeros if 0 < zero <= start + HALF_A_FRAME), 0.0)
+
+
+def start_time_code(film: str, films: Films) -> float:
+    """The start time code that a film carries, in seconds; 0 if it carries none."""
+    from opentimelineio.opentime import from_timecode
+
+    info = films.info(film)
+    if not (info and info.timecode):
+        return 0.0
+    try:
+        return from_timecode(info.timecode, nearest_rate(info.fps or 25.0)).to_seconds()
+    except ValueError:
+        return 0.0
+
+
+def _kind(clip: Clip) -> str:
+    """The name of the clip's markers, if they have but one, or else its comment in an EDL."""
+    names = {marker.name.strip() for marker in clip.markers} - {""}
+    if not names:
+        comments = clip.metadata.get("cmx_3600", {}).get("comments", [])
+        said = (one.partition(":")[2].strip() for one in comments if one.startswith("COMMENT:"))
+        names = set(said) - {""}
+    return names.pop() if len(names) == 1 else ""
+
+
+def _check_start(uses: list[Use], films: Films) -> None:
+    """Raise DatasetError for a film whose time codes all begin at an hour that it does not reach."""
+    for film in sorted({use.film for use in uses}):
+        own = [use for use in uses if use.film == film]
+        first, end = min(use.interval.start for use in own), films.end(film)
+        hour = int(first // 3600)
+        if hour and first >= end > first - 3600 * hour:
+            raise DatasetError(
+                f"{own[0].where}: all its times of {PurePosixPath(film).name} are beyond the end, {end:g} s; "
+                f"they seem to count from {hour:02d}:00:00:00, but the film carries no such time code."
+            )
+
+
+def _overlap(one: Use, other: Use) -> bool:
+    at_once = one.interval.start < other.interval.end and other.interval.start < one.interval.end
+    return one.film == other.film and at_once
