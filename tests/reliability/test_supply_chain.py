@@ -27,8 +27,9 @@ NAMES = {
     "scikit-learn": "sklearn",
 }
 # Not imported by name: torchvision is what timm and transformers import, held to the range that fits torch;
-# the others are commands, and what they load.
+# OpenTimelineIO finds its adapters by itself; the others are commands, and what they load.
 NOT_IMPORTED = {"torchvision", "ruff", "mypy", "pytest", "pytest-xdist", "hatchling"}
+NOT_IMPORTED |= {"otio-cmx3600-adapter", "otio-fcp-adapter", "otio-fcpx-xml-adapter"}
 # What the package imports only for files that need it, and says so where it is missing.
 OPTIONAL = {"h5py"}
 # What comes with a dependency that is declared, and is its interface too.

@@ -15,10 +15,11 @@ from modeling_davihd.conversion import EncoderChoice, load_encoder
 from modeling_davihd.media import FrameSampling, stream_segments
 
 
-@pytest.fixture
-def elsewhere(tmp_path):
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
     """A process that cannot import the package."""
-    python = Interpreter(tmp_path, {"HF_HOME": str(tmp_path / "home")}, NO_PACKAGE)
+    folder = tmp_path_factory.mktemp("elsewhere")
+    python = Interpreter(folder, {"HF_HOME": str(folder / "home")}, NO_PACKAGE)
     yield python
     python.close()
 
@@ -48,8 +49,9 @@ def test_a_model_with_yamnet_needs_no_file_and_keeps_its_terms(elsewhere, tmp_pa
     names = {"visual_backbone": None, "semantic_backbone": "yamnet"}
     tiny_record(extraction=names, config=config.to_diff_dict()).write(heads / RECORD_FILE)
     options = publish.parse_arguments(["model", str(heads), "alice/films", "--with-backbones"])
-    publish.pack(options, tmp_path / "whole")
-    said = " ".join((tmp_path / "whole" / "README.md").read_text().split())
+    whole = tmp_path / "with_yamnet"
+    publish.pack(options, whole)
+    said = " ".join((whole / "README.md").read_text().split())
     assert (
         "YAMNet, whose weights are in this checkpoint too, is by The TensorFlow Authors, Apache-2.0" in said
     )
@@ -60,7 +62,7 @@ def test_a_model_with_yamnet_needs_no_file_and_keeps_its_terms(elsewhere, tmp_pa
     with torch.no_grad():
         features = yamnet(yamnet.in_context(sound))[None]
         expected = DAViHDModel.from_pretrained(heads)(semantic_features=features).scores[0]
-    np.testing.assert_allclose(scores_elsewhere(elsewhere, tmp_path / "whole", film), expected, atol=1e-5)
+    np.testing.assert_allclose(scores_elsewhere(elsewhere, whole, film), expected, atol=1e-5)
 
 
 def test_a_model_with_its_encoders_takes_films(elsewhere, encoders, tmp_path):
