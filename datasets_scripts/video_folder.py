@@ -16,6 +16,9 @@ In a CSV or JSON, `video` is the file's path in DIR. A CSV may also have a colum
 or test. Without it, videos are dealt out by --validation, --test and --seed. From highlights, a second gets
 the score of the highlight in it, times the share of the second that this takes up; the largest of several,
 or 0 if there is none. --only KIND keeps highlights of that kind.
+
+--reels FILE, instead of --labels or beside it: what was cut from the videos, or a folder of such reels. Where
+it comes from is found by its sound, to the frame, and these are the highlights.
 """
 
 from __future__ import annotations
@@ -80,6 +83,7 @@ def build_video_folder(
     out: Path,
     settings: Settings,
     *,
+    reels: Sequence[Path] = (),
     only: Collection[str] = (),
     validation: float | None = None,
     test: float | None = None,
@@ -87,12 +91,13 @@ def build_video_folder(
 ) -> Report:
     """Build, or go on building, in the folder `out`, a dataset of a folder of videos and files of labels.
 
+    reels: films or sounds that were cut from the videos, or folders of such.
     only: kinds of highlights to keep; all by default.
     validation, test: shares of the videos, by default HELD_OUT_SHARE. They have to be None if the labels say
         which split each video is in. seed: of dealing the videos out.
 
-    Labelled videos that are not there are listed in missing.json; what cannot be used of an edit list or text
-    is said in a LabelWarning. Raises UsageError for impossible shares, for a kind that there is not and for
+    Labelled videos that are not there are listed in missing.json; what cannot be used of labels and reels is
+    said in a LabelWarning. Raises UsageError for impossible shares, for a kind that there is not and for
     settings that compute nothing, and DatasetError for wrong labels and for videos without labels.
     """
     for name, share in (("validation", validation), ("test", test)):
@@ -100,7 +105,7 @@ def build_video_folder(
             raise UsageError(f"--{name} is {share:g}; a share of the videos is from 0 to below 1.")
     check_computes(settings)
     films = Films(videos)
-    label_file = read_labels(labels, films, only)
+    label_file = read_labels(labels, films, only, reels)
     found = labelled_videos(films, label_file)
     splits = splits_of(found, label_file, validation, test, seed)
     rows = [labelled_video(videos, name, splits[name], label_file) for name in found]
@@ -109,7 +114,7 @@ def build_video_folder(
     if not rows:
         raise DatasetError(f"{videos}: holds none of the videos that {label_file.source} names.")
     kind = "a score for every second" if label_file.per_second else "highlights from start to end"
-    card = CARD.format(count=len(rows), labels=_file_names(labels), kind=kind)
+    card = CARD.format(count=len(rows), labels=_file_names([*labels, *reels]), kind=kind)
     return build_dataset(out, rows, settings, card=card, missing=missing)
 
 
@@ -160,7 +165,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--videos", type=Path, required=True, metavar="DIR", help="folder of the videos")
     parser.add_argument(
-        "--labels", type=Path, required=True, nargs="+", metavar="FILE", help="files or folders, below"
+        "--labels", type=Path, nargs="+", default=[], metavar="FILE", help="files or folders, below"
+    )
+    parser.add_argument(
+        "--reels", type=Path, nargs="+", default=[], metavar="FILE", help="what was cut from them, below"
     )
     parser.add_argument(
         "--only", action="append", default=[], metavar="KIND", help="highlights to keep; may be repeated"
@@ -184,6 +192,7 @@ def _build(options: argparse.Namespace) -> None:
         options.labels,
         options.out,
         settings_from(options),
+        reels=options.reels,
         only=options.only,
         validation=options.validation,
         test=options.test,

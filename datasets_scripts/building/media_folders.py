@@ -21,7 +21,7 @@ def find_videos(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: there is no such folder of videos.")
-    return sorted(path.relative_to(folder).as_posix() for path in _visible_files(folder, VIDEO_SUFFIXES))
+    return sorted(path.relative_to(folder).as_posix() for path in visible_files(folder, VIDEO_SUFFIXES))
 
 
 def find_media(folder: Path) -> dict[str, Path]:
@@ -32,14 +32,14 @@ def find_media(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DatasetError(f"There is no folder of videos {folder}.")
     media: dict[str, Path] = {}
-    for path in sorted(_visible_files(folder, (*VIDEO_SUFFIXES, *SOUND_SUFFIXES))):
+    for path in sorted(visible_files(folder, (*VIDEO_SUFFIXES, *SOUND_SUFFIXES))):
         if other := media.get(path.stem):
             raise DatasetError(f"{folder} has two files for {path.stem}: {other.name} and {path.name}.")
         media[path.stem] = path
     return media
 
 
-def _visible_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+def visible_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
     """The files with one of those suffixes, at any depth, that are not hidden."""
     for path in folder.rglob("*"):
         if path.suffix.lower() in suffixes and not path.name.startswith("."):

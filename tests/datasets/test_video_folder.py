@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pytest
 from films import film_with_sound, tone
 
 from datasets_scripts.building.errors import UsageError
 from datasets_scripts.video_folder import main, split_by_hash
+from modeling_davihd.media import cut_reel
 
 NAMES = ("a.mp4", "b.mp4", "more/c.mp4")
 SECONDS = {"a.mp4": [0.0, 0.5, 1.0, 0.25], "b.mp4": [1.0, 0.0], "more/c.mp4": [0.0, 0.125]}
@@ -77,6 +79,22 @@ def test_highlights_are_the_same_from_csv_and_json(folder, tmp_path):
     assert command(folder, written(tmp_path / "l.json", highlights), tmp_path / "json", *shares) == 0
     found = {name: labels for name, (_, labels) in rows(tmp_path / "json").items()}
     assert found == {"a.mp4": expected["a.mp4"][1], "b.mp4": expected["b.mp4"][1], "more/c.mp4": [0, 0]}
+
+
+def test_a_reel_cut_from_a_film_gives_the_highlights_that_it_was_cut_for(tmp_path):
+    (tmp_path / "films").mkdir()
+    noise = np.random.default_rng(0).normal(0, 0.1, 12 * 16000).astype(np.float32)
+    film = film_with_sound(tmp_path / "films" / "a.mp4", noise, 12)
+    pieces = [(2, 4), (5.3, 7.5), (9, 12)]
+    cut_reel(film, pieces, tmp_path / "reel.mp4")
+    again = [{"start": start, "end": end} for start, end in pieces]
+    shares = ["--validation", "0", "--test", "0"]
+    found = []
+    for option, labels in (("--labels", written(tmp_path / "l.json", {"a.mp4": again})), ("--reels", None)):
+        paths = ["--videos", str(film.parent), option, str(labels or tmp_path / "reel.mp4")]
+        assert main([*paths, "--out", str(tmp_path / option), "--log-mel-rate", "1", *shares]) == 0
+        found.append(rows(tmp_path / option)["a.mp4"][1])
+    np.testing.assert_allclose(found[1], found[0], atol=0.002)
 
 
 def test_a_second_run_keeps_and_a_changed_highlight_rebuilds(folder, tmp_path, capsys):

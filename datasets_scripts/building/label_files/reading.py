@@ -11,6 +11,7 @@ from datasets_scripts.building.label_files.edit_lists import read_edit_list
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.json_lists import read_json
 from datasets_scripts.building.label_files.labels import LabelFile, VideoLabels
+from datasets_scripts.building.label_files.reels import read_reels
 from datasets_scripts.building.label_files.tables import read_csv
 from datasets_scripts.building.label_files.texts import read_text
 from modeling_davihd.wording import some
@@ -26,15 +27,20 @@ READERS: dict[str, Callable[[Path, Films], LabelFile]] = {
 }
 
 
-def read_labels(paths: Sequence[Path], films: Films, only: Collection[str] = ()) -> LabelFile:
-    """Read files of labels, and folders of them, as one.
+def read_labels(
+    paths: Sequence[Path], films: Films, only: Collection[str] = (), reels: Sequence[Path] = ()
+) -> LabelFile:
+    """Read files of labels and reels, and folders of them, as one.
 
-    only: kinds of highlights to keep, in any case; all by default. What a file holds and cannot be used is
-    said in a LabelWarning, a line each. Raises DatasetError saying where something is wrong and what is
-    needed, and UsageError for a kind that there is not.
+    only: kinds of highlights to keep, in any case; all by default. reels: as `read_reels` takes them. What
+    cannot be used is said in a LabelWarning, a line each. Raises DatasetError saying where something is wrong
+    and what is needed, MediaError for a reel that cannot be read, and UsageError for a kind that there is not
+    and where nothing is given.
     """
+    if not (paths or reels):
+        raise UsageError("Neither --labels nor --reels is given; one of them is needed.")
     files = [file for path in paths for file in _files(path)]
-    labels = _joined([_read(file, films) for file in files])
+    labels = _joined([*(_read(file, films) for file in files), *read_reels(reels, films)])
     return _only(labels, only) if only else labels
 
 
