@@ -8,8 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from huggingface_hub.dataclasses import strict
-from transformers import PreTrainedConfig
+from transformers import GenerationConfig, PreTrainedConfig
 from transformers.dynamic_module_utils import get_relative_import_files
+from transformers.utils.auto_docstring import ConfigArgs
 
 from .backbones_davihd import BACKBONES
 from .streams_davihd import (
@@ -34,17 +35,27 @@ CUSTOM_PIPELINES = {
     }
 }
 
-# What is given to configurations beside their fields, and what files of older transformers hold.
-KNOWN_ELSEWHERE = {
+# What is given to configurations beside their fields, for transformers to act on.
+PASSED_ON = {
     *("attn_implementation", "auto_map", "custom_pipelines", "model_type", "output_attentions"),
-    *("torch_dtype", "name_or_path", "_name_or_path", "_commit_hash", "_from_auto"),
+    *("torch_dtype", "name_or_path", "_name_or_path", "gradient_checkpointing", "quantization_config"),
 }
+# What transformers gives every configuration, of itself or for generating text: `use_cache`, for one, which
+# its `Trainer` writes; and what it documents for many.
+GIVEN_TO_ALL = {
+    *dir(PreTrainedConfig),
+    *GenerationConfig().to_dict(),
+    *GenerationConfig._get_default_generation_params(),
+}
+GIVEN_TO_MANY = set(vars(ConfigArgs))
 
 
 @strict
 class HighlightConfig(PreTrainedConfig):
     """
     The base of all our configurations, DAViHD's and the baselines': it refuses what does not fit.
+
+    What transformers of this or another version writes into any configuration is read over.
 
     highlight_level (`float`, *optional*):
         The mean score that one highlight of a film has to reach, or nothing stands out there, unless a number
@@ -59,15 +70,23 @@ class HighlightConfig(PreTrainedConfig):
     highlight_confidence: list[list[float | int]] | None = None
 
     def __post_init__(self, **kwargs):
-        name = type(self).__name__
-        fields = {*HighlightConfig.__annotations__, *type(self).__annotations__} - {"model_type"}
-        for key in kwargs.keys() - KNOWN_ELSEWHERE:  # transformers would act on some of them
-            similar = difflib.get_close_matches(key, fields, n=1)
-            hint = f"; did you mean `{similar[0]}`?" if similar else "."
-            raise ValueError(f"{name} has no field `{key[:80]}`{hint}")
+        for key in kwargs.keys() - PASSED_ON:  # transformers would act on some of them
+            self._require_foreign(key, kwargs.pop(key))
         if self.pipeline_is_registered:  # or transformers would ask to trust the checkpoint's copy of it
             kwargs.pop("custom_pipelines", None)
         super().__post_init__(**kwargs)
+
+    def _require_foreign(self, key: str, value: object):
+        """Raise ValueError unless a field that is none of ours may be from transformers."""
+        if key in GIVEN_TO_ALL or key.startswith("_"):
+            return
+        fields = {*HighlightConfig.__annotations__, *type(self).__annotations__} - {"model_type"}
+        similar = difflib.get_close_matches(key, fields, n=1)
+        # Other versions write all fields that they know, those that a model has no use for off or empty.
+        if key in GIVEN_TO_MANY and (not value or value is True) or not (value or similar):
+            return
+        hint = f"; did you mean `{similar[0]}`?" if similar else "."
+        raise ValueError(f"{type(self).__name__} has no field `{key[:80]}`{hint}")
 
     def validate_highlights(self):
         """Raise ValueError naming the field, what it holds and what it needs."""

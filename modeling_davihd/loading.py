@@ -31,8 +31,11 @@ LARGEST_HEADER = 1 << 23  # bytes of names and shapes before the weights; 80 a t
 # Kinds of numbers that a tensor may be stored as, by whether it is of real or of whole numbers.
 STORED = {True: ("F64", "F32", "F16", "BF16"), False: ("I64",)}
 DTYPES = (None, "float32", "float16", "bfloat16", "float64")
-# Of a config, what the caller decides; an attention may name code on the Hub.
-CALLERS_CHOICE = {"attn_implementation", "output_attentions", "output_hidden_states", "return_dict"}
+# Of a config, what the caller decides, and how transformers leaves it: an attention may name code on the Hub.
+CALLERS_CHOICE = {
+    **{"output_attentions": False, "output_hidden_states": False, "return_dict": True},
+    **dict.fromkeys(("attn_implementation", "quantization_config")),
+}
 
 Shapes = dict[str, tuple[tuple[int, ...], str]]
 
@@ -177,7 +180,8 @@ def _read_config(folder: Path) -> PreTrainedConfig:
     fields = _read_fields(folder)
     if (dtype := fields.get("dtype", fields.get("torch_dtype"))) not in DTYPES:
         raise ValueError(f"its config.json has the dtype {short(dtype)}; one of {DTYPES[1:]} is needed")
-    if unfit := sorted(fields.keys() & CALLERS_CHOICE):
+    given = {name: fields[name] for name in CALLERS_CHOICE if fields.get(name) is not None}
+    if unfit := sorted(name for name, value in given.items() if value is not CALLERS_CHOICE[name]):
         raise ValueError(f"its config.json has {some(unfit)}, which is not for a file to choose")
     try:
         return AutoConfig.for_model(**fields)

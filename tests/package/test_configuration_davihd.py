@@ -1,11 +1,23 @@
+import json
+
 import pytest
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from paths import CONFIGURATION
+from tiny_models import tiny_model
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    GenerationConfig,
+    PreTrainedConfig,
+    Trainer,
+    TrainingArguments,
+)
 
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.backbones_davihd import BACKBONES
-from modeling_davihd.baselines import UMTConfig
+from modeling_davihd.baselines import BASELINES, UMTConfig
+from modeling_davihd.loading import load_model
 
 PRESETS = sorted(path.parent.name for path in CONFIGURATION.glob("*/config.json"))
 
@@ -106,6 +118,36 @@ def test_save_and_load(tmp_path):
 def test_wrong_fields_are_named(wrong, message):
     with pytest.raises((ValueError, StrictDataclassError), match=message):
         DAViHDConfig(**wrong)
+
+
+# What transformers 4 wrote of any model, as far as version 5 has dropped it.
+OF_VERSION_4 = {
+    **{"torchscript": False, "pruned_heads": {}, "finetuning_task": None, "use_bfloat16": False},
+    **{"tf_legacy_loss": False, "tie_word_embeddings": True, "cross_attention_hidden_size": None},
+    **{"task_specific_params": None, "prefix": None, "tokenizer_class": None, "is_decoder": False},
+    **{"_attn_implementation_autoset": True, "_commit_hash": None, "num_beam_groups": 1, "top_k": 50},
+}
+
+
+@pytest.mark.parametrize("model_type", ["davihd", *BASELINES])
+def test_fields_that_transformers_writes_are_read_over(model_type):
+    own = AutoConfig.for_model(model_type)
+    everything = PreTrainedConfig().to_dict() | GenerationConfig().to_dict() | OF_VERSION_4
+    given = everything | own.to_dict() | {"use_cache": False}
+    read = type(own)(**given)
+    assert read.to_diff_dict() == own.to_diff_dict()
+    for wrong in ("modality", "num_attention_head", "colour", "hidden_sizes"):
+        with pytest.raises(ValueError, match=f"no field `{wrong}`"):
+            type(own)(**given, **{wrong: 64})
+
+
+def test_what_trainer_saves_loads(tmp_path):
+    model = tiny_model(modalities=["dynamics"])
+    Trainer(model, TrainingArguments(tmp_path / "run", report_to=[], use_cpu=True)).save_model(tmp_path)
+    assert "use_cache" in json.loads((tmp_path / "config.json").read_text())
+    DAViHDFeatureExtractor().save_pretrained(tmp_path)
+    for read in (AutoModel.from_pretrained(tmp_path), load_model(tmp_path)):
+        torch.testing.assert_close(read.state_dict(), model.state_dict())
 
 
 def test_every_model_may_be_calibrated(tmp_path):
