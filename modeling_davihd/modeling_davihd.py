@@ -58,6 +58,9 @@ _HELD_ELEMENTS = 2**24
 # be the largest tensor of a long video.
 _ROWS_AT_ONCE = 1024
 
+# The label of a segment that no loss looks at: what transformers and PyTorch pad labels with.
+IGNORED_LABEL = -100
+
 # Attention weights, tensors or tuples of them, by their names in `DAViHDOutput`.
 Attentions = dict[str, Any]
 
@@ -68,7 +71,7 @@ class DAViHDOutput(ModelOutput):
     Output of [`DAViHDModel`]. Attention fields are filled when `output_attentions=True`.
 
     loss (`torch.Tensor` of shape `(1,)`, *optional*):
-        Mean squared error over the real segments of the batch (Eq. 5), when `labels` are given.
+        Mean squared error over the labelled segments of the batch (Eq. 5), when `labels` are given.
     scores (`torch.Tensor` of shape `(B, T)`):
         Predicted highlight score of each segment in [0, 1]; 0 where masked.
     visual_attentions, semantic_attentions, fused_attentions (`torch.Tensor` of shape `(B, heads, T, T)`,
@@ -746,16 +749,17 @@ class DAViHDPreTrainedModel(PreTrainedModel):
         self, attention_mask: torch.Tensor | None, **given: torch.Tensor | None
     ) -> dict[str, torch.Tensor]:
         """What `forward` was given, by the names of the streams in `config.modalities`: features (B, T, D)
-        and log-Mel (B, F, M). Raw inputs pass through their backbone.
+        and log-Mel (B, F, M), in the dtype of the weights. Raw inputs pass through their backbone.
 
         Raises ValueError naming the argument if one is missing or given twice, TypeError if no stream has it.
         """
         known = {name for stream in STREAMS.values() for name in (stream.column, stream.raw) if name}
         if unknown := sorted(given.keys() - known):
             raise TypeError(f"{type(self).__name__} got an unexpected input `{unknown[0]}`.")
-        return {
+        inputs = {
             stream.name: self._stream_input(stream, given, attention_mask) for stream in self.config.streams
         }
+        return {name: values.to(self.dtype) for name, values in inputs.items()}
 
     def _stream_input(
         self, stream: Stream, given: dict[str, torch.Tensor | None], attention_mask: torch.Tensor | None
@@ -837,7 +841,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
         attention_mask (`torch.Tensor` of shape `(B, T)`, *optional*):
             1 at real segments, 0 at padding, which is at the end.
         labels (`torch.Tensor` of shape `(B, T)`, *optional*):
-            Ground-truth scores in [0, 1]; read at real segments only.
+            Ground-truth scores in [0, 1]; read at real segments only, and not where they are -100.
         others (`torch.Tensor`, *optional*):
             Inputs of further streams of the table `STREAMS`, by their column.
 
@@ -874,6 +878,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
         blocks before it. Unlike `output_attentions`, it runs nothing later in the network, so it suits long
         videos.
         """
+        log_mel = log_mel.to(self.dtype)
         segments = check_inputs(self.config, {"dynamics": log_mel}, attention_mask, None)
         return self.dynamics_encoder.velocity_attention(log_mel, segments)
 
@@ -955,8 +960,15 @@ class DAViHDModel(DAViHDPreTrainedModel):
 
 
 def mean_squared_error(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Eq. 5: rows of scores and labels, both (N,) or (B, T) -> their mean squared error, 0 without rows."""
-    return (scores - labels.to(scores.dtype)).square().sum() / max(1, scores.numel())
+    """Eq. 5: rows of scores and labels, both (N,) or (B, T) -> their mean squared error."""
+    exact = torch.promote_types(scores.dtype, torch.float32)
+    return labelled_mean((scores.to(exact) - labels.to(exact)).square(), labels)
+
+
+def labelled_mean(errors: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The mean of errors (N,) or (B, T) where their labels are not `IGNORED_LABEL`, 0 if all are."""
+    labelled = labels != IGNORED_LABEL
+    return torch.where(labelled, errors, 0).sum() / labelled.sum().clamp(min=1)
 
 
 __all__ = ["DAViHDModel", "DAViHDOutput", "DAViHDPreTrainedModel"]

@@ -41,7 +41,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
     """
     Scores every second of a film and finds its highlights. The file is decoded once, in order and in chunks;
     frames and sound become features while the next chunk is decoded, so that memory does not grow with pixels
-    or samples. Only the streams that the model's modalities need are decoded.
+    or samples. Only the streams that the model's modalities need are decoded. The model is put in evaluation
+    mode and stays in it.
 
     ```python
     >>> from transformers import pipeline
@@ -62,6 +63,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
     def __init__(self, *arguments, **kwargs):
         """Raises ValueError if the feature extractor does not make what the model reads."""
         super().__init__(*arguments, **kwargs)
+        self.model.eval()
         if self.model.config.reads_spectrogram:
             for name in ("log_mel_rate", "num_mel_bins"):
                 made, needed = getattr(self.feature_extractor, name), getattr(self.model.config, name)
@@ -128,6 +130,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
         self, model_inputs: dict, return_features: bool = False, limits: DecodingLimits = DEFAULT_LIMITS
     ) -> dict:
         """One film from `preprocess` -> `duration`, `scores` (T,) and, on demand, what a picture needs."""
+        self.model.eval()  # it may have gone on training since
         info = probe(model_inputs["film"], limits)
         features, duration, audible = self._stream(info, limits)
         config = self.model.config
@@ -175,7 +178,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
                 end = chunk.end
         if end == 0:
             raise MediaError(f"{info.path}: lasts no time at all; a film needs some picture or sound.")
-        batch = {name: self._to_model(values)[None] for name, values in features.result().items()}
+        batch = {name: values.to(self.model.device)[None] for name, values in features.result().items()}
         batch["attention_mask"] = torch.ones(1, math.ceil(end), dtype=torch.long, device=self.model.device)
         return batch, end, bool(audible)
 
@@ -191,10 +194,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
 
     def _encode(self, backbone: FrozenBackbone, segments: torch.Tensor) -> torch.Tensor:
         """Raw segments (n, ...), wherever they are -> features (n, D) on the model's device."""
-        return backbone(self._to_model(segments))
-
-    def _to_model(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.to(self.model.device, self.model.dtype)
+        return backbone(segments.to(self.model.device))
 
 
 def one_ahead(items: Generator[Item, None, None]) -> Iterator[Item]:

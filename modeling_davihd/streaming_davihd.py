@@ -296,7 +296,9 @@ class RunningSoftmaxSum:
         if self.peak is not None:
             peak = torch.maximum(peak, self.peak)
         exponentials = (logits - peak[:, :, None]).exp()
-        weight, total = exponentials.sum(2), (exponentials * values).sum(2)
+        exact = torch.promote_types(logits.dtype, torch.float32)  # 16 bits cannot count the frames of a film
+        weight = exponentials.sum(2, dtype=exact)
+        total = (exponentials * values).sum(2, dtype=exact)
         if self.peak is not None:
             decay = (self.peak - peak).exp()
             weight, total = weight + decay * self.weight, total + decay * self.total
@@ -304,7 +306,7 @@ class RunningSoftmaxSum:
 
     def result(self) -> torch.Tensor:
         """(B, C, F), over all windows."""
-        return self.total / self.weight
+        return (self.total / self.weight).to(self.peak.dtype)
 
     def channel_mean(self, logits: torch.Tensor) -> torch.Tensor:
         """The softmax of a window's logits (B, C, L, F) among all that were added, averaged over channels:

@@ -22,6 +22,7 @@ from datasets_scripts.building.console import sentence
 from datasets_scripts.building.shards import is_whole
 from datasets_scripts.building.splits import SPLITS
 from examples.training.front_matter import front_matter
+from modeling_davihd.modeling_davihd import IGNORED_LABEL
 from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, N_FFT, STREAMS
 
 Batch = dict[str, torch.Tensor]
@@ -204,12 +205,12 @@ def mean_over_seconds(log_mel: torch.Tensor, seconds: int) -> torch.Tensor:
 
 
 def collate(rows: Sequence[Batch]) -> Batch:
-    """Rows of any lengths as one batch in float32, padded at the end; log_mel as (B, F, M)."""
+    """Rows of any lengths as a float32 batch, padded at the end, labels with -100; log_mel as (B, F, M)."""
     batch = {name: padded([row[name] for row in rows]) for name in rows[0]}
     if "log_mel" in batch:
         batch["log_mel"] = batch["log_mel"].transpose(1, 2)
-    masks = [torch.ones(len(row["labels"])) for row in rows]
-    return {**batch, "attention_mask": padded(masks).long()}
+    mask = padded([torch.ones(len(row["labels"])) for row in rows]).long()
+    return {**batch, "labels": batch["labels"].masked_fill(mask == 0, IGNORED_LABEL), "attention_mask": mask}
 
 
 def padded(rows: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from ..modeling_davihd import DAViHDPreTrainedModel
+from ..modeling_davihd import IGNORED_LABEL, DAViHDPreTrainedModel, labelled_mean
 from ..streaming_davihd import SegmentRows, check_inputs, frame_mask, zero_padding
 from .configuration_baselines import BaselineConfig
 
@@ -17,7 +17,7 @@ class BaselineOutput(ModelOutput):
     Output of the baselines.
 
     loss (`torch.Tensor` of shape `(1,)`, *optional*):
-        Loss over the real segments of the batch, when `labels` are given.
+        Loss over the labelled segments of the batch, when `labels` are given.
     scores (`torch.Tensor` of shape `(B, T)`):
         Predicted highlight score of each segment in [0, 1]; 0 where masked.
     attentions (`torch.Tensor` of shape `(B, heads, T, T)`, *optional*):
@@ -93,12 +93,12 @@ class BaselineModel(DAViHDPreTrainedModel):
         return self.output_class(loss=loss, scores=scores, **recorded)
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Mean error over the real segments of the batch."""
-        labels = labels.to(logits.dtype)
-        if mask is None:
-            return self.error(logits, labels).mean()
-        errors = self.error(logits, labels.masked_fill(~mask, 0)).masked_fill(~mask, 0)
-        return errors.sum() / mask.sum().clamp(min=1)
+        """Mean error over the real segments of the batch, less those whose label is `IGNORED_LABEL`."""
+        exact = torch.promote_types(logits.dtype, torch.float32)
+        labels = labels.to(exact)
+        if mask is not None:
+            labels = labels.masked_fill(~mask, IGNORED_LABEL)
+        return labelled_mean(self.error(logits.to(exact), labels), labels)
 
     def _without_padding(self, name: str, values: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
         """Features (B, T, D), or log-Mel (B, F, M), with zeros at padding, which may have held NaN."""

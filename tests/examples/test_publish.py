@@ -245,6 +245,39 @@ pipeline({TASK!r}, model={str(trained)!r}).push_to_hub("alice/pushed")
     np.testing.assert_allclose(found, scores_here(trained, film), atol=1e-6)
 
 
+def test_hub_model_of_the_example_with_trainer(hub, here, elsewhere, dataset, film, tmp_path):
+    """It trains, measures the truth at every batch size, and publishes a model that takes films."""
+    config = write_config(tmp_path / "config", modalities=["dynamics"])
+    code = (ROOT / "docs" / "training.md").read_text().partition("```python\n")[2].partition("```")[0]
+    changes = {
+        '"configuration/davihd-base"': repr(str(config)),
+        '"build/data"': repr(str(dataset)),
+        '"build/model"': repr(str(tmp_path / "out")),
+        "num_train_epochs=20": "num_train_epochs=1",
+        '"user/name"': '"alice/trainer"',
+    }
+    for written, tried in changes.items():
+        assert written in code
+        code = code.replace(written, tried)
+    more = """
+import json
+from accelerate import Accelerator
+from examples.training.scoring import measure, predict
+films, found = run.rows["train"], []
+for size in (1, 3, 8):
+    trainer.args.per_device_eval_batch_size = size
+    found.append(trainer.evaluate(films, metric_key_prefix="at"))
+truth = measure(predict(Accelerator(cpu=True), trainer.model, films, 2), films)
+print(json.dumps([truth, found]))
+"""
+    token = "import os; os.environ |= {'HF_TOKEN': 'hf_alice', 'ACCELERATE_USE_CPU': 'true'}\n"
+    truth, found = json.loads(here.run(token + code + more).splitlines()[-1])
+    for figures in found:
+        assert {name: figures[f"at_{name}"] for name in truth} == pytest.approx(truth, abs=1e-5)
+    assert set(hub.files("alice/trainer")) >= CODE
+    assert np.isfinite(scores_elsewhere(elsewhere, "alice/trainer", film)).all()
+
+
 def test_hub_model_on_the_command_line_and_without_a_network(hub, here, trained, film, tmp_path):
     assert run_publish(here, "model", trained, "alice/line")[0] == 0
     hub.put("alice/nowhere-near", **{"config.json": b'{"model_type": "bert"}', "model.safetensors": b"large"})

@@ -141,6 +141,16 @@ def test_videos_under_two_seconds_are_skipped_and_counted(videos):
         highlight_scores(scores, labels)
 
 
+def test_seconds_without_a_reference_are_left_out(metric, videos):
+    """As transformers' `Trainer` pads a batch: predictions with anything, references with -100."""
+    longest = max(map(len, videos[0]))
+    padded = [
+        np.array([one + [filling] * (longest - len(one)) for one in kind])
+        for kind, filling in zip(videos, (np.nan, -100), strict=True)
+    ]
+    assert metric.compute(predictions=padded[0], references=padded[1]) == highlight_scores(*videos)
+
+
 def test_values_per_video_line_up_with_the_input(videos):
     result = highlight_scores(*videos, per_video=True)
     assert set(result["per_video"]) == set(METRICS)

@@ -213,17 +213,17 @@ def test_gradient_checkpointing_changes_nothing(lengths, changes):
         assert torch.equal(plain, saved), name
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64], ids=str)
 @pytest.mark.parametrize("changes", [{}, TWO_VIEWS], ids=["sound", "two views"])
-def test_bfloat16_scores_are_close(changes):
+def test_inputs_follow_the_dtype_of_the_weights(changes, dtype):
     model = tiny_model(**changes)
     inputs = random_inputs(model.config, [9, 5], padding=0.0)
-    exact = model(**inputs).scores
-    inputs = {
-        name: value.bfloat16() if value.is_floating_point() else value for name, value in inputs.items()
-    }
-    half = model.bfloat16()(**inputs).scores
-    assert half.dtype == torch.bfloat16
-    assert (half.float() - exact).abs().max() < 0.05
+    exact = model(**inputs)
+    half = model.to(dtype)(**inputs)
+    assert half.scores.dtype == dtype and half.loss.dtype in (torch.float32, torch.float64)
+    assert (half.scores.float() - exact.scores).abs().max() < 0.05
+    assert half.loss.item() == pytest.approx(exact.loss.item(), rel=0.05)
+    assert model.get_velocity_attention(inputs["log_mel"]).isfinite().all()
     model.train()(**inputs).loss.backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
 
@@ -291,13 +291,15 @@ def test_tuple_output():
     assert loss.ndim == 0 and scores.shape == (1, 4)
 
 
-def test_loss_is_the_mean_over_real_segments():
+def test_loss_is_the_mean_over_labelled_segments():
     model = tiny_model()
     inputs = random_inputs(model.config, [7, 3])
+    inputs["labels"][0, 5:] = -100
     output = model(**inputs)
-    real = inputs["attention_mask"].bool()
+    real = inputs["attention_mask"].bool() & (inputs["labels"] != -100)
     expected = (output.scores - inputs["labels"])[real].square().mean()
     assert output.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert model(**inputs | {"labels": torch.full((2, 7), -100)}).loss == 0
 
 
 def test_modalities_that_are_not_named_are_not_built():

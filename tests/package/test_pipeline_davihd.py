@@ -105,6 +105,20 @@ def test_scores_do_not_depend_on_the_chunks(film, monkeypatch):
         np.testing.assert_allclose(detect(str(film))["scores"], expected, atol=1e-5)
 
 
+def test_a_model_in_training_is_evaluated_and_learns_nothing(film):
+    detect = detector(modalities=["dynamics"], dropout=0.5)
+    expected = detect(str(film))["scores"]
+    state = {name: tensor.clone() for name, tensor in detect.model.state_dict().items()}
+    again = VideoHighlightDetectionPipeline(
+        detect.model.train(), feature_extractor=detect.feature_extractor, device="cpu"
+    )
+    assert not again.model.training
+    for _ in range(2):
+        detect.model.train()
+        np.testing.assert_array_equal(again(str(film))["scores"], expected)
+    assert all(torch.equal(state[name], tensor) for name, tensor in detect.model.state_dict().items())
+
+
 def test_many_files_and_search_options(film):
     detect = detector(modalities=["dynamics"])
     found = detect([str(film), str(film)], top_k=1, min_length=3)

@@ -19,7 +19,8 @@ found within {TOLERANCE:g} s, and how many picks are right, when as many highlig
 _INPUTS = """
 Args:
     predictions: for each video a list of numbers, one per second, on any scale.
-    references: for each video a list of the same length, of numbers of 0 or more, normally in [0, 1].
+    references: for each video a list of the same length, of numbers of 0 or more, normally in [0, 1]. Seconds
+        whose reference is -100 are left out, as transformers pads labels.
     per_video (bool): also return "per_video": for each metric a list of one value per video, None if skipped.
     change_points, gt_summaries: given together, add knapsack_f1. For each video the shots [start, end) in
         seconds, and a 0 or 1 for every second. Predictions must then be 0 or more.

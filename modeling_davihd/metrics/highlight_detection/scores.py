@@ -20,6 +20,7 @@ MIN_SECONDS = 2  # a shorter video has nothing to rank
 SEGMENT = 5  # seconds
 SUMMARY_PERCENT = 15  # of a video's length, for knapsack_f1
 RECALLS = np.linspace(0, 1, 11)
+IGNORED = -100  # the reference of a second that is not scored, as transformers pads a batch of labels
 KENDALL_ROWS = 512  # bounds the memory of comparing all pairs of seconds
 
 
@@ -35,7 +36,8 @@ def highlight_scores(
     """Every metric of each video, averaged over the videos.
 
     predictions, references: N sequences, the i-th both of T_i numbers, one per second. Predictions may be on
-        any scale; references must not be negative (hit_at_1 is in their unit, a fraction for [0, 1]).
+        any scale; references must not be negative (hit_at_1 is in their unit, a fraction for [0, 1]). Seconds
+        whose reference is -100 are left out.
     change_points, gt_summaries: N arrays (S_i, 2) of shots [start, end) in seconds and N sequences of T_i
         zeros and ones; together they add knapsack_f1, for which predictions must not be negative either.
     events: N sequences of [start, end] in seconds; they add event_recall and event_precision, counted over
@@ -231,14 +233,19 @@ def _pairs(predictions: Iterable, references: Iterable) -> list[tuple[np.ndarray
 
 
 def _pair(index: int, prediction: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
-    prediction = _sequence(index, "prediction", prediction)
-    reference = _not_negative(index, "reference", _sequence(index, "reference", reference))
+    prediction, reference = (
+        _sequence(index, name, values)
+        for name, values in (("prediction", prediction), ("reference", reference))
+    )
     if len(prediction) != len(reference):
         raise ValueError(
             f"Video {index}: the prediction has {len(prediction)} seconds and the reference "
             f"{len(reference)}; both need one number for every second of the video."
         )
-    return prediction, reference
+    scored = reference != IGNORED
+    return _finite(index, "prediction", prediction[scored]), _not_negative(
+        index, "reference", _finite(index, "reference", reference[scored])
+    )
 
 
 def _sequence(index: int, name: str, values: Any) -> np.ndarray:
@@ -247,6 +254,10 @@ def _sequence(index: int, name: str, values: Any) -> np.ndarray:
         raise ValueError(
             f"Video {index}: the {name} has shape {array.shape}; it needs one number per second, shape (T,)."
         )
+    return array
+
+
+def _finite(index: int, name: str, array: np.ndarray) -> np.ndarray:
     finite = np.isfinite(array)
     if not finite.all():
         second = int(finite.argmin())
