@@ -4,7 +4,8 @@ import difflib
 import functools
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ _INTEGER_SCALES = {torch.int16: 2.0**15, torch.int32: 2.0**31}
 _ROWS_AT_ONCE = 60
 _FRAMES_AT_ONCE = 512
 _LOUDEST = 1e3
+_MOST_CHANNELS = 32
 
 Array = np.ndarray | torch.Tensor
 
@@ -120,28 +122,32 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
     def __call__(
         self,
         frames: Array | Sequence[Array] | None = None,
-        audio: Array | Sequence[Array] | None = None,
+        audio: Array | Mapping | Sequence | None = None,
         sampling_rate: int | None = None,
         return_tensors: str = "pt",
+        channels_first: bool | None = None,
     ) -> BatchFeature:
         """
         Args:
             frames: one video, or a list of videos, of uint8 RGB frames: `(T, P, H, W, 3)`, or
                 `(T * P, H, W, 3)` in order; P is `frames_per_segment`.
-            audio: one sound, or a list, as float in [-1, 1] or integers: `(n,)`, `(n, channels)` or
-                `(channels, n)`.
+            audio: one sound `(n,)`, a batch of them `(B, n)`, or a list of sounds of any lengths, as floats
+                in [-1, 1] or integers. A sound may also be what `datasets` decodes: a dict, or decoder, with
+                `array` and `sampling_rate`.
             sampling_rate: samples a second of `audio`, 1000 or more; resampled to 16 kHz.
             return_tensors: `"pt"` or `"np"`.
+            channels_first: whether a sound has its channels, which are averaged, before its samples,
+                `(channels, n)`, or after them, `(n, channels)`. Unless it is said, sounds have no channels.
 
         Returns a batch padded to its longest video, with those of `model_input_names` that the given inputs
         allow. Raises ValueError, naming the argument, on input of another kind.
         """
-        rows = (
-            None
-            if audio is None
-            else [self._segment_rows(one, sampling_rate) for one in as_list(audio, (1, 2))]
-        )
-        videos = None if frames is None else [self._segment_frames(one) for one in as_list(frames, (4, 5))]
+        rows = videos = None
+        if audio is not None:
+            sounds = as_sounds(audio, sampling_rate, channels_first is not None)
+            rows = [self._segment_rows(one, rate, channels_first) for one, rate in sounds]
+        if frames is not None:
+            videos = [self._segment_frames(one) for one in as_videos(frames)]
         if rows is None and videos is None:
             raise ValueError(
                 "Neither `frames` nor `audio` is given; the feature extractor needs at least one."
@@ -178,9 +184,11 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
         pieces = [stream.add(rows) for rows in waveform.split(_ROWS_AT_ONCE)]
         return torch.cat([*pieces, stream.finish()], 1)
 
-    def _segment_rows(self, audio: Array, sampling_rate: int | None) -> torch.Tensor:
+    def _segment_rows(
+        self, audio: Any, sampling_rate: int | None, channels_first: bool | None
+    ) -> torch.Tensor:
         """One sound of any kind -> (T, 16000) float32 mono, the last row zero-padded."""
-        waveform = mono(torch.as_tensor(audio))
+        waveform = mono(as_tensor("audio", audio), channels_first)
         if not isinstance(sampling_rate, int | np.integer) or not 1000 <= sampling_rate <= 10**6:
             raise ValueError(
                 f"`sampling_rate` is {sampling_rate!r}; `audio` needs its samples a second, a whole number "
@@ -194,7 +202,7 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
 
     def _segment_frames(self, frames: Array) -> torch.Tensor:
         """One video of either form -> uint8 (T, P, H, W, 3)."""
-        video = torch.as_tensor(frames)
+        video = as_tensor("frames", frames)
         if video.dim() == 4 and len(video) % self.frames_per_segment == 0:
             video = video.unflatten(0, (-1, self.frames_per_segment))
         good = video.dim() == 5 and video.shape[1] == self.frames_per_segment and video.shape[-1] == 3
@@ -283,34 +291,98 @@ def mel_spectrogram(n_fft: int, num_mel_bins: int) -> torchaudio.transforms.MelS
     )
 
 
-def as_list(values: Array | Sequence[Array], dims: tuple[int, int]) -> list[Array]:
-    """A batch as a list; `dims` are the numbers of dimensions that one item may have."""
-    if isinstance(values, np.ndarray | torch.Tensor):
-        return list(values) if values.ndim > dims[1] else [values]
-    values = list(values)
-    if values and np.ndim(values[0]) == 0:
-        return [np.asarray(values, dtype=np.float32)]
-    if not values:
-        raise ValueError("The list of videos is empty; it needs at least one.")
-    return values
+def as_videos(frames: Array | Sequence[Array]) -> list[Array]:
+    """`frames` of any of the accepted forms as a list of videos."""
+    if isinstance(frames, np.ndarray | torch.Tensor):
+        return list(frames) if frames.ndim > 5 else [frames]
+    if not (isinstance(frames, Sequence) and len(frames)) or isinstance(frames, str):
+        raise ValueError(
+            f"`frames` is {short(frames)}; it needs the frames of one video, or a list of at least one."
+        )
+    return list(frames)
 
 
-def mono(audio: torch.Tensor) -> torch.Tensor:
-    """Any of the accepted forms -> float32 (n,); channels are averaged."""
+def as_sounds(audio: Any, rate: int | None, channels: bool) -> list[tuple[Any, int | None]]:
+    """`audio` of any of the accepted forms as a list of sounds, each with its sampling rate.
+
+    channels: whether a sound has an axis of channels.
+    """
+    if isinstance(audio, np.ndarray | torch.Tensor):
+        if audio.ndim <= 1 + channels:
+            return [(audio, rate)]
+        if not channels and audio.ndim == 2 and audio.shape[1] <= _MOST_CHANNELS < audio.shape[0]:
+            raise ValueError(
+                f"`audio` has shape {tuple(audio.shape)}, which is a batch of {audio.shape[0]} sounds of "
+                f"{audio.shape[1]} samples; for one sound with channels, `channels_first` needs to be False."
+            )
+        return [(one, rate) for one in audio]
+    if is_decoded(audio):
+        return [decoded_sound(audio, rate)]
+    if not (isinstance(audio, Sequence) and len(audio)) or isinstance(audio, str | bytes):
+        raise ValueError(
+            f"`audio` is {short(audio)}; it needs the samples of one sound, or a list of at least one."
+        )
+    if isinstance(audio[0], numbers.Real):
+        return [(audio, rate)]
+    return [decoded_sound(one, rate) if is_decoded(one) else (one, rate) for one in audio]
+
+
+def is_decoded(audio: Any) -> bool:
+    """Whether it is what `datasets` decodes, a dict or, with torchcodec, a decoder."""
+    return isinstance(audio, Mapping) or hasattr(audio, "get_all_samples")
+
+
+def decoded_sound(audio: Any, rate: int | None) -> tuple[Any, int]:
+    """Samples and sampling rate of what `datasets` decodes. Raises ValueError if `rate` is another one."""
+    try:
+        samples, own = audio["array"], audio["sampling_rate"]
+    except KeyError as error:
+        raise ValueError(
+            f"`audio` is a dict of {', '.join(map(repr, audio))}; it needs 'array' and 'sampling_rate', as "
+            "`datasets` decodes a sound."
+        ) from error
+    if rate not in (None, own):
+        raise ValueError(f"`sampling_rate` is {rate!r}, but that of `audio` is {own!r}.")
+    return samples, own
+
+
+def as_tensor(name: str, values: Any) -> torch.Tensor:
+    """One sound or video as a tensor; ValueError naming the argument if it cannot be one."""
+    try:
+        # Not from NumPy as it is: it may run backwards.
+        return values if isinstance(values, torch.Tensor) else torch.as_tensor(np.ascontiguousarray(values))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"`{name}` holds {short(values)}, which is no array of numbers: {error}") from error
+
+
+def short(value: Any) -> str:
+    """What a message says of a value."""
+    return f"{type(value).__name__} {value!r:.40}"
+
+
+def mono(audio: torch.Tensor, channels_first: bool | None = None) -> torch.Tensor:
+    """One sound -> float32 (n,); channels, if it is said where they are, are averaged."""
     if audio.is_floating_point() and not (audio.abs() < _LOUDEST).all():
         raise ValueError("`audio` holds NaN, infinite or huge samples; it needs floats of about -1 to 1.")
-    if audio.dim() == 2:
-        axis = int(audio.shape[1] <= audio.shape[0])
-        if audio.shape[axis] > 32:
-            raise ValueError(
-                f"`audio` has shape {tuple(audio.shape)}; it needs (n,), (n, channels) or (channels, n)."
-            )
-    elif audio.dim() != 1:
+    shape = tuple(audio.shape)
+    if audio.dim() == 2 and channels_first is None:
         raise ValueError(
-            f"`audio` has shape {tuple(audio.shape)}; it needs (n,), (n, channels) or (channels, n)."
+            f"`audio` holds a sound of shape {shape}; `channels_first` needs to say where its channels are: "
+            "True for (channels, n), False for (n, channels)."
+        )
+    if audio.dim() not in (1, 2):
+        raise ValueError(
+            f"`audio` holds a sound of shape {shape}; it needs (n,), or (channels, n) or (n, channels) as "
+            "`channels_first` says."
         )
     if audio.numel() == 0:
         raise ValueError("`audio` is empty; it needs at least one sample.")
+    axis = 0 if channels_first else 1
+    if audio.dim() == 2 and audio.shape[axis] > _MOST_CHANNELS:
+        raise ValueError(
+            f"`audio` holds a sound of shape {shape}, which has {audio.shape[axis]} channels with "
+            f"`channels_first={channels_first}`; at most {_MOST_CHANNELS} are taken."
+        )
     if audio.is_floating_point():
         waveform = audio.float()
     elif audio.dtype in _INTEGER_SCALES:

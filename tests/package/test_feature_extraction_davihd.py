@@ -56,20 +56,62 @@ def test_silence_is_the_log_of_the_offset():
     assert torch.allclose(log_mel, torch.tensor(1e-8).log())
 
 
+class Decoder:
+    """As `datasets` gives with torchcodec: no dict, but asked as one."""
+
+    def get_all_samples(self):
+        raise NotImplementedError
+
+    def __getitem__(self, key: str):
+        return {"array": np.full(8000, 0.5, np.float32), "sampling_rate": 8000}[key]
+
+
 @pytest.mark.parametrize(
-    "audio, rate",
+    "audio, rate, channels_first",
     [
-        (np.full((2, 48000), 0.5, np.float32), 48000),
-        (np.full((44100, 2), 0.5), 44100),
-        (np.full(8000, 2**14, np.int16), 8000),
-        (torch.full((16000,), 2**30, dtype=torch.int32), 16000),
+        (np.full((2, 48000), 0.5, np.float32), 48000, True),
+        (np.full((44100, 2), 0.5), 44100, False),
+        (np.full(8000, 2**14, np.int16), 8000, None),
+        (torch.full((16000,), 2**30, dtype=torch.int32), 16000, None),
+        ([0.5] * 8000, 8000, None),
+        (np.full(8000, 0.5)[::-1], 8000, True),
+        ({"array": np.full(8000, 0.5), "sampling_rate": 8000, "path": "a.wav"}, None, None),
+        (Decoder(), 8000, None),
+        ({"array": np.full((2, 8000), 0.5), "sampling_rate": 8000}, None, True),
     ],
-    ids=["stereo 48 kHz", "channels last 44.1 kHz", "int16 8 kHz", "int32"],
+    ids=[
+        "stereo",
+        "channels last",
+        "int16",
+        "int32",
+        "floats",
+        "backwards",
+        "dict",
+        "decoder",
+        "stereo dict",
+    ],
 )
-def test_any_kind_of_sound_keeps_its_level(audio, rate):
-    waveform = DAViHDFeatureExtractor(EVERYTHING)(audio=audio, sampling_rate=rate).waveform
+def test_any_kind_of_sound_keeps_its_level(audio, rate, channels_first):
+    extractor = DAViHDFeatureExtractor(EVERYTHING)
+    waveform = extractor(audio=audio, sampling_rate=rate, channels_first=channels_first).waveform
     assert waveform.shape == (1, 1, 16000)
     assert torch.allclose(waveform[0, 0, 1000:-1000], torch.tensor(0.5), atol=5e-3)
+
+
+def test_arrays_are_read_as_whisper_reads_them():
+    """Two dimensions are a batch, of arrays as of lists; with channels, three are."""
+    extractor = DAViHDFeatureExtractor(EVERYTHING)
+    both = np.stack([sound(2), sound(2).flip(0)])
+    one_by_one = extractor(audio=list(both), sampling_rate=16000).waveform
+    assert one_by_one.shape == (2, 2, 16000)
+    dicts = [{"array": one, "sampling_rate": 16000} for one in both]
+    for batch in (both, torch.from_numpy(both), both.tolist(), dicts):
+        rate = None if batch is dicts else 16000
+        assert torch.equal(extractor(audio=batch, sampling_rate=rate).waveform, one_by_one)
+    stereo = np.stack([both, -both], 1)
+    for first, batch in ((True, stereo), (False, stereo.swapaxes(1, 2)), (True, list(stereo))):
+        found = extractor(audio=batch, sampling_rate=16000, channels_first=first).waveform
+        assert found.shape == (2, 2, 16000) and found.abs().max() == 0
 
 
 def test_batch_is_padded_at_the_end():
@@ -125,12 +167,34 @@ def test_numpy_output():
         ({"audio": sound(1), "sampling_rate": 44100.5}, "`sampling_rate` is 44100.5"),
         ({"audio": sound(1) * 1e30, "sampling_rate": 16000}, "huge"),
         ({"audio": np.zeros(0), "sampling_rate": 8000}, "`audio` is empty"),
-        ({"audio": np.zeros((40, 50)), "sampling_rate": 8000}, r"`audio` has shape \(40, 50\)"),
+        ({"audio": np.zeros((8000, 2)), "sampling_rate": 8000}, "8000 sounds of 2 samples; .*channels_first"),
+        (
+            {"audio": [np.zeros((2, 99))], "sampling_rate": 8000},
+            "`audio` holds .* 99.; `channels_first` needs",
+        ),
+        ({"audio": np.zeros((2, 2, 99)), "sampling_rate": 8000}, "`audio` holds a sound of shape .2, 99."),
+        (
+            {"audio": np.zeros((99, 2)), "sampling_rate": 8000, "channels_first": True},
+            "`audio` holds a sound of shape .99, 2., which has 99 channels",
+        ),
+        ({"audio": "film.wav", "sampling_rate": 8000}, "`audio` is str 'film.wav'"),
+        ({"audio": ["film.wav"], "sampling_rate": 8000}, "`audio` holds str 'film.wav'|`audio` holds"),
+        ({"audio": [None], "sampling_rate": 8000}, "`audio` holds NoneType None"),
+        ({"audio": []}, "`audio` is list"),
+        (
+            {"audio": {"bytes": b"", "path": "a.wav"}},
+            "`audio` is a dict of 'bytes', 'path'; it needs 'array'",
+        ),
+        (
+            {"audio": {"array": [0.0], "sampling_rate": 8000}, "sampling_rate": 9000},
+            "that of `audio` is 8000",
+        ),
         ({"audio": np.array([0.0, np.nan]), "sampling_rate": 8000}, "NaN"),
         ({"audio": np.zeros(9, np.uint8), "sampling_rate": 8000}, "`audio` holds torch.uint8"),
         ({"frames": np.zeros((2, 8, 8, 3))}, "`frames` holds torch.float64"),
         ({"frames": np.zeros((2, 8, 8, 4), np.uint8)}, "`frames` holds"),
-        ({"frames": [], "audio": None}, "list of videos is empty"),
+        ({"frames": [], "audio": None}, "`frames` is list .* list of at least one"),
+        ({"frames": [None]}, "`frames` holds NoneType"),
     ],
 )
 def test_wrong_input_is_named(arguments, message):
