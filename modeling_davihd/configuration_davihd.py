@@ -7,9 +7,12 @@ import shutil
 from itertools import pairwise
 from pathlib import Path
 
+from huggingface_hub import snapshot_download
 from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import HFValidationError
 from transformers import GenerationConfig, PreTrainedConfig
 from transformers.dynamic_module_utils import get_relative_import_files
+from transformers.utils import logging
 from transformers.utils.auto_docstring import ConfigArgs
 
 from .backbones_davihd import BACKBONES
@@ -25,6 +28,8 @@ from .streams_davihd import (
 
 MOST_PARAMETERS = 4e9  # of a network, twenty times the paper's: a bound on what a file may ask for
 MOST_BLOCKS = 64
+logger = logging.get_logger(__name__)
+
 # What a checkpoint tells machines without this package of its pipeline, and the file that holds it.
 PIPELINE_FILE = "pipeline_davihd.py"
 CUSTOM_PIPELINES = {
@@ -274,20 +279,41 @@ class DAViHDConfig(HighlightConfig):
     def save_pretrained(self, save_directory: str | os.PathLike, push_to_hub: bool = False, **kwargs):
         """Also write the pipeline's code, so that the folder gives a pipeline where this package is missing.
 
-        Without that code at hand, as when the model alone was loaded by remote code, the folder gives none.
+        A model that remote code has loaded is saved with the pipeline that it came with. If that is no longer
+        to be had, a warning says so.
         """
-        folder, pipeline = Path(save_directory), Path(__file__).with_name(PIPELINE_FILE)
+        folder = Path(save_directory)
         # transformers copies the model's code into the folder, but not that of the pipeline.
-        if pipeline.is_file():
+        if code := self._pipeline_code():
             folder.mkdir(parents=True, exist_ok=True)
-            for file in (pipeline, *map(Path, get_relative_import_files(pipeline))):
-                shutil.copyfile(file, folder / file.name)
+            for file in code:
+                if file.parent.absolute() != folder.absolute():
+                    shutil.copyfile(file, folder / file.name)
         if (folder / PIPELINE_FILE).is_file():
             self.custom_pipelines = CUSTOM_PIPELINES
         else:
             self.__dict__.pop("custom_pipelines", None)
+            logger.warning(
+                f"The pipeline's code is not to be had from {self.name_or_path!r}; {folder} has none."
+            )
         super().save_pretrained(save_directory, push_to_hub, **kwargs)
         self.__dict__.pop("custom_pipelines", None)
+
+    def _pipeline_code(self) -> list[Path]:
+        """The files of the pipeline, beside this one or where the model is from; none if they are not there.
+
+        For remote code, transformers copies this file and what it imports to a folder of modules. The
+        pipeline's are there only if a pipeline has been loaded, too.
+        """
+        here, origin = Path(__file__).parent, self.name_or_path
+        if (code := whole_code(here)) or not origin:
+            return code
+        if os.path.isdir(origin):
+            return whole_code(Path(origin))
+        try:  # the modules of a repository are in a folder named by the commit
+            return whole_code(Path(snapshot_download(origin, revision=here.name, allow_patterns="*.py")))
+        except (OSError, HFValidationError):
+            return []
 
     def validate_architecture(self):
         """Raise ValueError naming the field, what it holds and what it needs."""
@@ -451,6 +477,14 @@ class DAViHDConfig(HighlightConfig):
     def audio_width(self) -> int:
         """Width D_a of the fused audio stream."""
         return self.stream_width(self.audio_streams[0]) if self.audio_streams else self.dynamics_width
+
+
+def whole_code(folder: Path) -> list[Path]:
+    """The pipeline's file in a folder, and those that it imports; none unless all are there."""
+    try:
+        return [folder / PIPELINE_FILE, *map(Path, get_relative_import_files(folder / PIPELINE_FILE))]
+    except FileNotFoundError:
+        return []
 
 
 __all__ = ["DAViHDConfig", "HighlightConfig"]

@@ -137,15 +137,30 @@ detect.save_pretrained({str(tmp_path / "again")!r})
     np.testing.assert_allclose(found, scores_here(trained, film), atol=1e-6)
 
 
-def test_remote_code_of_a_model_alone_promises_no_pipeline(elsewhere, trained, tmp_path):
+def test_remote_code_of_a_model_alone_keeps_its_pipeline(hub, here, trained, film, tmp_path):
+    """Nothing but the model has been loaded before, from a folder or from the Hub."""
+    assert run_publish(here, "model", trained, "alice/origin")[0] == 0
+    python = Interpreter(tmp_path, hub.environment(tmp_path / "home"), NO_PACKAGE)
     code = f"""
-from transformers import AutoModel
-AutoModel.from_pretrained({str(trained)!r}, trust_remote_code=True).save_pretrained({str(tmp_path)!r})
+import os
+os.environ["HF_TOKEN"] = "hf_alice"
+from transformers import AutoFeatureExtractor, AutoModel
+for origin in ({str(trained)!r}, "alice/origin"):
+    model, extractor = (
+        auto.from_pretrained(origin, trust_remote_code=True) for auto in (AutoModel, AutoFeatureExtractor)
+    )
+    for one in (model, extractor):
+        one.save_pretrained({str(tmp_path)!r} + "/saved-" + origin[-3:])
+    for one in (model, extractor):
+        one.push_to_hub("alice/pushed-" + origin[-3:])
 """
-    elsewhere.run(code)
-    config = json.loads((tmp_path / "config.json").read_text())
-    assert config["auto_map"]["AutoModel"] == "modeling_davihd.DAViHDModel"
-    assert "custom_pipelines" not in config
+    python.run(code)
+    for saved in ("saved-out", "saved-gin"):
+        assert {path.name for path in (tmp_path / saved).glob("*.py")} == CODE
+    for name in ("alice/pushed-out", "alice/pushed-gin", str(tmp_path / "saved-gin")):
+        found = scores_elsewhere(python, name, film)
+        np.testing.assert_allclose(found, scores_here(trained, film), atol=1e-6)
+    python.close()
 
 
 def test_remote_code_is_not_run_where_the_package_is(trained, film):
