@@ -48,6 +48,7 @@ from examples.training.scoring import measure, predict, to_device
 from examples.training.starting import start_from
 from modeling_davihd import __version__
 from modeling_davihd.files import clear_partials, whole_files, whole_folder, write_json
+from modeling_davihd.streaming_davihd import DAViHDBatchNorm
 
 
 @dataclass
@@ -150,7 +151,7 @@ def train(run: Run, resume: bool = False) -> Record:
 
 def new_accelerator(run: Run) -> Accelerator:
     """Accelerate, set up for a run."""
-    # Each process keeps its own norm statistics; `validate` makes them alike, which each step need not do.
+    # Norm statistics that a process has for itself are made alike by `validate`, which each step need not do.
     return Accelerator(
         cpu=on_cpu(),
         log_with="tensorboard" if is_tensorboard_available() else None,
@@ -165,6 +166,8 @@ def prepare(run: Run, accelerator: Accelerator) -> tuple[torch.nn.Module, torch.
     model = AutoModel.from_config(copy.deepcopy(run.config)).train()  # a model writes its dtype into it
     if run.recipe.start is not None:
         start_from(model, run.recipe.start)
+    if accelerator.num_processes > 1:
+        synchronise_norms(model)
     if run.recipe.gradient_checkpointing:
         model.activation_checkpointing_enable()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -173,6 +176,16 @@ def prepare(run: Run, accelerator: Accelerator) -> tuple[torch.nn.Module, torch.
     )
     set_seed(run.recipe.seed, device_specific=True)  # dropout differs between processes
     return accelerator.prepare(model, optimizer)
+
+
+def synchronise_norms(model: torch.nn.Module):
+    """Let the dynamics encoder's batch norms take their statistics over all processes.
+
+    Those of CSTA, which normalise one film at a time, stay as they are.
+    """
+    for module in model.modules():
+        if isinstance(module, DAViHDBatchNorm):
+            torch.nn.SyncBatchNorm.convert_sync_batchnorm(module)
 
 
 def train_epoch(

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, overload
 
 import torch
-from torch import nn
+from torch import distributed, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
@@ -327,11 +327,15 @@ def masked_sum(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return sums.flatten(0, -2).sum(0)
 
 
+Total = Callable[[torch.Tensor], torch.Tensor]
+
+
 class MaskedBatchNorm(torch.autograd.Function):
     """Normalise (B, C, ..., F) by each channel's mean and variance over the positions where `mask` is True.
 
     `count` is the number of these positions in one channel. Returns the normalised states, mean (C,) and
     variance (C,). At padding the output is arbitrary and its gradient is ignored: those who read it mask it.
+    `total` adds up what several processes have of a batch; `count` has been through it.
 
     With c = x - mean, d = sqrt(variance + eps) and y = weight c / d + bias, means being over the real
     positions, the gradient is
@@ -343,12 +347,22 @@ class MaskedBatchNorm(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, states: torch.Tensor, mask: torch.Tensor, count: torch.Tensor, weight, bias, eps: float):
+    def forward(
+        ctx,
+        states: torch.Tensor,
+        mask: torch.Tensor,
+        count: torch.Tensor,
+        total: Total,
+        weight,
+        bias,
+        eps: float,
+    ):
         shape = (1, -1) + (1,) * (states.dim() - 2)
-        mean = masked_sum(states, mask) / count
+        mean = total(masked_sum(states, mask)) / count
         centred = states - mean.view(shape)
-        variance = masked_sum(centred.square(), mask) / count
+        variance = total(masked_sum(centred.square(), mask)) / count
         scale = torch.rsqrt(variance + eps)  # 1 / d
+        ctx.total = total
         ctx.save_for_backward(centred, mask, count, weight, scale)
         ctx.mark_non_differentiable(mean, variance)
         return torch.addcmul(bias.view(shape), centred, (weight * scale).view(shape)), mean, variance
@@ -359,15 +373,22 @@ class MaskedBatchNorm(torch.autograd.Function):
         centred, mask, count, weight, scale = ctx.saved_tensors
         shape = (1, -1) + (1,) * (grad.dim() - 2)
         grad_bias, grad_weight = masked_sum(grad, mask), masked_sum(grad * centred, mask) * scale
-        grad_mean = (grad_bias / count).view(shape)  # mean(dy)
-        slope = (grad_weight * scale / count).view(shape)  # mean(c dy) / d^2
+        # Of weight and bias, each process gives its own part, which those who train together add up.
+        sums = ctx.total(torch.stack((grad_bias, grad_weight * scale)))
+        grad_mean, slope = ((each / count).view(shape) for each in sums)  # mean(dy), mean(c dy) / d^2
         grad_states = torch.addcmul(grad - grad_mean, centred, slope, value=-1)
         grad_states.mul_((weight * scale).view(shape) * mask)
-        return grad_states, None, None, grad_weight, grad_bias, None
+        return grad_states, None, None, None, grad_weight, grad_bias, None
 
 
-class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
+def _as_it_is(values: torch.Tensor) -> torch.Tensor:
+    return values
+
+
+class DAViHDBatchNorm(nn.modules.batchnorm._NormBase):
     """Batch norm over (B, C, ...) whose training statistics leave out the positions where `mask` is False.
+
+    After `torch.nn.SyncBatchNorm.convert_sync_batchnorm`, they are those of all processes of the group.
 
     `mask` broadcasts against the states with one channel. In training the running statistics are updated only
     if `update_due` has been set, and only once: gradient checkpointing runs a block a second time in the
@@ -381,12 +402,29 @@ class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
     momentum: float
     update_due = False
 
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1):
+        super().__init__(num_features, eps, momentum)
+        # That conversion puts its own kind, which takes no mask and needs a GPU, in place of each batch norm
+        # that PyTorch knows: of this one, which does nothing else, instead of the whole.
+        self.convertible = nn.BatchNorm1d(1, affine=False, track_running_stats=False)
+        self.synchronised, self.process_group = False, None
+
+    def add_module(self, name: str, module: nn.Module | None):
+        """Take note of a conversion."""
+        if isinstance(module, nn.SyncBatchNorm):
+            self.synchronised, self.process_group = True, module.process_group
+        else:
+            super().add_module(name, module)
+
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         update, self.update_due = self.training and self.update_due, False
         if update:
             self.num_batches_tracked.add_(1)
-        if self.training and mask is not None:
-            return self._masked(states, mask, update)
+        synchronised = self.synchronised and distributed.is_initialized()
+        if self.training and (mask is not None or synchronised):
+            if mask is None:
+                mask = states.new_ones(len(states), 1, *states.shape[2:-1], 1, dtype=torch.bool)
+            return self._masked(states, mask, update, self._over_processes if synchronised else _as_it_is)
         mean, variance = self.running_mean, self.running_var
         if self.training and not update:
             # Updates copies: F.batch_norm without running statistics would save other tensors for the
@@ -396,10 +434,16 @@ class DAViHDBatchNorm(nn.modules.batchnorm._BatchNorm):
             states, mean, variance, self.weight, self.bias, self.training, self.momentum, self.eps
         )
 
-    def _masked(self, states: torch.Tensor, mask: torch.Tensor, update: bool) -> torch.Tensor:
+    def _over_processes(self, values: torch.Tensor) -> torch.Tensor:
+        distributed.all_reduce(values, group=self.process_group)
+        return values
+
+    def _masked(self, states: torch.Tensor, mask: torch.Tensor, update: bool, total: Total) -> torch.Tensor:
         exact = states.to(torch.promote_types(states.dtype, torch.float32))
-        count = (mask.sum() * states.shape[-1]).clamp(min=1)
-        normed, mean, variance = MaskedBatchNorm.apply(exact, mask, count, self.weight, self.bias, self.eps)
+        count = total(mask.sum() * states.shape[-1]).clamp(min=1)
+        normed, mean, variance = MaskedBatchNorm.apply(
+            exact, mask, count, total, self.weight, self.bias, self.eps
+        )
         if update:
             unbiased = variance * count / (count - 1).clamp(min=1)
             self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)

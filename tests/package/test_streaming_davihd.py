@@ -110,6 +110,29 @@ def test_training_statistics_leave_padding_out():
     assert torch.allclose(norms[0].running_var, norms[1].running_var, atol=1e-6)
 
 
+def test_synchronised_batch_norm_sums_over_processes(monkeypatch):
+    """As if a second process had the same batch: all sums double, and what follows from them stays."""
+    torch.manual_seed(0)
+    states, weighting = torch.randn(2, 2, 3, 8, 5)
+    mask, asked = frame_mask(torch.tensor([8, 3]), 8), []
+    norms = [DAViHDBatchNorm(3) for _ in range(2)]
+    converted = torch.nn.SyncBatchNorm.convert_sync_batchnorm(torch.nn.Sequential(norms[1]), "a group")
+    assert converted[0] is norms[1] and norms[1].state_dict().keys() == norms[0].state_dict().keys()
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(
+        torch.distributed, "all_reduce", lambda sums, group: asked.append(group) or sums.mul_(2)
+    )
+    for given in (mask, None):
+        found = []
+        for norm in norms:
+            norm.update_due, own = True, states.clone().requires_grad_()
+            (norm(own, given) * weighting).masked_fill(~mask, 0).sum().backward()
+            found.append((own.grad, norm.running_mean.clone(), norm.weight.grad))
+        for alone, together in zip(*found, strict=True):
+            torch.testing.assert_close(together, alone)
+    assert asked == ["a group"] * 8
+
+
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_gradients_of_batch_norm_leave_padding_out(layout):
     """They are those of the two videos joined without padding, in the layout of the states."""
