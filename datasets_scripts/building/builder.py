@@ -336,9 +336,10 @@ def finish_dataset(
         clear_partials(folder, unchanged_for=0)
     notes = [{"video_id": video_id, "reason": reason} for video_id, reason in report.missing]
     facts = _extraction(reports, job.settings, report)
+    empty = not all(report.videos.values())
     for path, write, content in (
         (out / "missing.json", write_json, notes),
-        (out / "README.md", write_text, dataset_card(card, facts, len(notes), job.labelled)),
+        (out / "README.md", write_text, dataset_card(card, facts, len(notes), job.labelled, empty)),
         (out / "extraction.json", write_json, facts),
     ):
         with writing(path):

@@ -10,16 +10,20 @@ from modeling_davihd.backbones_davihd import backbone_class
 from modeling_davihd.streams_davihd import feature_streams
 
 
-def dataset_card(card: str, facts: Mapping, missing: int, labelled: bool = True) -> str:
-    """The caller's card with the files named in its front matter, and a section on what the dataset holds.
+def dataset_card(card: str, facts: Mapping, missing: int, labelled: bool = True, empty: bool = False) -> str:
+    """The caller's card with a section on what the dataset holds.
 
-    facts: the content of extraction.json. missing: how many videos could not be used.
+    It does not name the files if it can help it: `load_dataset` finds them, and notices when one has changed.
+
+    facts: the content of extraction.json. missing: how many videos could not be used. empty: whether a split
+    has lost all of its own, and `load_dataset` has to be told of the others, because it takes none without
+    rows; it then tells its cached copies apart by the card.
     """
     completed = RepoCard(card)
-    files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in facts["splits"]]
-    # `load_dataset` tells its cached copies of local folders apart by the card, not by the files.
-    description = f"fingerprint {facts['fingerprint']}"
-    completed.data["configs"] = [{"config_name": "default", "description": description, "data_files": files}]
+    if empty:
+        files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in facts["splits"]]
+        named = {"config_name": "default", "description": f"fingerprint {facts['fingerprint']}"}
+        completed.data["configs"] = [named | {"data_files": files}]
     rows = [
         f"| {split} | {size['videos']} | {size['seconds'] / 3600:.2f} |"
         for split, size in facts["splits"].items()

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import datasets
 import numpy as np
+import pyarrow.parquet
 import pytest
 import torch
 from films import film_with_sound, tone
@@ -46,6 +47,11 @@ def test_load_dataset_gives_the_columns_in_their_types_and_lengths(films, tmp_pa
     assert row["visual_features"].shape == row["semantic_features"].shape == (4, 64)
     assert row["log_mel"].shape == (250, 128) and row["log_mel"].dtype == torch.float16
     np.testing.assert_allclose(dataset["train"][0]["labels"], labels(4))
+    [shard] = (out / "data").glob("train-*")
+    rows = pyarrow.parquet.read_table(shard)
+    edited = rows.set_column(rows.column_names.index("video_id"), "video_id", [["edited by hand"]])
+    pyarrow.parquet.write_table(edited, shard)
+    assert load(out, tmp_path)["train"]["video_id"][0] == "edited by hand"
     assert facts(out) == {
         "davihd": builder.__version__,
         "visual_backbone": "statistics",
@@ -133,7 +139,7 @@ def test_a_change_rebuilds_only_the_shard_it_is_in(tmp_path, videos):
     assert build(tmp_path / "out", videos).built == 1
     after = contents(tmp_path / "out")
     different = {name for name in before if before[name] != after[name]}
-    assert different == {"data/train-00001-of-00002.parquet", "extraction.json", "README.md"}
+    assert different == {"data/train-00001-of-00002.parquet", "extraction.json"}
     build(tmp_path / "fresh", videos)
     assert contents(tmp_path / "fresh") == after
 
