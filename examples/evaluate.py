@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from examples.training import rules
 from examples.training.data import HighlightDataset, Rows, read_dataset
 from examples.training.machine import on_cpu
 from examples.training.recipe import SYNTHETIC, TEST_CLIPS
-from examples.training.runs import log_mel_rate
+from examples.training.runs import log_mel_settings
 from examples.training.scoring import measure, open_model, predict
 from examples.training.tables import headings, markdown, measured
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
@@ -79,15 +79,15 @@ def dataset_results(models: Mapping[str, PreTrainedModel], folder: Path, split: 
     dataset = read_dataset(folder)
     found = rule_metrics(dataset, split)
     for name, model in models.items():
-        rows = dataset.rows(split, model.config.modalities, log_mel_rate(model.config))
+        rows = dataset.rows(split, model.config.modalities, **log_mel_settings(model.config))
         found[name] = measure(scores_of(model, rows), rows)
     return found
 
 
-def soundtracks(split: str, clips: int, sounds: Path | None, rate: float) -> SyntheticClips:
+def soundtracks(split: str, clips: int, sounds: Path | None, **settings: Any) -> SyntheticClips:
     """The soundtracks that models are scored on: generated ones, or those of the recordings in a folder.
 
-    rate: log-Mel frames a second.
+    settings: of the log-Mel spectrogram, for the feature extractor.
     """
     from datasets_scripts.synthesis.library import Library
     from datasets_scripts.synthesis.soundtrack import Ramp
@@ -96,7 +96,7 @@ def soundtracks(split: str, clips: int, sounds: Path | None, rate: float) -> Syn
     worlds = Worlds({"generated": 1.0})
     if sounds is not None:
         worlds = Worlds({"recorded": 1.0}, Library.open(sounds), Ramp())
-    extractor = DAViHDFeatureExtractor(log_mel_rate=rate)
+    extractor = DAViHDFeatureExtractor(**settings)
     return SyntheticClips(extractor, worlds, split, clips, FIRST_SEEDS[split])
 
 
@@ -165,10 +165,10 @@ def evaluate(options: argparse.Namespace):
         found = dataset_results(models, Path(options.dataset), options.split)
         report(found, options.dataset, options)
         return
-    rates = {log_mel_rate(model.config) for model in models.values()}
-    if len(rates) > 1:
+    settings, *others = [log_mel_settings(model.config) for model in models.values()]
+    if any(other != settings for other in others):
         raise ValueError("The models of --model read log-Mel at different rates; score one after the other.")
-    clips = soundtracks(options.split, options.clips, options.sounds, rates.pop())
+    clips = soundtracks(options.split, options.clips, options.sounds, **settings)
     predictions = {name: scores_of(model, clips) for name, model in models.items()}
     found = evaluate_rules(clips, None)
     found |= {name: measure(scores, clips) for name, scores in predictions.items()}

@@ -22,6 +22,7 @@ from .streams_davihd import (
     NUM_MEL_BINS,
     STREAMS,
     Stream,
+    check_grid,
     feature_streams,
     streams_of,
 )
@@ -130,6 +131,12 @@ class HighlightConfig(PreTrainedConfig):
         return any(stream.sees for stream in self.streams)
 
     @property
+    def log_mel_settings(self) -> dict[str, object]:
+        """What the feature extractor has to make the spectrogram with: its settings of the same names."""
+        names = ("log_mel_rate", "log_mel_grid", "num_mel_bins")
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+
+    @property
     def reads_spectrogram(self) -> bool:
         """Whether the model reads the log-Mel spectrogram."""
         return any(stream.spectrogram for stream in self.streams)
@@ -206,6 +213,9 @@ class DAViHDConfig(HighlightConfig):
     log_mel_rate (`float`):
         Log-Mel frames a second that the dynamics encoder sees: 62.5 (hop 256 at 16 kHz) or 1 (averaged
         beforehand).
+    log_mel_grid (`str`):
+        How its frames were averaged: `"seconds"`, or `"released"` as in the authors' code (see
+        [`DAViHDFeatureExtractor`]).
     log_mel_baseline_seconds (`int`, *optional*):
         When set (odd), a running median of that many seconds is subtracted from every mel band, so that the
         network sees what departs from the background and not how loud the background is.
@@ -257,6 +267,7 @@ class DAViHDConfig(HighlightConfig):
     dropout: float | int = 0.1
     num_mel_bins: int = NUM_MEL_BINS
     log_mel_rate: float | int = FULL_LOG_MEL_RATE
+    log_mel_grid: str = "seconds"
     log_mel_baseline_seconds: int | None = None
     log_mel_sounding_seconds: int | None = None
     log_mel_film_background: bool = False
@@ -338,6 +349,7 @@ class DAViHDConfig(HighlightConfig):
         }
         for field, allowed in choices.items():
             self._require_choice(field, allowed)
+        check_grid(self.log_mel_grid, self.log_mel_rate)
 
     def _validate_sizes(self):
         self._require_feature_streams()

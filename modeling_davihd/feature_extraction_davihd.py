@@ -19,10 +19,12 @@ from .streams_davihd import (
     FULL_LOG_MEL_RATE,
     HIGHEST_HZ,
     HOP_LENGTH,
+    LOG_MEL_GRIDS,
     LOG_MEL_RATES,
     N_FFT,
     NUM_MEL_BINS,
     SAMPLING_RATE,
+    check_grid,
 )
 
 # Where whole numbers among the settings have to lie: no file may ask for any memory it likes.
@@ -54,6 +56,9 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
         samples, which is 62.5 frames a second.
     log_mel_rate (`float`):
         62.5 frames a second as computed, or 1: the mean over each second.
+    log_mel_grid (`str`):
+        What a second is at 1 frame a second: `"seconds"`, or `"released"`, 62 frames, as in the features that
+        the authors' released checkpoints were trained on.
     frames_per_segment (`int`), image_size (`int`), image_mean, image_std (`list[float]`):
         What the visual backbone wants of each one-second segment.
 
@@ -68,6 +73,7 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
         num_mel_bins: int = NUM_MEL_BINS,
         n_fft: int = N_FFT,
         log_mel_rate: float = FULL_LOG_MEL_RATE,
+        log_mel_grid: str = "seconds",
         frames_per_segment: int = 1,
         image_size: int = 299,
         image_mean: Sequence[float] = (0.5, 0.5, 0.5),
@@ -80,6 +86,7 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
         self.num_mel_bins = num_mel_bins
         self.n_fft = n_fft
         self.log_mel_rate = log_mel_rate
+        self.log_mel_grid = log_mel_grid
         self.frames_per_segment = frames_per_segment
         self.image_size = image_size
         self.image_mean = list(image_mean)
@@ -93,7 +100,7 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
                 f"`hop_length` is {hop!r}; {FULL_LOG_MEL_RATE} frames a second of 16 kHz sound, which a rate "
                 f"of 1 averages, need {HOP_LENGTH}."
             )
-        known = [*_RANGES, "log_mel_rate", "model_input_names", "image_mean", "image_std"]
+        known = [*_RANGES, "log_mel_rate", "log_mel_grid", "model_input_names", "image_mean", "image_std"]
         for name in others.keys() - set(_KNOWN_ELSEWHERE):
             similar = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean `{similar[0]}`?" if similar else "."
@@ -107,6 +114,7 @@ class DAViHDFeatureExtractor(FeatureExtractionMixin):
             raise ValueError(
                 f"`log_mel_rate` is {self.log_mel_rate!r}; it needs to be {FULL_LOG_MEL_RATE} or 1."
             )
+        check_grid(self.log_mel_grid, self.log_mel_rate)
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or not low <= value <= high:
@@ -270,7 +278,7 @@ class LogMelStream:
         """Means over the whole seconds available; a frame that straddles two counts half for each."""
         halves = frames.repeat_interleave(2, 1)
         self._frames = torch.cat((self._frames, halves), 1)
-        per_second = int(2 * FULL_LOG_MEL_RATE)
+        per_second = int(2 * LOG_MEL_GRIDS[self._extractor.log_mel_grid])
         ready = min(self._frames.shape[1] // per_second, self._seconds - self._emitted)
         whole, self._frames = self._frames[:, : ready * per_second], self._frames[:, ready * per_second :]
         self._emitted += ready

@@ -65,9 +65,8 @@ class VideoHighlightDetectionPipeline(Pipeline):
         super().__init__(*arguments, **kwargs)
         self.model.eval()
         if self.model.config.reads_spectrogram:
-            for name in ("log_mel_rate", "num_mel_bins"):
-                made, needed = getattr(self.feature_extractor, name), getattr(self.model.config, name)
-                if made != needed:
+            for name, needed in self.model.config.log_mel_settings.items():
+                if (made := getattr(self.feature_extractor, name)) != needed:
                     raise ValueError(
                         f"The feature extractor's `{name}` is {made}; the model's config needs {needed}."
                     )

@@ -13,6 +13,9 @@ HOP_LENGTH = 256  # samples from one frame to the next
 HIGHEST_HZ = SAMPLING_RATE / 2
 FULL_LOG_MEL_RATE = SAMPLING_RATE / HOP_LENGTH  # 62.5 frames a second
 LOG_MEL_RATES = (FULL_LOG_MEL_RATE, 1)  # as it is, or the mean of each second
+# How many frames a mean is over. The released code takes 62 for a second, so that after two minutes its
+# seconds are one late; its checkpoints have learnt on those.
+LOG_MEL_GRIDS = {"seconds": FULL_LOG_MEL_RATE, "released": 62}
 NUM_MEL_BINS = 128
 N_FFT = 2048  # samples of a window
 
@@ -64,6 +67,14 @@ STREAMS: dict[str, Stream] = {
         Stream("dynamics", "log_mel", spectrogram=True),
     )
 }
+
+
+def check_grid(grid: str, rate: float) -> None:
+    """Raise ValueError unless it is one of `LOG_MEL_GRIDS`, and of use at that many frames a second."""
+    if grid not in LOG_MEL_GRIDS:
+        raise ValueError(f"`log_mel_grid` is {grid!r}; it needs one of {list(LOG_MEL_GRIDS)}.")
+    if grid != "seconds" and rate != 1:
+        raise ValueError(f"`log_mel_grid` is {grid!r}; it needs a `log_mel_rate` of 1, which is {rate:g}.")
 
 
 def streams_of(modalities: Iterable[str]) -> list[Stream]:

@@ -14,6 +14,9 @@ from modeling_davihd.conversion import EncoderChoice, StateDict, encoder_state
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 from modeling_davihd.streams_davihd import STREAMS
 
+# What an extractor makes of the sound, whatever pictures it makes.
+SOUND_SETTINGS = ("log_mel_rate", "log_mel_grid", "num_mel_bins", "n_fft")
+
 Model = TypeVar("Model", bound=PreTrainedModel)
 
 
@@ -55,5 +58,5 @@ def with_encoders(model: Model, names: Mapping[str, str], weights: Mapping[str, 
 
 def extractor_of(config: DAViHDConfig, extractor: DAViHDFeatureExtractor) -> DAViHDFeatureExtractor:
     """`extractor` with the pictures that the model's visual encoder wants, if it has one."""
-    kept = {name: getattr(extractor, name) for name in ("log_mel_rate", "num_mel_bins", "n_fft")}
+    kept = {name: getattr(extractor, name) for name in SOUND_SETTINGS}
     return feature_extractor_for(config.visual_backbone if config.sees else None, **kept)

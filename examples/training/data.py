@@ -23,7 +23,7 @@ from datasets_scripts.building.shards import is_whole
 from datasets_scripts.building.splits import SPLITS
 from examples.training.front_matter import front_matter
 from modeling_davihd.modeling_davihd import IGNORED_LABEL
-from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, N_FFT, STREAMS
+from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, LOG_MEL_GRIDS, N_FFT, STREAMS
 
 Batch = dict[str, torch.Tensor]
 
@@ -72,12 +72,14 @@ class HighlightDataset:
         """Whether its card says that its films were generated."""
         return "synthetic" in (self.card.get("tags") or [])
 
-    def rows(self, split: str, modalities: Sequence[str], log_mel_rate: float) -> HighlightRows:
+    def rows(
+        self, split: str, modalities: Sequence[str], log_mel_rate: float, log_mel_grid: str = "seconds"
+    ) -> HighlightRows:
         """The videos of a split. Raises ValueError if there is no such split, or its videos lack an input."""
         if split not in self.splits:
             raise ValueError(f"{self.folder} has no split {split!r}; it has {', '.join(self.splits)}.")
         stored_rate, name = self.extraction["log_mel_rate"], f"{self.folder}, split {split}"
-        return HighlightRows(self.splits[split], modalities, log_mel_rate, stored_rate, name)
+        return HighlightRows(self.splits[split], modalities, log_mel_rate, stored_rate, name, log_mel_grid)
 
 
 def read_dataset(folder: Path) -> HighlightDataset:
@@ -133,8 +135,9 @@ class HighlightRows(Dataset):
 
     Item i is a dict of `labels` (T,) and of `visual_features` (T, D_v), `semantic_features` (T, D_s) and
     `log_mel` (M, F), those of `modalities`; log_mel at `log_mel_rate`: 62.5 or, of rows stored at either
-    rate, 1 frame a second. `summaries`, for the metric, has Mr.HiSum's shots and summaries if the dataset
-    does. Raises ValueError, naming the video, for a row that is not whole.
+    rate, 1 frame a second; on a `log_mel_grid` other than "seconds", of those stored at 62.5. `summaries`,
+    for the metric, has Mr.HiSum's shots and summaries if the dataset does. Raises ValueError, naming the
+    video, for a row that is not whole.
     """
 
     def __init__(
@@ -144,6 +147,7 @@ class HighlightRows(Dataset):
         log_mel_rate: float,
         stored_rate: float,
         name: str,
+        log_mel_grid: str = "seconds",
     ):
         if len(rows) == 0:
             raise ValueError(f"{name} is empty; it needs at least one video.")
@@ -152,10 +156,10 @@ class HighlightRows(Dataset):
             if column not in rows.column_names:
                 raise ValueError(f"{name} has no column {column!r}, which the model needs.")
         self._pooled = log_mel_rate == 1 and stored_rate == FULL_LOG_MEL_RATE
-        if "dynamics" in modalities and not self._pooled and log_mel_rate != stored_rate:
-            raise ValueError(
-                f"{name} has {stored_rate} log-Mel frames a second; the model needs {log_mel_rate}."
-            )
+        self._frames_averaged = LOG_MEL_GRIDS[log_mel_grid]
+        needed = log_mel_rate if log_mel_grid == "seconds" else FULL_LOG_MEL_RATE
+        if "dynamics" in modalities and not self._pooled and needed != stored_rate:
+            raise ValueError(f"{name} has {stored_rate} log-Mel frames a second; the model needs {needed}.")
         self.name, self._stored_rate = name, stored_rate
         self.video_ids = rows["video_id"][:]
         self.labels = [np.asarray(labels, np.float32) for labels in rows["labels"][:]]
@@ -176,7 +180,8 @@ class HighlightRows(Dataset):
         for column, values in row.items():
             self._check_features(index, column, values)
         if self._pooled and "log_mel" in row:
-            row["log_mel"] = mean_over_seconds(row["log_mel"], int(self.lengths[index]))
+            seconds = int(self.lengths[index])
+            row["log_mel"] = mean_over_seconds(row["log_mel"], seconds, self._frames_averaged)
         return {**row, "labels": torch.from_numpy(self.labels[index])}
 
     def _check_features(self, index: int, column: str, values: torch.Tensor):
@@ -198,10 +203,13 @@ def _check_labels(name: str, labels: np.ndarray):
         raise ValueError(f"{name} has labels that are NaN or outside 0 to 1.")
 
 
-def mean_over_seconds(log_mel: torch.Tensor, seconds: int) -> torch.Tensor:
-    """Full-rate log-Mel (M, F) as the mean of each second (T, F); a frame that straddles two counts half."""
+def mean_over_seconds(log_mel: torch.Tensor, seconds: int, frames: float = FULL_LOG_MEL_RATE) -> torch.Tensor:
+    """Full-rate log-Mel (M, F) as the mean of each second (T, F); a frame that straddles two counts half.
+
+    frames: how many are taken for a second.
+    """
     halves = log_mel.float().repeat_interleave(2, 0)
-    return halves[: int(2 * FULL_LOG_MEL_RATE) * seconds].unflatten(0, (seconds, -1)).mean(1)
+    return halves[: int(2 * frames) * seconds].unflatten(0, (seconds, -1)).mean(1)
 
 
 def collate(rows: Sequence[Batch]) -> Batch:

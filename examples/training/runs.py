@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
@@ -143,9 +143,9 @@ class DatasetSource:
     def _run(
         self, recipe: Recipe, output: Path, splits: Mapping[str, Dataset], fold: int | None = None
     ) -> Run:
-        config, rate = self._config, log_mel_rate(self._config)
+        config, sound = self._config, log_mel_settings(self._config)
         dataset = dataclasses.replace(self._dataset, splits=DatasetDict(splits))
-        rows = {split: dataset.rows(split, config.modalities, rate) for split in splits}
+        rows = {split: dataset.rows(split, config.modalities, **sound) for split in splits}
         facts = self._facts() | {"selection": recipe.selection, "fold": fold}
         return Run(config, self._extractor, recipe, rows, output, facts)
 
@@ -162,9 +162,10 @@ class DatasetSource:
         }
 
 
-def log_mel_rate(config: PreTrainedConfig) -> float:
-    """How many log-Mel frames a second a model reads, if it reads them."""
-    return getattr(config, "log_mel_rate", FULL_LOG_MEL_RATE)
+def log_mel_settings(config: PreTrainedConfig) -> dict[str, Any]:
+    """How many log-Mel frames a second a model reads, if it reads them, and how they are averaged."""
+    usual = {"log_mel_rate": FULL_LOG_MEL_RATE, "log_mel_grid": "seconds"}
+    return {name: getattr(config, name, value) for name, value in usual.items()}
 
 
 def fit_config(folder: Path, changes: Mapping[str, object], extraction: dict) -> PreTrainedConfig:
@@ -213,4 +214,4 @@ def fit_extractor(folder: Path, config: PreTrainedConfig, extraction: dict) -> D
                     f"The dataset's log-Mel spectrogram has the {name} {extraction[name]}; {folder} needs "
                     f"{needed}."
                 )
-    return feature_extractor_for(extraction["visual_backbone"], log_mel_rate=log_mel_rate(config), **settings)
+    return feature_extractor_for(extraction["visual_backbone"], **log_mel_settings(config), **settings)

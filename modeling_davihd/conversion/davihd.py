@@ -81,6 +81,7 @@ def reference_config(reference: Mapping[str, Any]) -> DAViHDConfig:
         dropout=reference["dropout"],
         num_mel_bins=reference["n_mels"],
         log_mel_rate=1,
+        log_mel_grid="released",
         dynamics_channels=list(reference["n_filt"]),
         dynamics_basis_kernels=[reference["n_basis_kernels"] if dy else 1 for dy in reference["DY_layers"]],
         dynamics_time_pooling=[time for time, _ in reference["pooling"]],

@@ -220,8 +220,7 @@ def read_config(path: Path) -> PreTrainedConfig:
 def extractor_for(config: PreTrainedConfig) -> DAViHDFeatureExtractor:
     """The feature extractor that makes what a model reads."""
     names = [STREAMS[modality].raw or STREAMS[modality].column for modality in config.modalities]
-    fields = ("log_mel_rate", "num_mel_bins") if "log_mel" in names else ()
-    settings = {name: getattr(config, name) for name in fields}
+    settings = config.log_mel_settings if "log_mel" in names else {}
     return feature_extractor_for(
         getattr(config, "visual_backbone", None), [*names, "attention_mask"], **settings
     )

@@ -37,8 +37,8 @@ def test_all_presets_are_there():
 def test_preset_gives_a_config_an_extractor_and_a_model_that_fit(preset):
     config = DAViHDConfig.from_pretrained(CONFIGURATION / preset)
     extractor = DAViHDFeatureExtractor.from_pretrained(CONFIGURATION / preset)
-    assert extractor.log_mel_rate == config.log_mel_rate
-    assert extractor.num_mel_bins == config.num_mel_bins
+    assert config.log_mel_settings == {name: getattr(extractor, name) for name in config.log_mel_settings}
+    assert config.log_mel_grid == ("released" if preset.endswith("reference") else "seconds")
     with torch.device("meta"):
         model = DAViHDModel(config)
     assert sum(parameter.numel() for parameter in model.parameters()) > 100_000
@@ -77,6 +77,7 @@ def test_save_and_load(tmp_path):
         ({"modalities": ["audio"]}, "`modalities` is"),
         ({"modalities": ["visual", "visual"]}, "`modalities` is"),
         ({"log_mel_rate": 30}, "`log_mel_rate` is 30"),
+        ({"log_mel_grid": "released"}, "`log_mel_grid` is 'released'; it needs a `log_mel_rate` of 1"),
         ({"fusion_placement": "middle"}, "`fusion_placement` is 'middle'"),
         ({"fusion_operation": "sum"}, "`fusion_operation` is 'sum'"),
         ({"visual_backbone": "vgg"}, "`visual_backbone` is 'vgg'"),

@@ -3,6 +3,7 @@ import pytest
 import torch
 import torchaudio
 
+from examples.training.data import mean_over_seconds
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.feature_extraction_davihd import LogMelStream
 
@@ -49,6 +50,19 @@ def test_one_frame_a_second_is_the_mean_over_each_second():
     second = (full[:, 62] / 2 + full[:, 63:125].sum(1)) / 62.5
     assert torch.allclose(seconds[:, 0], first, atol=1e-4)
     assert torch.allclose(seconds[:, 1], second, atol=1e-4)
+
+
+def test_the_released_grid_takes_62_frames_for_a_second():
+    """So that second 125 of a film is what sounds at 124 s; in chunks and of a dataset's rows, too."""
+    rows = torch.zeros(130, 16000)
+    rows[124] = sound(1)
+    extractor = DAViHDFeatureExtractor(log_mel_rate=1, log_mel_grid="released")
+    full, released = DAViHDFeatureExtractor().log_mel(rows), extractor.log_mel(rows)
+    assert released.shape == (128, 130) and released.mean(0).argmax() == 125
+    for second in (0, 1, 124, 125, 129):
+        expected = full[:, 62 * second : 62 * (second + 1)].mean(1)
+        assert torch.allclose(released[:, second], expected, atol=1e-4)
+    torch.testing.assert_close(mean_over_seconds(full.T, 130, 62), released.T, atol=1e-4, rtol=0)
 
 
 def test_silence_is_the_log_of_the_offset():
@@ -207,6 +221,10 @@ def test_wrong_settings_are_named():
         DAViHDFeatureExtractor(["sound"])
     with pytest.raises(ValueError, match="`log_mel_rate` is 50"):
         DAViHDFeatureExtractor(log_mel_rate=50)
+    with pytest.raises(ValueError, match="`log_mel_grid` is 'minutes'"):
+        DAViHDFeatureExtractor(log_mel_grid="minutes")
+    with pytest.raises(ValueError, match="`log_mel_grid` is 'released'; it needs a `log_mel_rate` of 1"):
+        DAViHDFeatureExtractor(log_mel_grid="released")
     with pytest.raises(ValueError, match="`hop_length` is 512; .* need 256"):
         DAViHDFeatureExtractor(hop_length=512, log_mel_rate=1)
 
