@@ -27,7 +27,7 @@ from datasets_scripts.building.console import run_command
 from datasets_scripts.building.splits import SPLITS
 from examples.training import rules
 from examples.training.data import HighlightDataset, Rows, read_dataset
-from examples.training.machine import on_cpu
+from examples.training.machine import on_cpu, processes
 from examples.training.recipe import SYNTHETIC, TEST_CLIPS
 from examples.training.runs import log_mel_settings
 from examples.training.scoring import measure, open_model, predict
@@ -54,7 +54,8 @@ def evaluate_rules(rows: Rows, training: Rows | None) -> dict[str, dict[str, flo
     """
     profile = None if training is None else rules.position_profile(training.labels)
     scores: dict[str, list[np.ndarray]] = {}
-    for index in tqdm(range(len(rows)), disable=None, desc="rules"):
+    silent = None if processes().is_main_process else True
+    for index in tqdm(range(len(rows)), disable=silent, desc="rules"):
         seconds, row = int(rows.lengths[index]), rows[index]
         found = {"random": rules.random_scores(seconds, index), "centre": rules.centre_scores(seconds)}
         if profile is not None:
@@ -174,11 +175,14 @@ def evaluate(options: argparse.Namespace):
     found |= {name: measure(scores, clips) for name, scores in predictions.items()}
     made = "generated soundtracks" if options.sounds is None else f"soundtracks of {options.sounds}"
     report(found, f"{made} of 60 s", options)
-    print(f"\n{found_by_kind(predictions, clips)}")
+    if processes().is_main_process:
+        print(f"\n{found_by_kind(predictions, clips)}")
 
 
 def report(found: dict[str, dict], source: str, options: argparse.Namespace):
-    """Print metrics by row, and write them to the file of --json."""
+    """Print metrics by row, and write them to the file of --json, in the first of several processes."""
+    if not processes().is_main_process:
+        return
     if options.json:
         write_json(options.json, found)
     videos = next(iter(found.values()))["n_videos"]

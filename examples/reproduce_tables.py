@@ -21,7 +21,6 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-from accelerate import PartialState
 from transformers import AutoConfig, logging
 
 if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
@@ -32,7 +31,7 @@ from datasets_scripts.synthetic import build_synthetic
 from examples.evaluate import rule_metrics
 from examples.train import train
 from examples.training.data import HighlightDataset, read_dataset
-from examples.training.machine import on_cpu
+from examples.training.machine import processes
 from examples.training.recipe import add_recipe_options, given_fields
 from examples.training.record import Record
 from examples.training.runs import make_runs, read_ablation
@@ -208,11 +207,6 @@ def generate_dataset(folder: Path):
     except ValueError as error:
         raise ValueError(f"The dataset of --quick could not be generated in {folder}: {error}") from error
     print(made, file=sys.stderr)
-
-
-def processes() -> PartialState:
-    """The processes that `accelerate launch` started."""
-    return PartialState(cpu=on_cpu())
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:

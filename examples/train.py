@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
 from datasets_scripts.building.console import run_command
 from examples.training.averaging import WeightAverage
 from examples.training.calibration import calibrate, keep_calibration
-from examples.training.data import Batch, collate, plan_batches
-from examples.training.machine import keep_freed_memory, on_cpu
+from examples.training.data import Batch, collate, parts_of, plan_batches
+from examples.training.machine import keep_freed_memory, on_cpu, processes
 from examples.training.model_card import write_model_card
 from examples.training.recipe import add_recipe_options, given_fields
 from examples.training.record import RECORD_FILE, Record
@@ -74,27 +75,30 @@ class Progress:
 
 def training_batches(
     run: Run, epoch: int, first: int, accelerator: Accelerator
-) -> tuple[Iterator[Batch], int]:
-    """This process's batches of an epoch from the step `first` on, and how many steps the epoch has."""
+) -> tuple[Iterator[list[Batch]], int]:
+    """This process's batches of each step of an epoch, from the step `first` on, and its number of steps."""
     rank, processes = accelerator.process_index, accelerator.num_processes
-    recipe = run.recipe
+    recipe, most = run.recipe, run.recipe.gradient_accumulation
     if run.worlds is not None:
         from examples.training.generated import SyntheticBatches
 
         steps = recipe.steps_per_epoch
         clips = recipe.batch_seconds, recipe.clip_seconds
-        batches = SyntheticBatches(run.extractor, run.worlds, recipe.seed, *clips, rank, processes)
-        start = epoch * steps
-        loading = {"dataset": batches, "batch_size": None, "sampler": range(start + first, start + steps)}
+        batches = SyntheticBatches(run.extractor, run.worlds, recipe.seed, *clips, rank, processes, most)
+        start, counts = epoch * steps, [most] * (steps - first)
+        items = range((start + first) * most, (start + steps) * most)
+        loading = {"dataset": batches, "batch_size": None, "sampler": items}
     else:
         rows = run.rows["train"]
-        plan = plan_batches(rows.lengths, recipe.batch_size, recipe.seed, epoch, processes)
+        plan = plan_batches(rows.lengths, recipe.batch_size * most, recipe.seed, epoch, processes)
         steps = len(plan)
-        mine = [indices[rank::processes].tolist() for indices in plan[first:]]
-        loading = {"dataset": rows, "batch_sampler": mine, "collate_fn": collate}
+        mine = [parts_of(indices, most, rank, processes) for indices in plan[first:]]
+        counts = [len(parts) for parts in mine]
+        loading = {"dataset": rows, "batch_sampler": [*chain(*mine)], "collate_fn": collate}
     workers = {"num_workers": recipe.num_workers, "prefetch_factor": 4 if recipe.num_workers else None}
     # An iterator draws a number: from a generator of its own, lest it change the random state of the model.
-    return iter(DataLoader(**loading, **workers, generator=torch.Generator().manual_seed(recipe.seed))), steps
+    loaded = iter(DataLoader(**loading, **workers, generator=torch.Generator().manual_seed(recipe.seed)))
+    return (list(islice(loaded, count)) for count in counts), steps
 
 
 # ----------------------------------------------------------------------------------------------- training
@@ -104,20 +108,27 @@ def training_step(
     accelerator: Accelerator,
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
-    batch: Batch,
+    batches: Sequence[Batch],
     gradient_clip: float,
 ) -> torch.Tensor:
-    """One step of Adam on the loss over all real segments of all processes (Eq. 5). Returns that loss."""
-    loss = model(**batch).loss
-    seconds = batch["attention_mask"].sum()
-    total = accelerator.reduce(seconds, "sum")
+    """One step of Adam on the loss over all real segments of all batches and processes (Eq. 5).
+
+    Returns that loss.
+    """
+    seconds = [batch["attention_mask"].sum() for batch in batches]
+    total = accelerator.reduce(sum(seconds), "sum")
     optimizer.zero_grad()
-    # Gradients are averaged over processes, each of which has taken the mean over its own segments.
-    share = seconds / total
-    accelerator.backward(loss * share * accelerator.num_processes)
+    shares = []
+    for number, batch in enumerate(batches, 1):
+        last = number == len(batches)
+        with contextlib.nullcontext() if last else accelerator.no_sync(model):
+            # The loss is the mean over the segments of a batch, and gradients are averaged over processes.
+            share = model(**batch).loss * (seconds[number - 1] / total)
+            accelerator.backward(share * accelerator.num_processes)
+        shares.append(share.detach())
     accelerator.clip_grad_norm_(model.parameters(), gradient_clip)
     optimizer.step()
-    return accelerator.reduce(loss.detach() * share, "sum")
+    return accelerator.reduce(sum(shares), "sum")
 
 
 def train(run: Run, resume: bool = False) -> Record:
@@ -128,7 +139,7 @@ def train(run: Run, resume: bool = False) -> Record:
     if on_cpu():
         keep_freed_memory()
     accelerator = new_accelerator(run)
-    check_output(run, resume)
+    check_output(run, resume, accelerator)
     finished = finished_record(run)
     if finished is not None:
         return finished
@@ -211,12 +222,12 @@ def train_epoch(
         initial=progress.step_in_epoch,
         disable=None if accelerator.is_main_process else True,
     )
-    for batch in bar:
+    for step in bar:
         rate = recipe.learning_rate_at(progress.epoch * steps + progress.step_in_epoch, steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        batch = to_device(batch, accelerator.device)
-        loss_sum += training_step(accelerator, model, optimizer, batch, recipe.gradient_clip).cpu()
+        step = [to_device(batch, accelerator.device) for batch in step]
+        loss_sum += training_step(accelerator, model, optimizer, step, recipe.gradient_clip).cpu()
         average.update()
         progress.step_in_epoch += 1
         progress.loss_sum, progress.seconds = loss_sum.item(), time.perf_counter() - started
@@ -272,7 +283,7 @@ def save_state(run: Run, accelerator: Accelerator, progress: Progress):
         accelerator.save_state(partial)
         if accelerator.is_main_process:
             (partial / "progress.json").write_text(json.dumps(dataclasses.asdict(progress)))
-            (partial / "run.json").write_text(json.dumps(run.identity()))
+            (partial / "run.json").write_text(json.dumps(identity(run, accelerator)))
     if accelerator.is_main_process:
         for state in older:
             shutil.rmtree(state)
@@ -323,7 +334,13 @@ def restore(run: Run, accelerator: Accelerator) -> Progress:
     return Progress(**json.loads((states[-1] / "progress.json").read_text()))
 
 
-def check_output(run: Run, resume: bool):
+def identity(run: Run, accelerator: Accelerator) -> dict:
+    """What a resumed run must have in common with the one that was killed, as its record will say it."""
+    launched = {"precision": accelerator.mixed_precision, "processes": accelerator.num_processes}
+    return run.identity() | launched
+
+
+def check_output(run: Run, resume: bool, accelerator: Accelerator):
     """Raise ValueError if the folder holds another run, or this one without `resume`."""
     states, finished = find_states(run.output), run.output / RECORD_FILE
     if not states and not finished.is_file():
@@ -331,10 +348,10 @@ def check_output(run: Run, resume: bool):
     if not resume:
         raise ValueError(f"{run.output} holds a run; go on with it by --resume, or name another --output.")
     theirs = json.loads((states[-1] / "run.json" if states else finished).read_text(encoding="utf-8"))
-    ours = run.identity()
+    ours = identity(run, accelerator)
     for name in ours:
         if theirs.get(name) != ours[name]:
-            raise ValueError(f"{run.output} holds a run with another {_difference(name, theirs, ours)}.")
+            raise ValueError(f"{run.output} holds another run: {_difference(name, theirs, ours)}.")
 
 
 def finished_record(run: Run) -> Record | None:
@@ -350,8 +367,8 @@ def _difference(name: str, theirs: dict, ours: dict) -> str:
     mine, other = ours[name], theirs.get(name)
     if isinstance(mine, dict) and isinstance(other, dict):
         keys = [key for key in sorted(mine | other) if mine.get(key) != other.get(key)]
-        return f"{name}: {keys[0]} is {other.get(keys[0])!r} there and {mine.get(keys[0])!r} here"
-    return f"{name}: {other!r} there, {mine!r} here"
+        name, mine, other = keys[0], mine.get(keys[0]), other.get(keys[0])
+    return f"{name} is {other!r} there and {mine!r} here"
 
 
 def record_results(run: Run, accelerator: Accelerator, progress: Progress) -> Record:
@@ -366,7 +383,7 @@ def record_results(run: Run, accelerator: Accelerator, progress: Progress) -> Re
         tested["test"] = measure(predict(accelerator, model, rows, run.recipe.batch_size), rows)
         tested["seconds_per_video"] = round((time.perf_counter() - started) / len(rows), 4)
     record = Record(
-        **run.identity(),
+        **identity(run, accelerator),
         davihd=__version__,
         parameters=model.num_parameters(),
         epochs=len(progress.history),
@@ -441,7 +458,7 @@ def summarise(tests: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
 def train_all(runs: Iterable[Run], output: Path, resume: bool):
     """Every training, and of several a summary: `output`/results.json."""
     tests = [train(run, resume).test for run in runs]
-    if len(tests) > 1 and tests[0] is not None:
+    if len(tests) > 1 and tests[0] is not None and processes().is_main_process:
         write_json(output / "results.json", summarise(tests))
 
 

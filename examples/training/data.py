@@ -252,6 +252,13 @@ def plan_batches(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
+def parts_of(indices: np.ndarray, most: int, rank: int, processes: int) -> list[list[int]]:
+    """What a process has of a step's videos, in at most so many parts, each with videos for every process."""
+    parts = max(1, min(most, len(indices) // processes))
+    mine = indices[rank::processes]
+    return [mine[part::parts].tolist() for part in range(parts)]
+
+
 def split_folds(folds: np.ndarray, run: int, fold: int, selection: str) -> dict[str, np.ndarray]:
     """Indices of the training, validation and test videos of one fold.
 

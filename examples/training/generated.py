@@ -174,9 +174,10 @@ def row_of(extractor: DAViHDFeatureExtractor, track: Soundtrack) -> Batch:
 
 
 class SyntheticBatches(Dataset):
-    """Item i is the i-th training batch: clips of one length, of seeds that no other item uses.
+    """The batches of training: clips of one length for each step, of seeds that no other step uses.
 
-    With several processes, each takes every `processes`-th clip, beginning with clip `rank`.
+    Item i is part i % parts of step i // parts, which has `parts` times `batch_seconds` of sound. With
+    several processes, each takes every `processes`-th clip of it, beginning with clip `rank`.
     """
 
     def __init__(
@@ -188,6 +189,7 @@ class SyntheticBatches(Dataset):
         clip_seconds: Sequence[int],
         rank: int = 0,
         processes: int = 1,
+        parts: int = 1,
     ):
         if batch_seconds // max(clip_seconds) < processes:
             raise ValueError(
@@ -195,12 +197,14 @@ class SyntheticBatches(Dataset):
                 f"{max(clip_seconds)} s each."
             )
         self._extractor, self._worlds, self._seed = extractor, worlds, seed
-        self._batch_seconds, self._clip_seconds = batch_seconds, list(clip_seconds)
-        self._rank, self._processes = rank, processes
+        self._step_seconds, self._clip_seconds = batch_seconds * parts, list(clip_seconds)
+        self._rank, self._processes, self._parts = rank, processes, parts
 
     def __getitem__(self, index: int) -> Batch:
-        choice = np.random.default_rng([self._seed, index]).integers(len(self._clip_seconds))
+        step, part = divmod(index, self._parts)
+        choice = np.random.default_rng([self._seed, step]).integers(len(self._clip_seconds))
         seconds = self._clip_seconds[choice]
-        first = self._seed * 10**8 + index * 1000
-        seeds = range(first, first + max(1, self._batch_seconds // seconds))[self._rank :: self._processes]
+        first = self._seed * 10**8 + step * 1000
+        seeds = range(first, first + max(1, self._step_seconds // seconds))
+        seeds = seeds[self._rank :: self._processes][part :: self._parts]
         return collate([row_of(self._extractor, self._worlds.draw(seed, seconds)) for seed in seeds])

@@ -6,6 +6,7 @@ import ctypes
 import sys
 
 import torch
+from accelerate import PartialState
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 
@@ -16,6 +17,11 @@ def on_cpu() -> bool:
     Accelerate has to be told, or processes that share the processors of a machine do not find each other.
     """
     return not torch.accelerator.is_available()
+
+
+def processes() -> PartialState:
+    """The processes that `accelerate launch` started."""
+    return PartialState(cpu=on_cpu())
 
 
 def keep_freed_memory():

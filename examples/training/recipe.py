@@ -39,9 +39,12 @@ class Recipe:
         None, "folder of a dataset, or 'synthetic': soundtracks generated as they are needed"
     )
     epochs: int = option(1, "passes over the training videos")
-    batch_size: int = option(16, "videos of one step, over all processes")
+    batch_size: int = option(16, "videos computed at once, over all processes")
+    gradient_accumulation: int = option(
+        1, "batches that make one step, as if they were one so many times as large"
+    )
     batch_seconds: int | None = option(
-        None, "for 'synthetic': seconds of sound in one step, instead of batch_size"
+        None, "for 'synthetic': seconds of sound computed at once, instead of batch_size"
     )
     clip_seconds: tuple[int, ...] = option(
         (60,), "for 'synthetic': lengths of the soundtracks, one of them for each step"
@@ -87,7 +90,8 @@ class Recipe:
         """Raise ValueError naming the field, what it holds and what it needs."""
         for field in dataclasses.fields(self):
             check_type(field.name, getattr(self, field.name))
-        for name in ("epochs", "batch_size", "save_every", "validation_clips", "test_clips"):
+        counts = ("epochs", "batch_size", "gradient_accumulation", "save_every")
+        for name in (*counts, "validation_clips", "test_clips"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("batch_seconds", "steps_per_epoch", "patience"):
             self._require(name, (getattr(self, name) or 1) >= 1, "at least 1")

@@ -42,6 +42,7 @@ class Record:
     generated: whether a program made the films, or the soundtracks. sounds: of soundtracks, the fingerprint
         of the library of recordings in them, if there are any.
     config, recipe: their fields, less those that may change when a training is resumed.
+    precision: that of mixed-precision training, "no" where there was none. processes: how many trained.
     videos: how many each split has. davihd: the version of the package. parameters: how many the model has.
     epochs: how many there were. stopped_early: whether the recipe's patience ended them.
     seconds_per_epoch: of training, without validation. seconds_per_video: of scoring a test video.
@@ -60,6 +61,8 @@ class Record:
     fold: int | None = None
     config: dict[str, Any]
     recipe: dict[str, Any]
+    precision: str | None = None
+    processes: int | None = None
     videos: dict[str, int]
     davihd: str
     parameters: int

@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sounds import write_library
@@ -34,6 +35,15 @@ def test_the_model_stands_beside_the_rules(model, data, tmp_path, capsys):
     assert results["out"]["spearman"] == pytest.approx(trained["spearman"], abs=1e-5)
     printed = capsys.readouterr().out
     assert f"| out | {100 * results['out']['f1']:.2f} |" in printed and "2 videos" in printed
+
+
+def test_one_of_several_processes_prints(model, data, tmp_path, capsys, monkeypatch):
+    second = SimpleNamespace(is_main_process=False)
+    monkeypatch.setattr("examples.evaluate.processes", lambda: second)
+    target = tmp_path / "results.json"
+    assert main(["--model", str(model), "--dataset", str(data), "--json", str(target)]) == 0
+    assert main(["--clips", "1"]) == 0
+    assert capsys.readouterr() == ("", "") and not target.exists()
 
 
 def test_labels_alone_do_for_the_rules(model, data, capsys):

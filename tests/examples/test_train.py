@@ -64,6 +64,19 @@ def test_gradient_checkpointing_changes_nothing(config, data, tmp_path):
         torch.testing.assert_close(frugal[name], plain[name], rtol=1e-3, atol=1e-5)
 
 
+def test_accumulated_gradients_are_those_of_one_larger_batch(data, tmp_path):
+    """Without batch norm, whose statistics are those of what is computed at once."""
+    config = write_config(tmp_path / "config", modalities=["visual", "semantic"], dropout=0.0)
+    losses = []
+    for name, options in (("one", ["--batch-size", "8"]), ("four", ["--batch-size", "2"])):
+        accumulated = ["--gradient-accumulation", "4"] if name == "four" else []
+        main(training_arguments(config, data, tmp_path / name, "--epochs", "4", *options, *accumulated))
+        record = json.loads((tmp_path / name / "training.json").read_text())
+        losses.append([report["loss"] for report in record["history"]])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    assert losses[0][-1] != losses[0][0] and record["precision"] == "no" and record["processes"] == 1
+
+
 def test_a_model_of_nothing_but_the_length_can_be_trained(data, tmp_path):
     position = ROOT / "configuration" / "baselines" / "position"
     assert (
@@ -132,16 +145,27 @@ def test_killed_and_resumed_equals_undisturbed(config, data, tmp_path, nursery, 
     }
 
 
-def test_two_processes_killed_and_resumed(config, data, tmp_path, nursery):
-    killed, whole = (training_arguments(config, data, tmp_path / name) for name in ("killed", "whole"))
+def test_two_processes_killed_and_resumed(data, tmp_path, nursery, capsys):
+    """They train as one does, padding and batch norm included, and are told from one."""
+    config = write_config(tmp_path / "config", dropout=0.0)
+    killed, whole, alone = (
+        training_arguments(config, data, tmp_path / name) for name in ("killed", "whole", "alone")
+    )
     first = KILLED.format(at=4, runs=[(whole, False), (killed, True)])
     second = KILLED.format(at=0, runs=[([*killed, "--resume"], False)])
     assert nursery.run(LAUNCHED.format(code=first)).status != 0
     assert (tmp_path / "whole" / "training.json").is_file()
     assert not (tmp_path / "killed" / "training.json").is_file()
+    assert main([*killed, "--resume"]) == 1
+    assert "holds another run: processes is 2 there and 1 here" in capsys.readouterr().err
     resumed = nursery.run(LAUNCHED.format(code=second))
     assert resumed.status == 0, resumed.text
     assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
+    assert main(alone) == 0
+    records = [json.loads((tmp_path / name / "training.json").read_text()) for name in ("whole", "alone")]
+    losses = [[report["loss"] for report in record["history"]] for record in records]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    assert [record["processes"] for record in records] == [2, 1]
 
 
 def test_a_folder_with_a_run_is_not_overwritten(config, data, tmp_path, capsys):
@@ -184,7 +208,7 @@ def test_twenty_steps_equal_the_reference(name):
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"])
     accelerator = Accelerator(cpu=True)
     losses = [
-        training_step(accelerator, model, optimizer, batch, recipe["grad_clip_norm"]).item()
+        training_step(accelerator, model, optimizer, [batch], recipe["grad_clip_norm"]).item()
         for _ in run["losses"]
     ]
     np.testing.assert_allclose(losses, run["losses"], atol=1e-5, rtol=0)
