@@ -37,12 +37,13 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.building.console import run_command
+from examples.evaluate import evaluate_rules
 from examples.training.averaging import WeightAverage
 from examples.training.calibration import calibrate, keep_calibration
 from examples.training.data import Batch, collate, parts_of, plan_batches
 from examples.training.machine import keep_freed_memory, on_cpu, processes
 from examples.training.model_card import write_model_card
-from examples.training.recipe import add_recipe_options, given_fields
+from examples.training.recipe import Recipe, add_recipe_options, given_fields
 from examples.training.record import RECORD_FILE, Record
 from examples.training.runs import Run, make_runs, read_ablation
 from examples.training.scoring import measure, predict, to_device
@@ -57,6 +58,7 @@ class Progress:
     """How far a run has come: what a state holds besides weights, optimiser and random numbers."""
 
     epoch: int = 0
+    steps_per_epoch: int = 0
     step_in_epoch: int = 0
     loss_sum: float = 0.0
     seconds: float = 0.0
@@ -64,10 +66,13 @@ class Progress:
     best_epoch: int = 0
     history: list[dict] = field(default_factory=list)
 
-    @property
-    def stale_epochs(self) -> int:
-        """Epochs since the best one."""
-        return len(self.history) - self.best_epoch
+    def stale_epochs(self, recipe: Recipe) -> int:
+        """Epochs since the best one, or since the warm-up."""
+        return len(self.history) - max(self.best_epoch, self.warmup_epochs(recipe))
+
+    def warmup_epochs(self, recipe: Recipe) -> int:
+        """In how many epochs the learning rate rises."""
+        return -(-recipe.warmup(self.steps_per_epoch) // max(1, self.steps_per_epoch))
 
 
 # --------------------------------------------------------------------------------------------------- data
@@ -155,6 +160,9 @@ def train(run: Run, resume: bool = False) -> Record:
         validate(run, accelerator, average.model, progress)
         save_state(run, accelerator, progress)
     record = record_results(run, accelerator, progress)
+    if accelerator.is_main_process:
+        for shortcoming in shortcomings(run, record, progress.warmup_epochs(run.recipe)):
+            print(f"train.py: warning: {shortcoming}", file=sys.stderr)
     accelerator.end_training()
     accelerator.free_memory()
     return record
@@ -213,6 +221,7 @@ def train_epoch(
     """
     recipe = run.recipe
     batches, steps = training_batches(run, progress.epoch, progress.step_in_epoch, accelerator)
+    progress.steps_per_epoch = steps
     loss_sum = torch.tensor(progress.loss_sum, dtype=torch.float64)
     started = time.perf_counter() - progress.seconds
     bar = tqdm(
@@ -259,7 +268,8 @@ def validate(run: Run, accelerator: Accelerator, model: torch.nn.Module, progres
 
 def is_over(run: Run, progress: Progress) -> bool:
     """Whether the recipe's patience has run out."""
-    return run.recipe.patience is not None and progress.stale_epochs >= run.recipe.patience
+    patience = run.recipe.patience
+    return patience is not None and progress.stale_epochs(run.recipe) >= patience
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -401,6 +411,27 @@ def record_results(run: Run, accelerator: Accelerator, progress: Progress) -> Re
         record.write(run.output / RECORD_FILE)
     accelerator.wait_for_everyone()
     return record
+
+
+def shortcomings(run: Run, record: Record, warmup_epochs: int) -> list[str]:
+    """What whoever trained a model has to know of it: sentences, none if it has learnt what it should."""
+    found, metric = [], run.recipe.metric
+    if record.best_epoch <= warmup_epochs:
+        found.append(
+            f"the best epoch is {record.best_epoch} of {record.epochs}, inside the warm-up, which lasts "
+            f"{warmup_epochs}; train on more videos, or for more epochs."
+        )
+    split = "validation" if record.test is None else "test"
+    own = (record.test or record.validation)[metric]
+    rules = evaluate_rules(run.rows[split], None if run.worlds else run.rows["train"])
+    above = {name: values[metric] for name, values in rules.items() if values[metric] >= own}
+    if above:
+        best = max(above, key=above.__getitem__)
+        found.append(
+            f"on the {split} videos, {metric} is {own:.3f}, and that of the rule '{best}', which needs no "
+            f"training, {above[best]:.3f}; the model is of no use yet."
+        )
+    return found
 
 
 # ------------------------------------------------------------------------------------------- command line

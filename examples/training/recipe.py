@@ -43,6 +43,9 @@ class Recipe:
     gradient_accumulation: int = option(
         1, "batches that make one step, as if they were one so many times as large"
     )
+    least_steps: int | None = option(
+        None, "steps of an epoch at least: where videos are few, batches become smaller than batch_size"
+    )
     batch_seconds: int | None = option(
         None, "for 'synthetic': seconds of sound computed at once, instead of batch_size"
     )
@@ -66,7 +69,9 @@ class Recipe:
     schedule: str = option(
         "constant", "constant; exponential: times 0.99 an epoch; cosine: down to 1 % after the warm-up"
     )
-    warmup_steps: int = option(0, "steps over which the learning rate rises")
+    warmup_steps: int = option(
+        0, "steps over which the learning rate rises, but at most a fifth of all steps"
+    )
     weight_decay: float = option(0.0, "of Adam, coupled")
     weight_averaging: float | None = option(
         None, "share of its moving average of the weights that a step keeps; the average is the model then"
@@ -81,7 +86,9 @@ class Recipe:
         "validation",
         "validation; or test: choose the epoch on test videos, as the paper's released code does for TVSum",
     )
-    patience: int | None = option(None, "stop after that many epochs without a better model")
+    patience: int | None = option(
+        None, "stop after that many epochs without a better model, counted from the end of the warm-up"
+    )
     save_every: int = option(200, "steps between two states to resume from, besides the end of each epoch")
     num_workers: int = option(2, "processes that read data")
     seed: int = option(0, "of the weights, the order of videos and dropout")
@@ -93,7 +100,7 @@ class Recipe:
         counts = ("epochs", "batch_size", "gradient_accumulation", "save_every")
         for name in (*counts, "validation_clips", "test_clips"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("batch_seconds", "steps_per_epoch", "patience"):
+        for name in ("least_steps", "batch_seconds", "steps_per_epoch", "patience"):
             self._require(name, (getattr(self, name) or 1) >= 1, "at least 1")
         for name in ("learning_rate", "gradient_clip"):
             self._require(name, 0 < getattr(self, name) < math.inf, "positive and finite")
@@ -112,15 +119,27 @@ class Recipe:
         if not good:
             raise ValueError(f"{name} is {getattr(self, name)!r}; it needs to be {needed}.")
 
+    def fitted_to(self, videos: int) -> Recipe:
+        """The recipe whose batches are small enough for so many videos to make `least_steps`."""
+        if self.least_steps is None:
+            return self
+        largest = videos // (self.least_steps * self.gradient_accumulation)
+        return dataclasses.replace(self, batch_size=max(1, min(self.batch_size, largest)))
+
+    def warmup(self, steps_per_epoch: int) -> int:
+        """Over how many steps the learning rate rises."""
+        return min(self.warmup_steps, self.epochs * steps_per_epoch // 5)
+
     def learning_rate_at(self, step: int, steps_per_epoch: int) -> float:
         """The learning rate of a step (0 for the first)."""
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
+        warmup = self.warmup(steps_per_epoch)
+        if step < warmup:
+            return self.learning_rate * (step + 1) / warmup
         if self.schedule == "exponential":
             return self.learning_rate * 0.99 ** (step // steps_per_epoch)
         if self.schedule == "cosine":
             total = self.epochs * steps_per_epoch
-            done = (step - self.warmup_steps) / max(1, total - self.warmup_steps)
+            done = (step - warmup) / max(1, total - warmup)
             return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         return self.learning_rate
 

@@ -47,7 +47,9 @@ class Run:
         recipe = dataclasses.asdict(self.recipe)
         for name in ("dataset", "sounds", "patience", "save_every", "num_workers"):
             recipe.pop(name)
-        if self.recipe.schedule != "cosine":  # whose rates depend on the last epoch
+        if (
+            self.recipe.schedule != "cosine" and not self.recipe.warmup_steps
+        ):  # rates depend on the last epoch
             recipe.pop("epochs")
         videos = {split: len(rows) for split, rows in self.rows.items()}
         config = self.config.to_diff_dict()
@@ -71,6 +73,8 @@ def make_runs(
     training.yaml. Several trainings have a folder each in `output`. Raises ValueError, in one sentence, if
     configuration, recipe and dataset do not fit.
     """
+    if "batch_size" in overrides:  # whoever chooses it means it
+        overrides = {"least_steps": None, **overrides}
     recipe = recipe_of(config, overrides)
     if recipe.dataset is None:
         raise ValueError(f"{config}/training.yaml names no dataset; --dataset is needed.")
@@ -147,7 +151,8 @@ class DatasetSource:
         dataset = dataclasses.replace(self._dataset, splits=DatasetDict(splits))
         rows = {split: dataset.rows(split, config.modalities, **sound) for split in splits}
         facts = self._facts() | {"selection": recipe.selection, "fold": fold}
-        return Run(config, self._extractor, recipe, rows, output, facts)
+        fitted = recipe.fitted_to(len(rows["train"]))
+        return Run(config, self._extractor, fitted, rows, output, facts)
 
     def _facts(self) -> dict[str, object]:
         """What the record of a run says of the dataset."""

@@ -48,11 +48,15 @@ def test_the_kept_model_is_the_best_one(config, data, tmp_path):
     assert digest(tmp_path / "long") == digest(tmp_path / "short")
 
 
-def test_training_stops_when_nothing_gets_better(config, data, tmp_path):
-    still = ["--epochs", "9", "--patience", "2", "--learning-rate", "1e-30"]
+def test_training_stops_when_nothing_gets_better(config, data, tmp_path, capsys):
+    """But not before the warm-up is over, here after two epochs; and what came of it is told."""
+    still = ["--epochs", "9", "--patience", "2", "--learning-rate", "1e-30", "--warmup-steps", "5"]
     main(training_arguments(config, data, tmp_path / "out", *still))
     record = json.loads((tmp_path / "out" / "training.json").read_text())
-    assert record["stopped_early"] and record["epochs"] == record["best_epoch"] + 2 < 9
+    assert record["stopped_early"] and record["epochs"] == max(record["best_epoch"], 2) + 2 < 9
+    told = capsys.readouterr().err
+    assert ("inside the warm-up, which lasts 2" in told) == (record["best_epoch"] <= 2)
+    assert "on the test videos, spearman is" in told and "rule 'loudness" in told
 
 
 def test_gradient_checkpointing_changes_nothing(config, data, tmp_path):

@@ -66,7 +66,15 @@ def test_a_folder_without_a_recipe(tmp_path):
         read_recipe(tmp_path)
 
 
+def test_batches_leave_enough_steps():
+    base = Recipe(batch_size=16, least_steps=8)
+    assert [base.fitted_to(videos).batch_size for videos in (5, 16, 100, 1000)] == [1, 2, 12, 16]
+    assert Recipe(batch_size=8).fitted_to(9).batch_size == 8
+
+
 def test_learning_rates():
+    short = Recipe(learning_rate=1.0, warmup_steps=200, epochs=50)
+    assert [short.learning_rate_at(step, 1) for step in (0, 9, 10)] == [0.1, 1.0, 1.0]
     cosine = Recipe(learning_rate=2.0, schedule="cosine", warmup_steps=10, epochs=11)
     rates = [cosine.learning_rate_at(step, 10) for step in range(110)]
     assert rates[0] == pytest.approx(0.2) and rates[9] == pytest.approx(2.0)
