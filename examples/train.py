@@ -10,6 +10,7 @@ killed goes on from its last state and ends with the same weights, bit for bit, 
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import copy
 import dataclasses
@@ -163,7 +164,8 @@ def train(run: Run, resume: bool = False) -> Record:
     if accelerator.is_main_process:
         for shortcoming in shortcomings(run, record, progress.warmup_epochs(run.recipe)):
             print(f"train.py: warning: {shortcoming}", file=sys.stderr)
-    accelerator.end_training()
+    for tracker in accelerator.trackers:
+        tracker.finish()
     accelerator.free_memory()
     return record
 
@@ -171,12 +173,15 @@ def train(run: Run, resume: bool = False) -> Record:
 def new_accelerator(run: Run) -> Accelerator:
     """Accelerate, set up for a run."""
     # Norm statistics that a process has for itself are made alike by `validate`, which each step need not do.
-    return Accelerator(
+    accelerator = Accelerator(
         cpu=on_cpu(),
         log_with="tensorboard" if is_tensorboard_available() else None,
         project_dir=run.output,
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
+    # Not as `end_training` does, before the next of several runs.
+    atexit.register(accelerator.state.destroy_process_group)
+    return accelerator
 
 
 def prepare(run: Run, accelerator: Accelerator) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
