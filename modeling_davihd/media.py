@@ -1,7 +1,8 @@
 """All that touches media in this package, with PyAV.
 
 `media_limits`: how much a film may ask for. `media_tracks`: its headers, and its frames with their times.
-`media_reading`: segments of one second. `media_writing`: reels, clips and films.
+`media_pictures`: pictures as they are meant to be seen. `media_reading`: segments of one second.
+`media_writing`: reels, clips and films.
 """
 
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning

@@ -19,6 +19,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from .media_limits import DEFAULT_LIMITS, JITTER, DecodingLimits, MediaError, MediaWarning
+from .media_pictures import upright
 from .media_tracks import AnyPath, Decoded, MediaInfo, Track, probe
 from .streams_davihd import SAMPLING_RATE
 
@@ -256,21 +257,3 @@ def _nearest(track: Track, per_segment: int) -> Iterator[Decoded]:
     if shown is None:
         raise MediaError(f"{track.path}: nothing of its video can be decoded.")
     yield from repeat(shown)
-
-
-def upright(
-    scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: int, threads: int | None = None
-) -> Array:
-    """The frame as uint8 RGB (height, width, 3), turned as its display matrix says."""
-    width, height = turned(width, height, rotation_of(frame))
-    picture = scaler.reformat(frame, width, height, "rgb24", threads=threads).to_ndarray()
-    return np.ascontiguousarray(np.rot90(picture, rotation_of(frame) // 90))
-
-
-def rotation_of(frame: av.VideoFrame) -> int:
-    """Degrees counter-clockwise, 0, 90, 180 or 270, by which a frame is turned to stand upright."""
-    return round(frame.rotation / 90) * 90 % 360
-
-
-def turned(width: float, height: float, rotation: int) -> tuple:
-    return (height, width) if rotation % 180 else (width, height)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from fractions import Fraction
 from itertools import chain
@@ -13,15 +13,16 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from .files import all_whole
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, MediaError
-from .media_reading import Array, Sound, rotation_of, turned, upright
+from .media_pictures import Fitter
+from .media_reading import Array, Sound
 from .media_tracks import AnyPath, MediaInfo, Track, probe
 
 SHORTEST = 0.001  # seconds: frames seen for less time do not get into a reel
-REEL_LIMITS = (1920, 1080)  # pixels: longer and shorter side of a reel
+TIME_BASE = Fraction(1, 90000)  # of a reel's picture
+MOST_PIXELS = 16384  # of a side: as many as H.264 can have
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 Piece = tuple[float, float]
@@ -68,22 +69,26 @@ def write_film(
     frames: uint8 arrays (H, W, 3), all of one size; an odd last row or column is dropped.
     waveform: float32 (n,) or (n, 2) in [-1, 1], or None. The film lasts as long as the longer of the two.
     """
-    pictures = iter(frames)
+    pictures = map(_even, frames)
     first = next(pictures, None)
     if first is None:
         raise MediaError(f"{path}: no frames were given and a film needs at least one.")
-    height, width = (size - size % 2 for size in first.shape[:2])
-    rate = Fraction(fps).limit_denominator(1001)
+    rate, fitter = Fraction(fps).limit_denominator(1001), Fitter(path, limits=(MOST_PIXELS, MOST_PIXELS))
+    fitter.begin(first)
     sound = np.zeros((1, 0)) if waveform is None else np.atleast_2d(np.asarray(waveform, np.float32).T)
     with _whole_films([path]) as [place], _FilmWriter.open(*place) as film:
-        film.add_video(width, height, rate, 1 / rate)
+        film.add_video(fitter, rate, 1 / rate)
         if waveform is not None:
             film.add_audio(sampling_rate, len(sound))
-        for picture in chain([first], pictures):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+        for frame in chain([first], pictures):
             film.append(1 / rate, frame, sound[:, film.samples :])
         rest = sound[:, film.samples :]
         film.append(Fraction(rest.shape[1], sampling_rate), sound=rest)
+
+
+def _even(picture: Array) -> av.VideoFrame:
+    height, width = (size - size % 2 for size in picture.shape[:2])
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
 
 
 @contextmanager
@@ -111,9 +116,10 @@ def _join(
         sound = stack.enter_context(closing(Track(info, "audio", limits))) if info.has_audio else None
         film = stack.enter_context(_FilmWriter.open(target, partial))
         if picture:
-            first = picture.first_frame()
-            film.add_video_like(picture.stream, first)
-            del first  # of 8K, it takes 141 MB
+            fitter = Fitter(info.path, picture.stream, threads=limits.thread_count)
+            fitter.begin(_first_shown(picture, pieces[0]))
+            stream = picture.stream
+            film.add_video(fitter, stream.average_rate or stream.guessed_rate or Fraction(25))
         if sound:
             # Of a film with sound, both are known.
             film.add_audio(info.sampling_rate, min(info.channels, 2))  # type: ignore[arg-type, type-var]
@@ -137,7 +143,14 @@ def _write_piece(film: _FilmWriter, picture: Track | None, sound: Track | None, 
                 film.append(until - begin, frame, block)
 
 
-def _shown(track: Track, start: float, end: float) -> Iterator[tuple[float, float, av.VideoFrame]]:
+def _first_shown(track: Track, piece: Piece) -> av.VideoFrame:
+    with closing(_shown(track, *piece)) as steps:
+        for _, _, frame in steps:
+            return frame
+    raise MediaError(f"{track.path}: nothing of its video can be decoded.")
+
+
+def _shown(track: Track, start: float, end: float) -> Generator[tuple, None, None]:
     """Yield (begin, until, frame) for what is seen from `start` to `end`; the last frame stays on."""
     held, since = None, start
     for item in track.frames(start):
@@ -164,7 +177,8 @@ class _FilmWriter:
     """An mp4 being written: H.264 and AAC with explicit times."""
 
     def __init__(self, container: av.container.OutputContainer) -> None:
-        self._container, self._scaler = container, VideoReformatter()
+        self._container = container
+        self._fitter: Any = None  # a Fitter
         self._video: Any = None  # an av.VideoStream and an av.AudioStream, once they have been added
         self._audio: Any = None
         self.length: Fraction | float = Fraction(0)
@@ -185,28 +199,17 @@ class _FilmWriter:
         if not partial.exists():  # no encoder had enough for a packet
             raise MediaError(f"{target}: cannot be written because nothing long enough was to go into it.")
 
-    def add_video(self, width: int, height: int, rate: Fraction, time_base: Fraction) -> None:
-        """Add the H.264 picture, whose times are counted in `time_base`."""
+    def add_video(self, fitter: Fitter, rate: Fraction, time_base: Fraction = TIME_BASE) -> None:
+        """Add the H.264 picture, of frames that `fitter` makes alike; times are counted in `time_base`."""
         # Reordering would falsify frame lengths; frames that are looked ahead at stay in memory.
         options = {"preset": "veryfast", "crf": "20", "bf": "0", "rc-lookahead": "4"}
-        shape: dict[str, Any] = {"width": width, "height": height, "time_base": time_base}
+        shape: dict[str, Any] = {"width": fitter.width, "height": fitter.height, "time_base": time_base}
         self._video = self._container.add_stream("libx264", rate, options, **shape)
-        self._video.codec_context.flags |= av.codec.context.Flags.frame_duration
-
-    def add_video_like(self, source: av.VideoStream, first: av.VideoFrame) -> None:
-        """Add a picture with square pixels, the source's colours and its upright size within REEL_LIMITS.
-
-        The size is that of the first frame: headers may leave it out.
-        """
-        aspect = float(source.sample_aspect_ratio or 1)
-        width, height = turned(first.width * aspect, first.height, rotation_of(first))
-        scale = min(1.0, REEL_LIMITS[0] / max(width, height), REEL_LIMITS[1] / min(width, height))
-        width, height = (max(2, 2 * round(side * scale / 2)) for side in (width, height))
-        rate = source.average_rate or source.guessed_rate or Fraction(25)
-        self.add_video(width, height, rate, Fraction(1, 90000))
-        for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
-            if value := getattr(source.codec_context, name):  # zero: unknown, or RGB
-                setattr(self._video.codec_context, name, value)
+        context, colours = self._video.codec_context, fitter.colours
+        context.flags |= av.codec.context.Flags.frame_duration
+        context.colorspace, context.color_range = colours.matrix, colours.range
+        context.color_primaries, context.color_trc = colours.primaries, colours.transfer
+        self._fitter = fitter
 
     def add_audio(self, rate: int, channels: int) -> None:
         """Add AAC sound, mono or stereo, of samples at `rate`; a rate that AAC lacks is played at 48 kHz."""
@@ -223,7 +226,7 @@ class _FilmWriter:
     ) -> None:
         """Lengthen the film by a frame and float32 sound (channels, n), cut or filled with zeros to fit."""
         if frame is not None:
-            fitted, base = self._fitted(frame), self._video.codec_context.time_base
+            fitted, base = self._fitter.fit(frame), self._video.codec_context.time_base
             fitted.time_base, fitted.pts, fitted.pict_type = base, round(self.length / base), 0
             fitted.duration = round((self.length + seconds) / base) - fitted.pts
             self._container.mux(self._video.encode(fitted))
@@ -236,12 +239,6 @@ class _FilmWriter:
             self._container.mux(self._audio.encode(block))
             self.samples += due
         self.length += seconds
-
-    def _fitted(self, frame: av.VideoFrame) -> av.VideoFrame:
-        width, height, colours = self._video.width, self._video.height, frame.colorspace
-        if rotation_of(frame):
-            frame = av.VideoFrame.from_ndarray(upright(self._scaler, frame, width, height), format="rgb24")
-        return self._scaler.reformat(frame, width, height, "yuv420p", dst_colorspace=colours)
 
 
 def _checked_pieces(path: AnyPath, segments: Sequence[Piece], destination: AnyPath) -> list[Piece]:

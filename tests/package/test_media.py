@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from film_contents import FIVE_SECONDS, SMALL, clicking_film, decode, numbers
-from films import click_times, clicks, damage, make_film, number_of, numbered_frame, tone, truncate
+from films import click_times, clicks, damage, make_film, number_of, tone, truncate
 
 from modeling_davihd import media_tracks
 from modeling_davihd.media import (
@@ -107,14 +107,6 @@ def test_a_still_scene_repeats_its_frame(tmp_path):
     path = make_film(tmp_path / "slides.mp4", times=[0, 3, 100])
     _, frames, _ = decode(path, frames=SMALL)
     assert [n for (n,) in numbers(frames)] == [0] * 2 + [1] * 50 + [2] * 49
-
-
-@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_frames_stand_upright(tmp_path, rotation):
-    path = make_film(tmp_path / "phone.mp4", times=FIVE_SECONDS, rotation=rotation)
-    _, frames, _ = decode(path, frames=SMALL)
-    upright = number_of(np.rot90(numbered_frame(37), rotation // 90))
-    assert frames.shape == (5, 1, 60, 80, 3) and number_of(frames[1, 0]) == upright
 
 
 # Reading: the sound

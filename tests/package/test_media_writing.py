@@ -9,10 +9,9 @@ import av
 import numpy as np
 import pytest
 from film_contents import FIVE_SECONDS, SMALL, clicking_film, decode, numbers, shown
-from films import click_times, clicks, damage, make_film, number_of, numbered_frame, tone
+from films import click_times, clicks, damage, make_film, numbered_frame, tone
 
 from modeling_davihd.media import (
-    FrameSampling,
     MediaError,
     cut_clips,
     cut_reel,
@@ -72,27 +71,11 @@ def test_a_reel_keeps_uneven_times(tmp_path):
     assert np.array(frames) == pytest.approx(np.array(inside), abs=1e-3) and end == pytest.approx(2, abs=1e-3)
 
 
-def test_a_reel_stands_upright(tmp_path):
-    path = make_film(tmp_path / "phone.mp4", times=FIVE_SECONDS, size=(96, 64), rotation=90)
-    cut_reel(path, [(1, 2)], tmp_path / "reel.mp4")
-    info = probe(tmp_path / "reel.mp4")
-    assert (info.width, info.height) == (64, 96)
-    assert shown(tmp_path / "reel.mp4")[0][12][1] == number_of(np.rot90(numbered_frame(37)))
-
-
 def test_large_and_odd_pictures_are_fitted(tmp_path):
     picture = np.zeros((1210, 2151, 3), np.uint8)
     write_film(tmp_path / "large.mp4", [picture] * 5, None, fps=5, sampling_rate=16000)
     cut_reel(tmp_path / "large.mp4", [(0, 1)], tmp_path / "reel.mp4")
     assert (probe(tmp_path / "reel.mp4").width, probe(tmp_path / "reel.mp4").height) == (1920, 1080)
-
-
-def test_a_reel_keeps_colours(tmp_path):
-    picture = np.full((64, 64, 3), (200, 50, 30), np.uint8)
-    write_film(tmp_path / "red.mp4", [picture] * 25, None, fps=25, sampling_rate=16000)
-    cut_reel(tmp_path / "red.mp4", [(0, 1)], tmp_path / "reel.mp4")
-    _, frames, _ = decode(tmp_path / "reel.mp4", frames=FrameSampling(1, 64, 64))
-    assert np.abs(frames[0, 0].astype(int) - picture).max() <= 6
 
 
 def test_a_reel_of_sound_alone(tmp_path):

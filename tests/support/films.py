@@ -60,6 +60,7 @@ def make_film(
     fps: float = 25.0,
     size: tuple[int, int] = (64, 48),
     rotation: int = 0,
+    mirrored: bool = False,
     keyframe_every: int = 12,
     sounds: Sequence[tuple[float, np.ndarray]] = (),
     rate: int = 48000,
@@ -74,7 +75,8 @@ def make_film(
 
     times: when each frame is presented; frame i shows the number i. None: no picture.
     fps: nominal rate, which gives the last frame its length.
-    size: (width, height). rotation: degrees counter-clockwise that players turn the picture by.
+    size: (width, height). rotation: degrees counter-clockwise that players turn the picture by; mirrored:
+    whether left and right then change places.
     sounds: (start, samples (n,) or (n, channels)), in order; what lies between them has no packets.
     cover: add a still picture, as music files have. timecode: of the first frame, in .mov and .mp4.
     """
@@ -87,7 +89,9 @@ def make_film(
         if timecode:
             container.metadata["timecode"] = timecode
         if times is not None:
-            video = _add_video(container, video_codec, fps, size, rotation, keyframe_every)
+            video = _add_video(container, video_codec, fps, size, keyframe_every)
+            if rotation or mirrored:
+                video.set_display_rotation(rotation, mirrored)
             video.pix_fmt = pixel_format
         if sounds:
             channels = 1 if sounds[0][1].ndim == 1 else sounds[0][1].shape[1]
@@ -120,7 +124,7 @@ def truncate(path: Path, fraction: float) -> Path:
     return path
 
 
-def _add_video(container, codec: str, fps: float, size: tuple[int, int], rotation: int, keyframe_every: int):
+def _add_video(container, codec: str, fps: float, size: tuple[int, int], keyframe_every: int):
     rate = Fraction(fps).limit_denominator(1001)
     options = {"g": str(keyframe_every)} | ({"preset": "veryfast"} if codec == "libx264" else {})
     video = container.add_stream(codec, rate=rate, options=options)
@@ -128,8 +132,6 @@ def _add_video(container, codec: str, fps: float, size: tuple[int, int], rotatio
     video.codec_context.thread_count = 1  # x264 writes the number into the film
     video.codec_context.time_base = Fraction(1, 90000) if codec == "libx264" else 1 / rate
     video.codec_context.flags |= av.codec.context.Flags.frame_duration
-    if rotation:
-        video.set_display_rotation(rotation)
     return video
 
 

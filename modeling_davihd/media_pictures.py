@@ -1,0 +1,240 @@
+"""Pictures as they are meant to be seen: upright, with square pixels, in one size and one kind of colours.
+
+FFmpeg's own filters do the work, so that a reel shows what its other tools show of the film.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from av.filter import Graph
+from av.video.reformatter import VideoReformatter
+
+from .media_limits import MediaError
+
+REEL_LIMITS = (1920, 1080)  # pixels: longer and shorter side of a reel
+# FFmpeg's numbers of colour matrices, AVCOL_SPC: what they are, and which of them swscale can convert.
+BT709, UNKNOWN, BT601 = 1, 2, 5
+SAME_MATRIX = {UNKNOWN: BT601, 6: BT601}  # where nothing is said, FFmpeg takes BT.601
+CONVERTIBLE = {BT709, 4, BT601, 7, 9}
+LIMITED, FULL = 1, 2  # its numbers of colour ranges, AVCOL_RANGE; 0 where nothing is said
+
+Array = np.ndarray
+AnyPath = str | os.PathLike
+Step = tuple[str, dict[str, str]]  # a filter and its options
+NEUTRAL: Step = ("setparams", {"colorspace": "unknown"})
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How a stored picture becomes upright: mirrored at its diagonal, then left to right, then top down."""
+
+    transposed: bool
+    mirrored: bool
+    flipped: bool
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> Orientation:
+        """The one of the eight that comes closest to the frame's display matrix."""
+        a, b, c, d = _display_matrix(frame)
+        if abs(a) + abs(d) >= abs(b) + abs(c):
+            return cls(False, mirrored=a < 0, flipped=d < 0)
+        return cls(True, mirrored=c < 0, flipped=b < 0)
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """The width and height of a picture once it is turned, or before it was."""
+        return (height, width) if self.transposed else (width, height)
+
+    def turned(self, picture: Array) -> Array:
+        """An array (height, width, channels) as it is to be seen."""
+        picture = picture.swapaxes(0, 1) if self.transposed else picture
+        picture = picture[:: -1 if self.flipped else 1, :: -1 if self.mirrored else 1]
+        return np.ascontiguousarray(picture)
+
+    def steps(self) -> list[Step]:
+        """The same as filters."""
+        diagonal: Step = ("transpose", {"dir": "cclock_flip"})
+        return [diagonal] * self.transposed + [("hflip", {})] * self.mirrored + [("vflip", {})] * self.flipped
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[float, ...]:
+    """Two rows of it: a point (x, y) is shown at x times the first plus y times the second."""
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV stumbles over kinds of side data that it does not know
+        turn = math.radians(frame.rotation)
+        return math.cos(turn), -math.sin(turn), math.sin(turn), math.cos(turn)
+    if data is None:
+        return 1.0, 0.0, 0.0, 1.0
+    return tuple(float(number) for number in np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]])
+
+
+def upright(
+    scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: int, threads: int | None = None
+) -> Array:
+    """The frame as uint8 RGB (height, width, 3), turned as its display matrix says."""
+    orientation = Orientation.of(frame)
+    width, height = orientation.size(width, height)
+    picture = scaler.reformat(frame, width, height, "rgb24", threads=threads).to_ndarray()
+    return orientation.turned(picture)
+
+
+@dataclass(frozen=True)
+class Colours:
+    """How the numbers of a YUV picture stand for colours, in the numbers that FFmpeg has for it."""
+
+    matrix: int
+    range: int
+    primaries: int
+    transfer: int
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> Colours:
+        """What a frame says of itself; one of RGB is to become BT.709 of limited range."""
+        matrix, extent = frame.colorspace or UNKNOWN, frame.color_range
+        if _is_rgb(frame):
+            matrix, extent = BT709, LIMITED
+        elif frame.format.name.startswith("yuvj"):
+            extent = FULL
+        return cls(matrix, extent, frame.color_primaries or UNKNOWN, frame.color_trc or UNKNOWN)
+
+    def steps_from(self, frame: av.VideoFrame) -> tuple[list[Step], dict[str, str]]:
+        """Filters before that which scales, and options of the latter, to give a frame these colours."""
+        options = {"out_range": "pc" if self.range == FULL else "tv"}
+        if _is_rgb(frame):
+            return [], options | {"out_color_matrix": str(_known(self.matrix))}
+        before, after = _known(frame.colorspace), _known(self.matrix)
+        if before == after or not {before, after} <= CONVERTIBLE:
+            return [NEUTRAL], options  # or swscale would refuse those that it does not know
+        return [], options | {"in_color_matrix": str(before), "out_color_matrix": str(after)}
+
+
+def _known(matrix: int) -> int:
+    return SAME_MATRIX.get(matrix, matrix)
+
+
+def _is_rgb(frame: av.VideoFrame) -> bool:
+    shape = frame.format
+    return shape.is_rgb or shape.has_palette or shape.name.startswith(("mono", "xyz"))
+
+
+class Chain:
+    """FFmpeg's filters in a row, for frames of one size, one format and one kind of colours."""
+
+    def __init__(self, like: av.VideoFrame, steps: Sequence[Step], threads: int | None = None) -> None:
+        self._graph = Graph()
+        self._graph.threads = threads or 0
+        source: Step = (
+            "buffer",
+            {
+                "video_size": f"{like.width}x{like.height}",
+                "pix_fmt": like.format.name,
+                "time_base": "1/1",
+                "colorspace": str(like.colorspace),
+                "range": str(like.color_range),
+            },
+        )
+        nodes = [self._graph.add(name, **options) for name, options in [source, *steps, ("buffersink", {})]]
+        self._graph.link_nodes(*nodes).configure()
+
+    def passed(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
+        """Yield what comes out once a frame has gone in, or, for None, what is still to come out."""
+        self._graph.vpush(frame)
+        with suppress(av.BlockingIOError, av.EOFError):
+            while True:
+                yield self._graph.vpull()
+
+
+class Fitter:
+    """Makes the frames of a film alike: upright, with the shape and the colours of one, in bars if need be.
+
+    path: the film, for messages. stream: where the frames come from, of which none has been decoded yet;
+    None: their pixels are square. limits: pixels of the longer and of the shorter side.
+    width, height, colours: what all frames get, once `begin` has seen one; both sides are even.
+    """
+
+    def __init__(
+        self,
+        path: AnyPath,
+        stream: Any = None,
+        *,
+        limits: tuple[int, int] = REEL_LIMITS,
+        threads: int | None = None,
+    ) -> None:
+        aspect = _aspect_of_container(stream)
+        self._square: list[Step] = [("setsar", {"sar": str(aspect)})] if aspect else []
+        self._path, self._limits, self._threads = path, limits, threads
+        self._kind: tuple | None = None  # of the frames that self._chain is for
+        self._chain: Any = None
+
+    def begin(self, first: av.VideoFrame) -> None:
+        """Take shape and colours of a frame; raises MediaError where it cannot be scaled."""
+        longer, shorter = self._limits
+        scale = f"min(1,min({longer}/max(iw*sar,ih),{shorter}/min(iw*sar,ih)))"
+        size = {"w": f"2*max(1,round(iw*sar*{scale}/2))", "h": f"2*max(1,round(ih*{scale}/2))"}
+        with self._scaling(first):
+            chain = Chain(first, [*self._square, NEUTRAL, ("scale", size | {"eval": "frame"})], self._threads)
+            [shaped] = chain.passed(first)
+        self.width, self.height = Orientation.of(first).size(shaped.width, shaped.height)
+        self.colours = Colours.of(first)
+
+    def fit(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """A frame as yuv420p of width x height; raises MediaError where it cannot be scaled."""
+        orientation = Orientation.of(frame)
+        kind = (
+            frame.width,
+            frame.height,
+            frame.format.name,
+            frame.colorspace,
+            frame.color_range,
+            orientation,
+        )
+        with self._scaling(frame):
+            if kind != self._kind:
+                steps = [*self._square, *self._steps(frame, orientation), *orientation.steps()]
+                self._kind, self._chain = kind, Chain(frame, steps, self._threads)
+            [fitted] = self._chain.passed(frame)
+        return fitted
+
+    def _steps(self, frame: av.VideoFrame, orientation: Orientation) -> list[Step]:
+        """Filters that scale into the middle of a stored picture, whose colours they convert."""
+        width, height = orientation.size(self.width, self.height)
+        scale = f"min({width}/(iw*sar),{height}/ih)"
+        # Bars are an even number of pixels wide; less than two of them on both sides are none.
+        size = {
+            "w": f"{width}-4*floor(max(0,{width}-iw*sar*{scale})/4)",
+            "h": f"{height}-4*floor(max(0,{height}-ih*{scale})/4)",
+        }
+        neutral, conversion = self.colours.steps_from(frame)
+        bars = {"w": str(width), "h": str(height), "x": "(ow-iw)/2", "y": "(oh-ih)/2"}
+        return [
+            *neutral,
+            ("scale", size | conversion | {"eval": "frame", "flags": "bicubic+accurate_rnd+full_chroma_inp"}),
+            ("format", {"pix_fmts": "yuv420p"}),
+            ("pad", bars | {"eval": "frame"}),
+        ]
+
+    @contextmanager
+    def _scaling(self, frame: av.VideoFrame) -> Iterator[None]:
+        try:
+            yield
+        except av.FFmpegError as error:  # swscale fails at some pictures that are one point wide
+            shape = f"{frame.width} x {frame.height}"
+            raise MediaError(f"{self._path}: its pictures of {shape} pixels cannot be scaled.") from error
+
+
+def _aspect_of_container(stream: Any) -> Fraction | None:
+    """The shape of pixels where the container has a say in it; else every frame says for itself.
+
+    FFmpeg knows which it is, but tells only what the two come to, and what the codec says.
+    """
+    aspect = stream and stream.sample_aspect_ratio
+    return aspect if aspect and aspect != stream.codec_context.sample_aspect_ratio else None
