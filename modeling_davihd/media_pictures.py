@@ -6,8 +6,8 @@ FFmpeg's own filters do the work, so that a reel shows what its other tools show
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +19,7 @@ from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 
 from .media_limits import MediaError
+from .media_tracks import AnyPath, Decoded
 
 REEL_LIMITS = (1920, 1080)  # pixels: longer and shorter side of a reel
 # FFmpeg's numbers of colour matrices, AVCOL_SPC: what they are, and which of them swscale can convert.
@@ -28,9 +29,9 @@ CONVERTIBLE = {BT709, 4, BT601, 7, 9}
 LIMITED, FULL = 1, 2  # its numbers of colour ranges, AVCOL_RANGE; 0 where nothing is said
 
 Array = np.ndarray
-AnyPath = str | os.PathLike
 Step = tuple[str, dict[str, str]]  # a filter and its options
 NEUTRAL: Step = ("setparams", {"colorspace": "unknown"})
+BWDIF: Step = ("bwdif", {"mode": "send_frame", "deint": "interlaced"})
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,30 @@ class Chain:
         with suppress(av.BlockingIOError, av.EOFError):
             while True:
                 yield self._graph.vpull()
+
+
+def progressive(items: Iterable[Decoded], threads: int | None = None) -> Iterator[Decoded]:
+    """Yield the items of a track, from the first interlaced one on without the combs of two fields in one."""
+    kind, chain, waiting = None, None, deque[Decoded]()  # items that the filter has not given back yet
+    for item in items:
+        shape = (item.frame.width, item.frame.height, item.frame.format.name)
+        if chain is not None and shape != kind:
+            yield from _replaced(waiting, chain.passed(None))
+            chain = None
+        if chain is None and item.frame.interlaced_frame and item.frame.height >= 4 <= item.frame.width:
+            kind, chain = shape, Chain(item.frame, [BWDIF], threads)
+        if chain is None:
+            yield item
+        else:
+            waiting.append(item)
+            yield from _replaced(waiting, chain.passed(item.frame))
+    if chain is not None:
+        yield from _replaced(waiting, chain.passed(None))
+
+
+def _replaced(waiting: deque[Decoded], frames: Iterable[av.VideoFrame]) -> Iterator[Decoded]:
+    for frame in frames:
+        yield waiting.popleft()._replace(frame=frame)
 
 
 class Fitter:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .files import all_whole
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, MediaError
-from .media_pictures import Fitter
+from .media_pictures import Fitter, progressive
 from .media_reading import Array, Sound
 from .media_tracks import AnyPath, MediaInfo, Track, probe
 
@@ -153,7 +153,7 @@ def _first_shown(track: Track, piece: Piece) -> av.VideoFrame:
 def _shown(track: Track, start: float, end: float) -> Generator[tuple, None, None]:
     """Yield (begin, until, frame) for what is seen from `start` to `end`; the last frame stays on."""
     held, since = None, start
-    for item in track.frames(start):
+    for item in progressive(track.frames(start), track.budget.limits.thread_count):
         if held is not None and item.time - since >= SHORTEST:
             until = item.time if item.time <= end - SHORTEST else end
             yield from _steps(since, until, held)

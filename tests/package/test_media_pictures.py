@@ -1,12 +1,15 @@
 """What the pictures of a reel look like: colours and orientation, with NumPy as the independent reader."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
+from av.codec.context import Flags
 from film_contents import SMALL, decode
 from films import make_film, numbered_frame
 
-from modeling_davihd.media import cut_reel, write_film
+from modeling_davihd.media import cut_clips, cut_reel, write_film
 
 # AVCOL_SPC, with the shares of red and blue in the brightness; AVCOL_RANGE.
 BT709, UNKNOWN, BT601, BT2020 = 1, 2, 5, 9
@@ -53,14 +56,15 @@ def patches(picture: np.ndarray) -> np.ndarray:
     return picture[16::32, 16::32].reshape(-1, 3)
 
 
-def chart_film(path, frame: av.VideoFrame, matrix: int, extent: int, transfer: int, rotation: int):
-    """Half a second of one frame, in FFV1 with tags."""
+def still_film(path, frame, matrix=UNKNOWN, extent=0, transfer=UNKNOWN, *, rotation=0, aspect=1):
+    """Half a second of one frame, in FFV1 with tags. Only an mp4 keeps the shape of its pixels."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("ffv1", rate=10)
         video.width, video.height, video.pix_fmt = frame.width, frame.height, frame.format.name
         context = video.codec_context
         context.colorspace, context.color_range, context.color_trc = matrix, extent, transfer
         context.color_primaries = {BT2020: BT2020}.get(matrix, UNKNOWN)
+        context.sample_aspect_ratio = aspect
         video.set_display_rotation(rotation)
         for number in range(5):
             frame.pts = number
@@ -87,7 +91,7 @@ def test_a_reel_has_the_colours_of_the_film(tmp_path, pixels, matrix, extent, tr
         frame = av.VideoFrame.from_ndarray(planes, format=pixels)
     else:
         frame = av.VideoFrame.from_ndarray(CHART, format="rgb24").reformat(format=pixels)
-    path = chart_film(tmp_path / "film.mkv", frame, matrix, extent, transfer, rotation)
+    path = still_film(tmp_path / "film.mkv", frame, matrix, extent, transfer, rotation=rotation)
     cut_reel(path, [(0, 0.4)], tmp_path / "reel.mp4")
     picture, tagged = seen(tmp_path / "reel.mp4")
     assert np.abs(patches(picture) - patches(upright)).max() <= 3
@@ -115,3 +119,120 @@ def test_pictures_stand_upright(tmp_path, rotation, mirrored):
     _, frames, _ = decode(path, frames=SMALL)
     corners = frames[1, 0][[5, 5, -5, -5], [5, -5, 5, -5]]
     assert np.abs(corners - upright[[5, 5, -5, -5], [5, -5, 5, -5]].astype(int)).max() < 40
+
+
+# Interlaced films
+
+
+def bar(place: int) -> np.ndarray:
+    """A white bar on black, `place` pixels from the left: uint8 (48, 96, 3)."""
+    picture = np.zeros((48, 96, 3), np.uint8)
+    picture[:, place : place + 16] = 255
+    return picture
+
+
+def interlaced_film(path, fields, first: str):
+    """25 frames a second of 50 fields, of which `first` ("tff" or "bff") comes first, in MPEG-2."""
+    upper = 0 if first == "tff" else 1
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=96, height=48, format="yuv420p", time_base=Fraction(1, 25))
+    graph.link_nodes(source, graph.add("setfield", first), graph.add("buffersink")).configure()
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg2video", rate=25)
+        video.width, video.height, video.bit_rate = 96, 48, 4_000_000
+        video.codec_context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        for number, (early, late) in enumerate(zip(fields[::2], fields[1::2], strict=True)):
+            woven = early.copy()
+            woven[1 - upper :: 2] = late[1 - upper :: 2]
+            frame = av.VideoFrame.from_ndarray(woven, format="rgb24").reformat(format="yuv420p")
+            frame.pts = number
+            graph.push(frame)
+            container.mux(video.encode(graph.pull()))
+        container.mux(video.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("first", ["tff", "bff"])
+def test_an_interlaced_film_makes_a_reel_without_combs(tmp_path, first):
+    path = interlaced_film(tmp_path / "film.ts", [bar(2 * place) for place in range(40)], first)
+    cut_reel(path, [(0.2, 0.6)], tmp_path / "reel.mp4")
+    with av.open(str(tmp_path / "reel.mp4")) as container:
+        frames = list(container.decode(video=0))
+    assert [frame.time for frame in frames] == pytest.approx(np.arange(10) / 25, abs=1e-3)
+    assert not any(frame.interlaced_frame for frame in frames)
+    for number, frame in enumerate(frames, start=5):
+        picture = frame.to_ndarray(format="gray").astype(int)
+        assert np.abs(np.diff(picture[4:-4], axis=0)).max() < 40  # rows beside each other agree
+        assert np.flatnonzero(picture[24] > 128)[0] == pytest.approx(4 * number, abs=1)
+
+
+# Films whose shape changes on the way
+
+
+def disc(width: int, height: int, aspect: Fraction) -> np.ndarray:
+    """A white disc on grey, round where pixels are `aspect` times as wide as high: uint8 (H, W, 3)."""
+    rows, columns = np.mgrid[:height, :width]
+    distance = np.hypot((columns + 0.5 - width / 2) * float(aspect), rows + 0.5 - height / 2)
+    return np.where(distance < 16, 255, 100).astype(np.uint8)[..., None].repeat(3, 2)
+
+
+def changing_film(path, shapes):
+    """A second for each shape, (width, height, aspect), one after the other in one stream of MPEG-2."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg2video", rate=25)
+        video.width, video.height = shapes[0][:2]
+        for second, (width, height, aspect) in enumerate(shapes):
+            encoder = av.CodecContext.create("mpeg2video", "w")
+            encoder.width, encoder.height, encoder.pix_fmt, encoder.bit_rate = (
+                width,
+                height,
+                "yuv420p",
+                2_000_000,
+            )
+            encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
+            encoder.sample_aspect_ratio = aspect
+            frame = av.VideoFrame.from_ndarray(disc(width, height, aspect), format="rgb24")
+            packets = []
+            for number in range(25):
+                frame.pts, frame.time_base = 25 * second + number, Fraction(1, 25)
+                packets += encoder.encode(frame)
+            for packet in [*packets, *encoder.encode(None)]:
+                packet.stream = video
+                container.mux(packet)
+    return path
+
+
+def roundness(path, middle: float):
+    """(width, height) of a reel, and how wide and how high the disc in its frame at `middle` seconds is."""
+    with av.open(str(path)) as container:
+        frame = next(frame for frame in container.decode(video=0) if frame.time >= middle)
+    white = frame.to_ndarray(format="gray") > 180
+    return (frame.width, frame.height), (white.any(0).sum(), white.any(1).sum())
+
+
+@pytest.mark.parametrize(
+    ("shapes", "sizes"),
+    [
+        ([(64, 48, Fraction(1)), (64, 48, Fraction(4, 3))], [(64, 48), (86, 48)]),
+        ([(96, 48, Fraction(1)), (48, 96, Fraction(1))], [(96, 48), (48, 96)]),
+    ],
+)
+def test_what_is_round_stays_round_where_the_shape_changes(tmp_path, shapes, sizes):
+    path = changing_film(tmp_path / "film.ts", shapes)
+    clips = [tmp_path / "1.mp4", tmp_path / "2.mp4"]
+    cut_reel(path, [(0, 2)], tmp_path / "reel.mp4")
+    cut_clips(path, [(0, 1), (1, 2)], clips)
+    for clip, size in zip(clips, sizes, strict=True):
+        shape, (width, height) = roundness(clip, 0.5)
+        assert shape == size and width == pytest.approx(32, abs=2) and height == pytest.approx(32, abs=2)
+    for time in (0.5, 1.5):
+        shape, (width, height) = roundness(tmp_path / "reel.mp4", time)
+        assert shape == sizes[0] and width == pytest.approx(height, abs=2)
+
+
+def test_pixels_have_the_shape_that_the_container_says(tmp_path):
+    frame = av.VideoFrame.from_ndarray(disc(32, 48, Fraction(2)), format="rgb24").reformat(format="yuv420p")
+    path = still_film(tmp_path / "film.mp4", frame, rotation=90, aspect=2)
+    cut_reel(path, [(0, 0.5)], tmp_path / "reel.mp4")
+    shape, (width, height) = roundness(tmp_path / "reel.mp4", 0.2)
+    assert shape == (48, 64) and width == pytest.approx(32, abs=2) and height == pytest.approx(32, abs=2)
