@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
-from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 
+from .media_filters import Chain, Step
 from .media_limits import MediaError
 from .media_tracks import AnyPath, Decoded
 
@@ -29,7 +29,6 @@ CONVERTIBLE = {BT709, 4, BT601, 7, 9}
 LIMITED, FULL = 1, 2  # its numbers of colour ranges, AVCOL_RANGE; 0 where nothing is said
 
 Array = np.ndarray
-Step = tuple[str, dict[str, str]]  # a filter and its options
 NEUTRAL: Step = ("setparams", {"colorspace": "unknown"})
 BWDIF: Step = ("bwdif", {"mode": "send_frame", "deint": "interlaced"})
 
@@ -69,7 +68,7 @@ class Orientation:
 def _display_matrix(frame: av.VideoFrame) -> tuple[float, ...]:
     """Two rows of it: a point (x, y) is shown at x times the first plus y times the second."""
     try:
-        data = frame.side_data.get("DISPLAYMATRIX")
+        data: Any = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # PyAV stumbles over kinds of side data that it does not know
         turn = math.radians(frame.rotation)
         return math.cos(turn), -math.sin(turn), math.sin(turn), math.cos(turn)
@@ -127,33 +126,6 @@ def _is_rgb(frame: av.VideoFrame) -> bool:
     return shape.is_rgb or shape.has_palette or shape.name.startswith(("mono", "xyz"))
 
 
-class Chain:
-    """FFmpeg's filters in a row, for frames of one size, one format and one kind of colours."""
-
-    def __init__(self, like: av.VideoFrame, steps: Sequence[Step], threads: int | None = None) -> None:
-        self._graph = Graph()
-        self._graph.threads = threads or 0
-        source: Step = (
-            "buffer",
-            {
-                "video_size": f"{like.width}x{like.height}",
-                "pix_fmt": like.format.name,
-                "time_base": "1/1",
-                "colorspace": str(like.colorspace),
-                "range": str(like.color_range),
-            },
-        )
-        nodes = [self._graph.add(name, **options) for name, options in [source, *steps, ("buffersink", {})]]
-        self._graph.link_nodes(*nodes).configure()
-
-    def passed(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        """Yield what comes out once a frame has gone in, or, for None, what is still to come out."""
-        self._graph.vpush(frame)
-        with suppress(av.BlockingIOError, av.EOFError):
-            while True:
-                yield self._graph.vpull()
-
-
 def progressive(items: Iterable[Decoded], threads: int | None = None) -> Iterator[Decoded]:
     """Yield the items of a track, from the first interlaced one on without the combs of two fields in one."""
     kind, chain, waiting = None, None, deque[Decoded]()  # items that the filter has not given back yet
@@ -163,7 +135,7 @@ def progressive(items: Iterable[Decoded], threads: int | None = None) -> Iterato
             yield from _replaced(waiting, chain.passed(None))
             chain = None
         if chain is None and item.frame.interlaced_frame and item.frame.height >= 4 <= item.frame.width:
-            kind, chain = shape, Chain(item.frame, [BWDIF], threads)
+            kind, chain = shape, Chain.of_pictures(item.frame, [BWDIF], threads)
         if chain is None:
             yield item
         else:
@@ -206,7 +178,9 @@ class Fitter:
         scale = f"min(1,min({longer}/max(iw*sar,ih),{shorter}/min(iw*sar,ih)))"
         size = {"w": f"2*max(1,round(iw*sar*{scale}/2))", "h": f"2*max(1,round(ih*{scale}/2))"}
         with self._scaling(first):
-            chain = Chain(first, [*self._square, NEUTRAL, ("scale", size | {"eval": "frame"})], self._threads)
+            chain = Chain.of_pictures(
+                first, [*self._square, NEUTRAL, ("scale", size | {"eval": "frame"})], self._threads
+            )
             [shaped] = chain.passed(first)
         self.width, self.height = Orientation.of(first).size(shaped.width, shaped.height)
         self.colours = Colours.of(first)
@@ -225,7 +199,7 @@ class Fitter:
         with self._scaling(frame):
             if kind != self._kind:
                 steps = [*self._square, *self._steps(frame, orientation), *orientation.steps()]
-                self._kind, self._chain = kind, Chain(frame, steps, self._threads)
+                self._kind, self._chain = kind, Chain.of_pictures(frame, steps, self._threads)
             [fitted] = self._chain.passed(frame)
         return fitted
 

@@ -20,6 +20,7 @@ from av.video.reformatter import VideoReformatter
 
 from .media_limits import DEFAULT_LIMITS, JITTER, DecodingLimits, MediaError, MediaWarning
 from .media_pictures import upright
+from .media_sounds import GAP, Resampler, steadied
 from .media_tracks import AnyPath, Decoded, MediaInfo, Track, probe
 from .streams_davihd import SAMPLING_RATE
 
@@ -135,14 +136,16 @@ class Sound:
     """A track's sound from `start` on as one line of float32 samples (channels, n), served in any portions.
 
     Channels are mixed with weights that sum to at most one, so that equal channels keep their level: stereo
-    to mono is the mean, 5.1 is FFmpeg's mix scaled down. Gaps become zeros, overlaps are dropped.
+    to mono is the mean, 5.1 to mono is FFmpeg's mix scaled down; 5.1 to stereo is that mix itself, limited.
+    Gaps become zeros, overlaps are dropped, and where the sound drifts it is stretched, so that it is where
+    its time stamps are.
     """
 
     def __init__(self, track: Track, start: float, rate: int, channels: int) -> None:
         self._start, self._rate, self._channels = start, rate, channels
         self._track, self._complained = track, False
         self._setup: tuple | None = None
-        self._resampler: Any = None  # an av.AudioResampler from the first frame on
+        self._resampler: Any = None  # a Resampler from the first frame on
         self._due = 0.0
         self._written, self._late, self._limit = 0, 0, 2**62
         self._blocks, self._rest = self._joined(track), np.zeros((channels, 0), np.float32)
@@ -168,7 +171,7 @@ class Sound:
 
     def _joined(self, track: Track) -> Generator[Array, None, None]:
         item: Any = None  # a Decoded, where there is any
-        items = track.frames(max(self._start - PREROLL, 0.0))
+        items = steadied(track.frames(max(self._start - PREROLL, 0.0)))
         for item, following in pairwise(chain(items, [None])):
             if following is None:  # its length leaves out what the encoder appended to fill its last frame
                 self._limit = round((item.time + item.length - self._start) * self._rate)
@@ -180,24 +183,22 @@ class Sound:
     def _resampled(self, item: Decoded) -> Iterator[Array]:
         frame = item.frame
         setup = (frame.sample_rate, frame.layout.name, frame.format.name, item.run)
-        if setup != self._setup or abs(item.time - self._due) > JITTER:
+        if setup != self._setup or abs(item.time - self._due) > GAP:
             self._track.budget.check_sound(frame.sample_rate, frame.layout.nb_channels)
             yield from self._flushed()
-            self._setup, self._due, self._resampler = setup, item.time, self._new_resampler(frame)
+            self._setup, self._resampler = setup, self._new_resampler(frame)
             yield from self._go_to(round((item.time - self._start) * self._rate))
-        self._due += frame.samples / frame.sample_rate
-        yield from map(self._placed, self._resampler.resample(frame))
+        self._due = item.time + frame.samples / frame.sample_rate
+        yield from map(self._placed, self._resampler.resample(item))
 
     def _flushed(self) -> Iterator[Array]:
         return map(self._placed, self._resampler.resample(None) if self._resampler else [])
 
-    def _new_resampler(self, frame: av.AudioFrame) -> av.AudioResampler:
+    def _new_resampler(self, frame: av.AudioFrame) -> Resampler:
         unnamed = any(word in frame.layout.name for word in ("channels", "ambisonic"))  # FFmpeg cannot mix it
         layout = frame.layout.name if unnamed else "mono" if self._channels == 1 else "stereo"
         # A quarter of a second at once: with the frames of most codecs, Python would take half of the time.
-        return av.AudioResampler(
-            "flt", layout, self._rate, frame_size=self._rate // 4, options={"rematrix_maxval": "1"}
-        )
+        return Resampler(frame, self._rate, layout, frame_size=self._rate // 4)
 
     def _go_to(self, sample: int) -> Iterator[Array]:
         for begin in range(self._written, sample, 10 * self._rate):

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import av
 from av.stream import Discard, Disposition
 
+from .media_holes import COUNTING, put_in_place
 from .media_limits import DEFAULT_LIMITS, Budget, DecodingLimits, MediaError, MediaWarning
 
 MAX_OVERLAP = 10.0  # seconds; time stamps that step back further are damage, and what follows is ignored
@@ -213,12 +214,6 @@ class Track:
         self.finished = True
         self._check_lost()
 
-    def first_frame(self) -> AnyFrame:
-        """The first frame that can be decoded; raises MediaError where there is none."""
-        for item in self.frames():
-            return item.frame
-        raise MediaError(f"{self.path}: nothing of its {self.kind} can be decoded.")
-
     def seconds(self) -> Iterator[None]:
         """Yield once for every second that the stream reaches into, without decoding it."""
         reached = 0
@@ -327,7 +322,9 @@ class Track:
         """The stream's packets, in the end an empty one, after which PyAV may stumble over later streams."""
         self._at_start = False
         with suppress(IndexError):  # it flushes those that begin on the way without knowing them
-            yield from self._container.demux(self.stream)
+            packets = self._container.demux(self.stream)
+            counting = self._container.format.name in COUNTING
+            yield from put_in_place(packets, self.stream, self.complain) if counting else packets
 
     def _decoded(self, packet: av.Packet | None) -> list[AnyFrame]:
         try:

@@ -1,0 +1,84 @@
+"""Sound as it is meant to be heard: in step with its time stamps, and as loud as it should be."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import av
+
+from .media_filters import TICKS, Chain
+from .media_limits import JITTER
+from .media_tracks import Decoded
+
+LOUDEST_MIX = 0.95  # times full scale: leaves room for what an encoder adds
+IN_STEP = 0.004  # seconds by which sound may be early or late without anything being done about it
+GAP = 0.008  # seconds from which on a step is a gap, to be filled or cut away; smaller ones are drift
+AHEAD = 9  # frames that have to agree on a step, as single time stamps jitter
+IN_STEP_AGAIN = {"async": "2000", "min_comp": "0.003"}  # drift is made up for within a second or two
+
+
+def steadied(items: Iterable[Decoded]) -> Iterator[Decoded]:
+    """Yield the items of a track of sound, with times that step only where sound is missing or too much.
+
+    What is decoded belongs together without a gap, even if its time stamps jitter, as those of recordings
+    by browsers do. Where those of several frames agree that something is missing, it is.
+    """
+    source, ahead, due = iter(items), deque[Decoded](), None
+    while True:
+        ahead.extend(islice(source, AHEAD - len(ahead)))
+        if not ahead:
+            return
+        item = ahead[0]
+        time = item.time if due is None else due + _step(ahead, due)
+        yield item._replace(time=time)
+        due = time + _length(item)
+        ahead.popleft()
+
+
+def _length(item: Decoded) -> float:
+    return item.frame.samples / item.frame.sample_rate
+
+
+def _step(ahead: Iterable[Decoded], due: float) -> float:
+    """Seconds by which all of the items are late, or early if below zero; 0 where they do not agree."""
+    late: list[float] = []
+    for item in ahead:
+        offset = item.time - due
+        if abs(offset) > JITTER:  # this is no jitter any more
+            late = late or [offset]
+            break
+        late.append(offset)
+        if abs(late[0]) <= IN_STEP:
+            return 0.0
+        due += _length(item)
+    if min(late) < 0 < max(late):
+        return 0.0
+    step = sorted(late, key=abs)[len(late) // 4]
+    return step if abs(step) > IN_STEP else 0.0
+
+
+class Resampler:
+    """Turns frames of sound into interleaved float32 of another rate and layout, in time with their stamps.
+
+    frame_size: samples of what comes out. More than two channels become stereo as loud as FFmpeg makes them,
+    with a limiter for what would be too loud; any others are mixed with weights that sum to one at most.
+    """
+
+    def __init__(self, like: av.AudioFrame, rate: int, layout: str, frame_size: int) -> None:
+        shape = {"sample_rates": str(rate), "channel_layouts": layout}
+        limited = layout == "stereo" and like.layout.nb_channels > 2
+        # The least number for which FFmpeg leaves its own weights as they are.
+        options = IN_STEP_AGAIN | {"rematrix_maxval": "1000" if limited else "1"}
+        steps = [("aresample", options), ("aformat", shape | {"sample_fmts": "dbl" if limited else "flt"})]
+        if limited:
+            limiter = {"limit": str(LOUDEST_MIX), "level": "0", "latency": "1"}
+            steps += [("alimiter", limiter), ("aformat", shape | {"sample_fmts": "flt"})]
+        self._chain = Chain.of_sound(like, steps, frame_size)
+
+    def resample(self, item: Decoded | None) -> Iterator[av.AudioFrame]:
+        """Yield what comes out once an item has gone in, or, for None, what is still to come out."""
+        if item is not None:
+            item.frame.pts = round(item.time * TICKS)
+        return self._chain.passed(item and item.frame)

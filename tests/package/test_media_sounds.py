@@ -1,0 +1,69 @@
+"""What the sound of a reel is like: how loud, and when."""
+
+import numpy as np
+import pytest
+from film_contents import decode
+from films import click_times, clicks, make_film, tone
+
+from modeling_davihd.media import cut_reel, probe
+from modeling_davihd.media_reading import Sound
+from modeling_davihd.media_tracks import Track
+
+BROWSER = "film.mkv"  # its time stamps are rounded to milliseconds
+
+
+def heard(path) -> np.ndarray:
+    """All of a film's sound as stereo float32 (2, n) at 48 kHz."""
+    info = probe(path)
+    return Sound(Track(info, "audio"), 0.0, 48000, 2).take(100 * 48000)
+
+
+def surround(amplitude: float, *, seconds: float = 2.0) -> np.ndarray:
+    """5.1: a tone of its own in every channel, (n, 6)."""
+    pitches = (300, 400, 500, 60, 600, 700)
+    return np.stack([tone(seconds, 48000, hertz=hertz, amplitude=amplitude) for hertz in pitches], axis=1)
+
+
+def loudness(sound: np.ndarray) -> float:
+    return float(np.sqrt((sound[:, 9600:-9600] ** 2).mean()))
+
+
+def test_a_reel_of_surround_sound_is_as_loud_as_its_downmix(tmp_path):
+    sound = surround(0.2)
+    path = make_film(tmp_path / "tape.wav", sounds=[(0, sound)], layout="5.1")
+    left, right, centre, _, back_left, back_right = sound.T
+    mix = np.stack([left, right]) + np.sqrt(0.5) * (centre + np.stack([back_left, back_right]))
+    assert np.abs(heard(path) - mix)[:, 4800:-4800].max() < 2e-3
+    cut_reel(path, [(0, 2)], tmp_path / "reel.mp4")
+    assert loudness(heard(tmp_path / "reel.mp4")) == pytest.approx(loudness(mix), rel=0.03)
+
+
+def test_loud_surround_sound_does_not_clip(tmp_path):
+    path = make_film(tmp_path / "tape.wav", sounds=[(0, surround(0.9))], layout="5.1")
+    cut_reel(path, [(0, 2)], tmp_path / "reel.mp4")
+    reel = np.abs(heard(tmp_path / "reel.mp4"))
+    assert 0.8 < reel.max() < 1
+    assert (reel > 0.94).mean() < 0.05  # the tops of waves are not cut off
+
+
+@pytest.mark.parametrize("missing", [0.03, 0.012])
+def test_small_gaps_in_the_sound_do_not_add_up(tmp_path, missing):
+    sounds = [(second, clicks(1 - missing, 48000, [0.5])) for second in range(8)]
+    path = make_film(tmp_path / BROWSER, sounds=sounds, audio_codec="pcm_s16le")
+    cut_reel(path, [(0, 8)], tmp_path / "reel.mp4")
+    for film in (path, tmp_path / "reel.mp4"):
+        assert click_times(decode(film)[0], 16000) == pytest.approx(np.arange(8) + 0.5, abs=0.008)
+
+
+def test_sound_that_drifts_stays_in_step_without_a_gap(tmp_path):
+    stretch, rate, size = 1.004, 48000, 960
+    sound = tone(12, rate, amplitude=0.1) + clicks(12, rate, np.arange(11) + 0.9)
+    times = np.arange(600) * size / rate * stretch + np.random.default_rng(0).uniform(0, 0.01, 600)
+    sounds = [(time, sound[i * size : (i + 1) * size]) for i, time in enumerate(times)]
+    path = make_film(tmp_path / BROWSER, sounds=sounds, audio_codec="pcm_s16le")
+    cut_reel(path, [(0, 12)], tmp_path / "reel.mp4")
+    for film in (path, tmp_path / "reel.mp4"):
+        waveform = decode(film)[0]
+        assert click_times(waveform, 16000) == pytest.approx((np.arange(11) + 0.9) * stretch, abs=0.016)
+        power = np.convolve(waveform[1600:190000] ** 2, np.full(160, 1 / 160), "valid")
+        assert power.min() > 0.003  # of the tone, which is never gone for 10 ms
