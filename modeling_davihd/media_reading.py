@@ -20,7 +20,7 @@ from av.video.reformatter import VideoReformatter
 
 from .media_limits import DEFAULT_LIMITS, JITTER, DecodingLimits, MediaError, MediaWarning
 from .media_pictures import upright
-from .media_sounds import GAP, Resampler, steadied
+from .media_sounds import GAP, IN_STEP, Resampler, steadied
 from .media_tracks import AnyPath, Decoded, MediaInfo, Track, probe
 from .streams_davihd import SAMPLING_RATE
 
@@ -143,7 +143,7 @@ class Sound:
 
     def __init__(self, track: Track, start: float, rate: int, channels: int) -> None:
         self._start, self._rate, self._channels = start, rate, channels
-        self._track, self._complained = track, False
+        self._track, self._complained, self._drifts = track, False, False
         self._setup: tuple | None = None
         self._resampler: Any = None  # a Resampler from the first frame on
         self._due = 0.0
@@ -182,8 +182,10 @@ class Sound:
 
     def _resampled(self, item: Decoded) -> Iterator[Array]:
         frame = item.frame
-        setup = (frame.sample_rate, frame.layout.name, frame.format.name, item.run)
-        if setup != self._setup or abs(item.time - self._due) > GAP:
+        step = abs(item.time - self._due)
+        self._drifts |= self._setup is not None and IN_STEP / 2 < step <= GAP
+        setup = (frame.sample_rate, frame.layout.name, frame.format.name, item.run, self._drifts)
+        if setup != self._setup or step > GAP:
             self._track.budget.check_sound(frame.sample_rate, frame.layout.nb_channels)
             yield from self._flushed()
             self._setup, self._resampler = setup, self._new_resampler(frame)
@@ -198,7 +200,7 @@ class Sound:
         unnamed = any(word in frame.layout.name for word in ("channels", "ambisonic"))  # FFmpeg cannot mix it
         layout = frame.layout.name if unnamed else "mono" if self._channels == 1 else "stereo"
         # A quarter of a second at once: with the frames of most codecs, Python would take half of the time.
-        return Resampler(frame, self._rate, layout, frame_size=self._rate // 4)
+        return Resampler(frame, self._rate, layout, self._rate // 4, self._drifts)
 
     def _go_to(self, sample: int) -> Iterator[Array]:
         for begin in range(self._written, sample, 10 * self._rate):

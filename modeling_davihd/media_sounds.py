@@ -13,10 +13,15 @@ from .media_limits import JITTER
 from .media_tracks import Decoded
 
 LOUDEST_MIX = 0.95  # times full scale: leaves room for what an encoder adds
+ANY_SUM = "1000"  # of the weights of a mix: FFmpeg leaves its own as they are
 IN_STEP = 0.004  # seconds by which sound may be early or late without anything being done about it
 GAP = 0.008  # seconds from which on a step is a gap, to be filled or cut away; smaller ones are drift
 AHEAD = 9  # frames that have to agree on a step, as single time stamps jitter
-IN_STEP_AGAIN = {"async": "2000", "min_comp": "0.003"}  # drift is made up for within a second or two
+IN_STEP_AGAIN = {
+    "async": "2000",
+    "min_comp": "0.003",
+    "swr_flags": "res",
+}  # drift is made up for within a second or two
 
 
 def steadied(items: Iterable[Decoded]) -> Iterator[Decoded]:
@@ -62,15 +67,15 @@ def _step(ahead: Iterable[Decoded], due: float) -> float:
 class Resampler:
     """Turns frames of sound into interleaved float32 of another rate and layout, in time with their stamps.
 
-    frame_size: samples of what comes out. More than two channels become stereo as loud as FFmpeg makes them,
-    with a limiter for what would be too loud; any others are mixed with weights that sum to one at most.
+    frame_size: samples of what comes out. drifts: whether it is stretched to where its time stamps are.
+    More than two channels become stereo as loud as FFmpeg makes them, with a limiter for what would be too
+    loud; any others are mixed with weights that sum to one at most.
     """
 
-    def __init__(self, like: av.AudioFrame, rate: int, layout: str, frame_size: int) -> None:
+    def __init__(self, like: av.AudioFrame, rate: int, layout: str, frame_size: int, drifts: bool) -> None:
         shape = {"sample_rates": str(rate), "channel_layouts": layout}
         limited = layout == "stereo" and like.layout.nb_channels > 2
-        # The least number for which FFmpeg leaves its own weights as they are.
-        options = IN_STEP_AGAIN | {"rematrix_maxval": "1000" if limited else "1"}
+        options = {"rematrix_maxval": ANY_SUM if limited else "1"} | (IN_STEP_AGAIN if drifts else {})
         steps = [("aresample", options), ("aformat", shape | {"sample_fmts": "dbl" if limited else "flt"})]
         if limited:
             limiter = {"limit": str(LOUDEST_MIX), "level": "0", "latency": "1"}
