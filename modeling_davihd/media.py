@@ -1,8 +1,8 @@
 """All that touches media in this package, with PyAV.
 
 `media_limits`: how much a film may ask for. `media_tracks`: its headers, and its frames with their times;
-`media_holes`: those times where packets are lost. `media_pictures`, `media_sounds`: what they are meant to
-look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: segments of one second.
+`media_holes`: those times where packets are lost. `media_pictures`, `media_resampling`: what they are meant
+to look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: segments of one second.
 `media_writing`: reels, clips and films.
 """
 

@@ -20,7 +20,7 @@ from av.video.reformatter import VideoReformatter
 
 from .media_limits import DEFAULT_LIMITS, JITTER, DecodingLimits, MediaError, MediaWarning
 from .media_pictures import upright
-from .media_sounds import GAP, IN_STEP, Resampler, steadied
+from .media_resampling import GAP, IN_STEP, Resampler, steadied
 from .media_tracks import AnyPath, Decoded, MediaInfo, Track, probe
 from .streams_davihd import SAMPLING_RATE
 
