@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from films import film_with_sound, tone
+from films import film_with_sound, noise_within
 from paths import GOLDEN, ROOT
 from published import published_state
 from safetensors.torch import load_file, save_file
@@ -267,7 +267,7 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
 
 @pytest.fixture
 def film(tmp_path):
-    return film_with_sound(tmp_path / "match.mp4", tone(3, 16000), 3)
+    return film_with_sound(tmp_path / "match.mp4", noise_within(3, 3, 3), 9)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
