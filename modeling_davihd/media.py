@@ -1,6 +1,7 @@
 """All that touches media in this package, with PyAV.
 
-`media_limits`: how much a film may ask for. `media_tracks`: its headers, and its frames with their times.
+`media_limits`: how much a film may ask for. `media_times`: time stamps, and where they begin anew.
+`media_tracks`: its headers, and its frames with their times.
 `media_reading`: segments of one second. `media_writing`: reels, clips and films.
 """
 

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain, islice, pairwise, repeat
 from typing import Any
 
@@ -122,8 +121,8 @@ def _true_end(info: MediaInfo, tracks: dict[str, Track]) -> float:
         end = round(tracks["video"].end, 3)  # the sound goes on only because its encoder fills its last frame
     if end <= 0:
         raise MediaError(f"{info.path}: nothing in it can be decoded.")
-    if end % 1 <= 0.002 and any(track.stream.time_base >= Fraction(1, 1000) for track in tracks.values()):
-        end = float(math.floor(end))  # both start and length of the last frame were rounded to milliseconds
+    if end > 1 and end % 1 <= JITTER:
+        end = float(math.floor(end))  # too little to be a segment of its own
     cut_off = info.duration is not None and info.duration > end + max(info.start, 0) + 1
     if cut_off and all(track.indexed and not track.complained for track in tracks.values()):
         next(iter(tracks.values())).complain(f"breaks off at {end:.1f} s of {info.duration:.1f} s")

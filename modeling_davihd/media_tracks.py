@@ -9,8 +9,8 @@ import math
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from itertools import chain, dropwhile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import av
 from av.stream import Discard, Disposition
 
-from .media_limits import DEFAULT_LIMITS, Budget, DecodingLimits, MediaError, MediaWarning
+from .media_limits import DEFAULT_LIMITS, JITTER, Budget, DecodingLimits, MediaError, MediaWarning
+from .media_times import Clock, Restarts, Undated, find_restarts, rebased
 
 MAX_OVERLAP = 10.0  # seconds; time stamps that step back further are damage, and what follows is ignored
 SEEK_BACK = (0.0, 5.0, 60.0)  # seconds before the target, tried in turn: an index may lead past its target
@@ -39,7 +40,6 @@ AnyPath = str | os.PathLike
 # PyAV's classes for picture and for sound share too little to be used as one; a track's kind says which.
 AnyStream = Any  # av.VideoStream or av.AudioStream
 AnyFrame = Any  # av.VideoFrame or av.AudioFrame
-Undated = av.VideoFrame | av.AudioFrame | av.Packet  # known by its time stamp only
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class MediaInfo:
     """What a file's headers claim; claims can be false, and nothing is sized by them.
 
     width, height: of the picture as stored, which players may turn by a quarter. start: time stamp at which
-    the film's own time line begins.
+    the film's own time line begins. restarts: where time begins anew on the way, as it does where recordings
+    have been joined; found in the packets, of formats in which it can.
     """
 
     path: Path
@@ -60,11 +61,13 @@ class MediaInfo:
     sampling_rate: int | None = None
     channels: int | None = None
     start: float = 0.0
+    restarts: Restarts = field(default_factory=dict, repr=False)
 
 
 def probe(path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS) -> MediaInfo:
-    """Say what a file holds, from its headers alone; raises MediaError where it is no media.
+    """Say what a file holds, from its headers; raises MediaError where it is no media.
 
+    Where the format lets time begin anew on the way, packets are read as well, though not decoded.
     What has been probed before, a MediaInfo, is returned as it is.
     """
     if isinstance(path, MediaInfo):
@@ -81,6 +84,10 @@ def probe(path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS) ->
             rate = video.average_rate or video.guessed_rate
             facts |= {"width": video.width, "height": video.height, "fps": rate and float(rate)}
         facts["duration"] = container.duration and container.duration / av.time_base
+        streams = [stream for stream in (video, audio) if stream]
+        facts["restarts"], end = find_restarts(container, streams, limits)
+        if facts["restarts"]:
+            facts["duration"] = end - facts["start"]
         return MediaInfo(Path(path), has_video=bool(video), has_audio=bool(audio), **facts)
 
 
@@ -126,44 +133,6 @@ def pick_stream(container: av.container.InputContainer, kind: str) -> AnyStream 
     return best if best in streams else next(iter(streams), None)
 
 
-@dataclass(frozen=True)
-class Clock:
-    """Time stamps of one stream as seconds on the film's own time line.
-
-    tick: the unit of its time stamps, in seconds. zero: the time, so counted, at which the film begins.
-    usual: seconds for which a picture is shown that does not say how long. longest: seconds; a picture that
-    says more is not believed.
-    """
-
-    tick: float
-    zero: float
-    usual: float
-    longest: float
-
-    @classmethod
-    def of(cls, stream: AnyStream, zero: float, longest: float) -> Clock:
-        """The clock of a stream as its headers describe it."""
-        usual = 1 / float(getattr(stream, "base_rate", None) or 25)
-        reordered = getattr(stream.codec_context, "has_b_frames", False)  # then an mp4 does not know lengths
-        return cls(float(stream.time_base), zero, usual, 2 * usual if reordered else longest)
-
-    def time(self, item: Undated) -> float | None:
-        """When a frame or packet is presented, if it says so."""
-        stamp = item.dts if item.pts is None else item.pts
-        return None if stamp is None else stamp * self.tick - self.zero
-
-    def stamp(self, time: float) -> int:
-        """The last time stamp at or before a time."""
-        return int((time + self.zero) / self.tick)
-
-    def length(self, item: Undated) -> float:
-        """For how many seconds a frame or packet is presented."""
-        claimed = (item.duration or 0) * self.tick
-        if isinstance(item, av.AudioFrame):
-            return min(claimed or math.inf, item.samples / item.sample_rate)
-        return claimed if 0 < claimed <= self.longest else self.usual
-
-
 class Decoded(NamedTuple):
     """A frame, or a packet where nothing is decoded, and when it is presented.
 
@@ -187,7 +156,8 @@ class Track:
     def __init__(self, info: MediaInfo, kind: str, limits: DecodingLimits = DEFAULT_LIMITS) -> None:
         self.path, self.kind, self.budget = info.path, kind, Budget(info.path, kind, limits)
         self.finished = self.complained = False
-        self._zero = info.start
+        self._info = info
+        self._from = -math.inf  # packets before this time are not wanted
         self._lost: list[float] = []  # times at which a packet could not be decoded
         self._good, self._covered = 0, 0.0  # how many frames could, and how many seconds they last
         self._open()
@@ -240,7 +210,7 @@ class Track:
         for other in self._container.streams:
             other.discard = Discard.default if other is self.stream else Discard.all
         self._prepare_decoder()
-        self._clock = Clock.of(self.stream, self._zero, longest=self.budget.limits.silence)
+        self._clock = Clock.of(self.stream, self._info.start, longest=self.budget.limits.silence)
 
     def _prepare_decoder(self) -> None:
         """Check what the headers say, and hold the decoder to it."""
@@ -266,6 +236,12 @@ class Track:
             self._open()
 
     def _seek(self, time: float) -> bool:
+        """Go to a key frame at or before a time, or, where time begins anew on the way, at or after it."""
+        self._from = -math.inf
+        if self._info.restarts:  # the same time stamps come twice
+            self._rewind()
+            self._from = time
+            return True
         self._at_start = False
         with suppress(av.FFmpegError):
             self._container.seek(self._clock.stamp(time), stream=self.stream)
@@ -280,10 +256,11 @@ class Track:
             time = self._clock.time(item)
             if time is None:
                 time = self.end
-            if last is not None and self._leaps(last, time):
+            due = time if decode else self._clock.order(item, time)
+            if last is not None and self._leaps(last, time if self._good == 0 else due):
                 return
             length = self._clock.length(item)
-            last, self.end = time, max(self.end, time + length)
+            last, self.end = due, max(self.end, time + length)
             self._good, self._covered = self._good + 1, self._covered + length
             self.budget.check_end(self.end)
             yield Decoded(time, length, item, len(self._lost))
@@ -292,13 +269,35 @@ class Track:
             self.complain(f"is damaged: {count} left out from {self._lost[0]:.1f} s on")
 
     def _leaps(self, last: float, time: float) -> bool:
-        """Whether the step from one time to the next is so large that what follows cannot be trusted."""
+        """Whether the step from one time to the next is so large that what follows cannot be trusted.
+
+        Pictures may stand still for long, and sound be missing, if the film goes on meanwhile.
+        """
         if -MAX_OVERLAP <= time - last <= self.budget.limits.silence:
             return False
         if self._good == 0:
             self.budget.refuse(f"starts at {time:.1f} s of the film", "silence")
+        if last < time and self.budget.allows_end(time) and self._only_pauses(last, time):
+            return False
         self.complain(f"leaps from {last:.1f} s to {time:.1f} s: the rest is ignored")
         return True
+
+    def _only_pauses(self, last: float, time: float) -> bool:
+        """Whether the film goes on between two times far apart: only this stream has nothing there."""
+        if not (self._info.has_audio and self._info.has_video):
+            return self.kind == "video"
+        other = "audio" if self.kind == "video" else "video"
+        with closing(Track(self._info, other, self.budget.limits)) as track:
+            return track._has_any(last + JITTER, time - JITTER)
+
+    def _has_any(self, after: float, before: float) -> bool:
+        """Whether the stream has anything between two times."""
+        self._seek((after + before) / 2)
+        with suppress(av.FFmpegError):
+            for time in map(self._clock.time, self._demuxed()):
+                if time is not None and time > after:
+                    return time < before
+        return False
 
     def _undated(self, decode: bool, after_seek: bool) -> Iterator[Undated]:
         """Yield the frames of each packet or, where nothing is to be decoded, the packet itself."""
@@ -312,7 +311,7 @@ class Track:
         """Yield packets, in the end an empty one or None, which make the decoder give what it still holds."""
         packets, covered = self._demuxed(), self._covered
         try:  # decoders that are given something between key frames make up what they lack
-            wanted = dropwhile(lambda p: after_seek and p.size and not p.is_keyframe, packets)
+            wanted = dropwhile(self._is_before_target, packets) if after_seek else packets
             for count, packet in enumerate(wanted):
                 self.budget.check_packets(count, self._covered - covered)
                 yield packet
@@ -323,8 +322,14 @@ class Track:
     def _demuxed(self) -> Iterator[av.Packet]:
         """The stream's packets, in the end an empty one, after which PyAV may stumble over later streams."""
         self._at_start = False
+        packets = self._container.demux(self.stream)
         with suppress(IndexError):  # it flushes those that begin on the way without knowing them
-            yield from self._container.demux(self.stream)
+            yield from rebased(packets, self._info.restarts.get(self.stream.index, ()))
+
+    def _is_before_target(self, packet: av.Packet) -> bool:
+        """Whether decoding cannot begin with a packet that comes after a search."""
+        time = self._clock.time(packet)
+        return packet.size > 0 and (not packet.is_keyframe or (time is not None and time < self._from))
 
     def _decoded(self, packet: av.Packet | None) -> list[AnyFrame]:
         try:

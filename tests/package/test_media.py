@@ -6,12 +6,13 @@ import os
 import sys
 import tracemalloc
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from film_contents import FIVE_SECONDS, SMALL, clicking_film, decode, numbers
+from film_contents import FIVE_SECONDS, SMALL, clicking_film, decode, numbers, shown
 from films import click_times, clicks, damage, make_film, number_of, numbered_frame, tone, truncate
 
 from modeling_davihd import media_tracks
@@ -103,10 +104,28 @@ def test_frames_at_uneven_times_are_taken_by_time(tmp_path, suffix):
     assert numbers(frames) == np.abs(middles[:, None] - times).argmin(axis=1)[:, None].tolist()
 
 
-def test_a_still_scene_repeats_its_frame(tmp_path):
-    path = make_film(tmp_path / "slides.mp4", times=[0, 3, 100])
-    _, frames, _ = decode(path, frames=SMALL)
-    assert [n for (n,) in numbers(frames)] == [0] * 2 + [1] * 50 + [2] * 49
+SLIDES = [0, 3, 30, 45, 70, 80, 95, 95.1]  # seconds; stored in another order than shown
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "ts"])
+def test_a_still_scene_repeats_its_frame(tmp_path, suffix):
+    path = make_film(tmp_path / f"slides.{suffix}", times=SLIDES)
+    _, frames, end = decode(path, frames=SMALL)
+    assert [n for (n,) in numbers(frames)[:40]] == [0] * 2 + [1] * 15 + [2] * 21 + [3] * 2
+    with pytest.warns(MediaWarning, match="no sound") as told:
+        assert [chunk.end for chunk in stream_segments(path)][-1] == end == pytest.approx(95.6, abs=0.6)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_picture_may_stand_for_longer_than_sound_may_be_missing(tmp_path, suffix):
+    hum, limits = (0, tone(41, 8000)), DecodingLimits(silence=5)
+    path = make_film(tmp_path / f"s.{suffix}", times=[0, 2, 19, 38, 40], sounds=[hum], rate=8000)
+    assert decode(path, limits=limits)[2] == pytest.approx(41, abs=0.1)
+    cut_reel(path, [(18, 20), (35, 39)], tmp_path / "reel.mp4", limits=limits)
+    frames, end = shown(tmp_path / "reel.mp4")
+    seen = [number for (_, number), (_, next_one) in pairwise([*frames, (0, None)]) if number != next_one]
+    assert seen == [1, 2, 3] and end == 6
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
@@ -175,22 +194,25 @@ def test_gaps_are_silent_and_jitter_is_not_a_gap(tmp_path):
     assert not waveform[17000:31000].any()
 
 
-def test_overlapping_and_changing_sound_is_joined_once(tmp_path):
-    """Broadcasts change format in mid-stream and repeat what was sent."""
-    first = make_film(tmp_path / "1.ts", times=FIVE_SECONDS, sounds=[(0, clicks(5, 48000, [1, 4.5]))])
-    stereo = np.stack([clicks(4, 44100, [0.5, 2])] * 2, axis=1)
-    second = make_film(
-        tmp_path / "2.ts",
-        times=[4 + t for t in FIVE_SECONDS],
-        size=(96, 64),
-        sounds=[(4, stereo)],
-        rate=44100,
-    )
-    joined = tmp_path / "joined.ts"
-    joined.write_bytes(first.read_bytes() + second.read_bytes())
-    waveform, frames, end = decode(joined, frames=SMALL)
-    assert click_times(waveform, 16000) == pytest.approx([1, 4.5, 6], abs=0.1)  # the second part is shifted
-    assert end == pytest.approx(9, abs=0.1) and len(frames) == 9
+@pytest.mark.parametrize("suffix", ["ts", "mpg"])
+def test_recordings_that_have_been_joined_are_one_film(tmp_path, suffix):
+    """Time begins anew with each, and the second has another shape and another kind of sound."""
+    picture = {"times": [i / 25 for i in range(50)], "video_codec": "mpeg2video", "audio_codec": "mp2"}
+    first = make_film(tmp_path / f"1.{suffix}", **picture, sounds=[(0, clicks(2.4, 48000, [1]))])
+    sound = (0, clicks(2, 44100, [0.6, 1.4]))
+    second = make_film(tmp_path / f"2.{suffix}", **picture, sounds=[sound], rate=44100, size=(96, 64))
+    joined = tmp_path / f"joined.{suffix}"
+    joined.write_bytes(b"".join(path.read_bytes() for path in (first, second, first)))
+    waveform, frames, end = decode(joined, frames=FrameSampling(25, 48, 64))
+    assert end == pytest.approx(6.8, abs=0.15)
+    heard = click_times(waveform, 16000)
+    assert heard == pytest.approx([1, 3, 3.8, 5.4], abs=0.15)
+    seen = [number_of(frames.reshape(-1, 48, 64, 3)[round(time * 25)]) for time in heard]
+    assert seen == pytest.approx([25, 15, 35, 25], abs=1)  # in step to a frame
+    cut_reel(joined, [(heard[3] - 0.5, heard[3] + 0.5), (0.5, 1.5)], tmp_path / "reel.mp4")
+    waveform, frames, end = decode(tmp_path / "reel.mp4", frames=FrameSampling(25, 48, 64))
+    assert click_times(waveform, 16000) == pytest.approx([0.5, 1.5], abs=0.02) and end == 2
+    assert [number_of(frames[i, 13]) for i in (0, 1)] == pytest.approx([25, 25], abs=1)
 
 
 # Reading: where picture and sound differ
