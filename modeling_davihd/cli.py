@@ -97,7 +97,7 @@ def _without_collection() -> Iterator[None]:
 def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace) -> None:
     """Score one film, write its outputs and print the line that says so."""
     from .media import DecodingLimits, probe
-    from .writers import HighlightResult, write_outputs
+    from .writers import HighlightResult, WriterError, write_outputs
 
     limits = DecodingLimits(**dict(options.limit))
     info = probe(path, limits)
@@ -106,7 +106,11 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
     found = detect(info, return_features="png" in options.formats, limits=limits)
     result = HighlightResult.of_film(info, found, options.model, limits, detect.calibration)
     result = result.with_highlights(**search)
-    written = write_outputs(result, options.output_dir, options.formats)
+    problem = None
+    try:
+        written = write_outputs(result, options.output_dir, options.formats)
+    except WriterError as error:
+        written, problem = error.written, error
     count = len(result.highlights)
     names = [file.name for file in written]
     number = f"{count} highlight{'s' * (count != 1)}"
@@ -114,6 +118,8 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
     if not count:
         automatic = options.top_k is None and options.duration is None
         _say(f"{result.source_name}: nothing stands out{NOTHING_HINT if automatic else ''}")
+    if problem:
+        raise problem
 
 
 def _device(name: str) -> torch.device:

@@ -6,7 +6,7 @@ import math
 import os
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
 
 class WriterError(ValueError):
-    """An output cannot be written; the message is one sentence that says why."""
+    """An output cannot be written; the message is one sentence that says why. `written`: what was."""
+
+    def __init__(self, message: str, written: Sequence[Path] = ()) -> None:
+        super().__init__(message)
+        self.written = list(written)
+
+
+class UnsuitableError(WriterError):
+    """A format is of no use for such a film, be it written or not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,4 +166,4 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
-__all__ = ["FileWriter", "HighlightResult", "Writer", "WriterError", "clock", "rounded"]
+__all__ = ["FileWriter", "HighlightResult", "UnsuitableError", "Writer", "WriterError", "clock", "rounded"]
