@@ -24,6 +24,7 @@ from .writers import WRITERS
 if TYPE_CHECKING:
     import torch
 
+    from .media import MediaInfo
     from .pipeline_davihd import VideoHighlightDetectionPipeline
 
 DEFAULT_FORMATS = "json,png,mp4"
@@ -100,7 +101,9 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
     from .writers import HighlightResult, WriterError, write_outputs
 
     limits = DecodingLimits(**dict(options.limit))
-    info = probe(path, limits)
+    info = probe(path, limits, options.audio_track)
+    if len(info.sounds) > 1:
+        _say(_heard(info))
     search = {"min_length": options.min_length, "max_length": options.max_length}
     search |= {"top_k": options.top_k, "duration": options.duration}
     found = detect(info, return_features="png" in options.formats, limits=limits)
@@ -120,6 +123,14 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
         _say(f"{result.source_name}: nothing stands out{NOTHING_HINT if automatic else ''}")
     if problem:
         raise problem
+
+
+def _heard(info: MediaInfo) -> str:
+    """The line that says which of several sound tracks count."""
+    heard = ", ".join(str(one) for one in info.sounds if one.heard)
+    rest = ", ".join(str(one) for one in info.sounds if not one.heard)
+    other = f", not {rest}" if rest else ""
+    return f"{info.path.name}: heard are the sound tracks {heard}{other}; --audio-track chooses"
 
 
 def _device(name: str) -> torch.device:
@@ -164,6 +175,11 @@ def _parser() -> argparse.ArgumentParser:
         "--max-length", type=float, default=30, metavar="S", help="longest highlight in seconds"
     )
     highlight.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    highlight.add_argument(
+        "--audio-track",
+        metavar="N|NAME|LANGUAGE",
+        help="sound track to hear, of several; by default all of the film's own language",
+    )
     highlight.add_argument(
         "--limit",
         type=_limit,

@@ -1,12 +1,13 @@
 """All that touches media in this package, with PyAV.
 
 `media_limits`: how much a film may ask for. `media_times`: time stamps, and where they begin anew.
-`media_tracks`: its headers, and its frames with their times.
+`media_sounds`: which sound tracks are heard. `media_tracks`: its headers, and its frames with their times.
 `media_reading`: segments of one second. `media_writing`: reels, clips and films.
 """
 
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning
 from .media_reading import SAMPLING_RATE, FrameSampling, MediaChunk, stream_segments
+from .media_sounds import SoundTrack
 from .media_tracks import MediaInfo, probe
 from .media_writing import cut_clips, cut_reel, write_film
 
@@ -20,6 +21,7 @@ __all__ = [
     "MediaError",
     "MediaInfo",
     "MediaWarning",
+    "SoundTrack",
     "cut_clips",
     "cut_reel",
     "probe",

@@ -19,6 +19,7 @@ import av
 from av.stream import Discard, Disposition
 
 from .media_limits import DEFAULT_LIMITS, JITTER, Budget, DecodingLimits, MediaError, MediaWarning
+from .media_sounds import SoundTrack, sound_tracks
 from .media_times import Clock, Restarts, Undated, find_restarts, rebased
 
 MAX_OVERLAP = 10.0  # seconds; time stamps that step back further are damage, and what follows is ignored
@@ -46,9 +47,10 @@ AnyFrame = Any  # av.VideoFrame or av.AudioFrame
 class MediaInfo:
     """What a file's headers claim; claims can be false, and nothing is sized by them.
 
-    width, height: of the picture as stored, which players may turn by a quarter. start: time stamp at which
-    the film's own time line begins. restarts: where time begins anew on the way, as it does where recordings
-    have been joined; found in the packets, of formats in which it can.
+    width, height: of the picture as stored, which players may turn by a quarter. sampling_rate: of the first
+    sound track that is heard. channels: of the one that has most. sounds: all sound tracks. start: time stamp
+    at which the film's own time line begins. restarts: where time begins anew on the way, as it does where
+    recordings have been joined; found in the packets, of formats in which it can.
     """
 
     path: Path
@@ -61,34 +63,41 @@ class MediaInfo:
     sampling_rate: int | None = None
     channels: int | None = None
     start: float = 0.0
+    sounds: tuple[SoundTrack, ...] = ()
     restarts: Restarts = field(default_factory=dict, repr=False)
 
 
-def probe(path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS) -> MediaInfo:
+def probe(
+    path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS, audio_track: str | None = None
+) -> MediaInfo:
     """Say what a file holds, from its headers; raises MediaError where it is no media.
 
     Where the format lets time begin anew on the way, packets are read as well, though not decoded.
     What has been probed before, a MediaInfo, is returned as it is.
+    audio_track: number, from 1, name or language of the sound tracks to hear. By default all of the film's
+        own language are heard, save commentaries and the like.
     """
     if isinstance(path, MediaInfo):
         return path
     with open_media(path, limits) as container:
-        video, audio = pick_stream(container, "video"), pick_stream(container, "audio")
-        if not (video or audio):
+        video, sounds = pick_picture(container), sound_tracks(container, path, audio_track)
+        audio = [container.streams[one.index] for one in sounds if one.heard]
+        streams = [video, *audio] if video else audio
+        if not streams:
             raise MediaError(f"{path}: holds no picture and no sound that can be decoded.")
-        starts = [s.start_time * s.time_base for s in (video, audio) if s and s.start_time is not None]
+        starts = [s.start_time * s.time_base for s in streams if s.start_time is not None]
         facts: dict = {"start": float(min(starts, default=0))}
         if audio:
-            facts |= {"sampling_rate": audio.sample_rate, "channels": audio.channels}
+            facts["sampling_rate"] = audio[0].sample_rate
+            facts["channels"] = max(stream.channels for stream in audio)
         if video:
             rate = video.average_rate or video.guessed_rate
             facts |= {"width": video.width, "height": video.height, "fps": rate and float(rate)}
         facts["duration"] = container.duration and container.duration / av.time_base
-        streams = [stream for stream in (video, audio) if stream]
         facts["restarts"], end = find_restarts(container, streams, limits)
         if facts["restarts"]:
             facts["duration"] = end - facts["start"]
-        return MediaInfo(Path(path), has_video=bool(video), has_audio=bool(audio), **facts)
+        return MediaInfo(Path(path), has_video=bool(video), has_audio=bool(audio), sounds=sounds, **facts)
 
 
 def open_media(path: AnyPath, limits: DecodingLimits = DEFAULT_LIMITS) -> av.container.InputContainer:
@@ -125,11 +134,11 @@ def _unfit(file: Path) -> str | None:
     return None if file.stat().st_size else "it is empty"
 
 
-def pick_stream(container: av.container.InputContainer, kind: str) -> AnyStream | None:
-    """The best stream of a kind that can be decoded and is no cover picture, or None."""
-    streams = [stream for stream in container.streams if stream.type == kind and stream.codec_context]
+def pick_picture(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The best picture that can be decoded and is no cover, or None."""
+    streams = [stream for stream in container.streams.video if stream.codec_context]
     streams = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
-    best = container.streams.best(kind)  # type: ignore[arg-type]  # "video" or "audio"
+    best = container.streams.best("video")
     return best if best in streams else next(iter(streams), None)
 
 
@@ -153,14 +162,25 @@ class Track:
     indexed: whether the film's headers know its length; those of other formats guess it.
     """
 
-    def __init__(self, info: MediaInfo, kind: str, limits: DecodingLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, info: MediaInfo, kind: str, limits: DecodingLimits = DEFAULT_LIMITS, index: int | None = None
+    ) -> None:
+        """kind: "video" or "audio". index: of the stream; by default the first sound that is heard."""
         self.path, self.kind, self.budget = info.path, kind, Budget(info.path, kind, limits)
         self.finished = self.complained = False
         self._info = info
+        self._index = next((one.index for one in info.sounds if one.heard), None) if index is None else index
         self._from = -math.inf  # packets before this time are not wanted
         self._lost: list[float] = []  # times at which a packet could not be decoded
         self._good, self._covered = 0, 0.0  # how many frames could, and how many seconds they last
         self._open()
+
+    @classmethod
+    def all_of(cls, info: MediaInfo, kind: str, limits: DecodingLimits) -> list[Track]:
+        """The film's picture, or every sound track that is heard."""
+        if kind == "video":
+            return [cls(info, kind, limits)] if info.has_video else []
+        return [cls(info, kind, limits, one.index) for one in info.sounds if one.heard]
 
     def close(self) -> None:
         self._container.close()
@@ -206,7 +226,10 @@ class Track:
         self._container, self.end = open_media(self.path, self.budget.limits), 0.0
         self._at_start = True  # nothing has been read or searched for since
         self.indexed = self._container.format.name.startswith(("mov", "matroska"))
-        self.stream: AnyStream = pick_stream(self._container, self.kind)
+        picture = self.kind == "video"
+        self.stream: AnyStream = (
+            pick_picture(self._container) if picture else self._container.streams[self._index]
+        )
         for other in self._container.streams:
             other.discard = Discard.default if other is self.stream else Discard.all
         self._prepare_decoder()

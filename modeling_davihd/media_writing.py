@@ -17,7 +17,7 @@ from av.video.reformatter import VideoReformatter
 
 from .files import all_whole
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, MediaError
-from .media_reading import Array, Sound, rotation_of, turned, upright
+from .media_reading import Array, Mix, rotation_of, turned, upright
 from .media_tracks import AnyPath, MediaInfo, Track, probe
 
 SHORTEST = 0.001  # seconds: frames seen for less time do not get into a reel
@@ -108,27 +108,27 @@ def _join(
     pieces = _checked_pieces(info.path, segments, target)
     with ExitStack() as stack:
         picture = stack.enter_context(closing(Track(info, "video", limits))) if info.has_video else None
-        sound = stack.enter_context(closing(Track(info, "audio", limits))) if info.has_audio else None
+        sounds = [stack.enter_context(closing(one)) for one in Track.all_of(info, "audio", limits)]
         film = stack.enter_context(_FilmWriter.open(target, partial))
         if picture:
             first = picture.first_frame()
             film.add_video_like(picture.stream, first)
             del first  # of 8K, it takes 141 MB
-        if sound:
+        if sounds:
             # Of a film with sound, both are known.
             film.add_audio(info.sampling_rate, min(info.channels, 2))  # type: ignore[arg-type, type-var]
         for start, end in pieces:
             before = film.length
-            _write_piece(film, picture, sound, (start, end))
+            _write_piece(film, picture, sounds, (start, end))
             if film.length == before:
                 raise MediaError(
                     f"{info.path}: the piece from {start:g} s to {end:g} s is after the film's end."
                 )
 
 
-def _write_piece(film: _FilmWriter, picture: Track | None, sound: Track | None, piece: Piece) -> None:
+def _write_piece(film: _FilmWriter, picture: Track | None, sounds: Sequence[Track], piece: Piece) -> None:
     start, end = piece
-    with closing(Sound(sound, start, film.rate, film.channels)) if sound else nullcontext() as samples:
+    with closing(Mix(sounds, start, film.rate, film.channels)) if sounds else nullcontext() as samples:
         for begin, until, frame in _shown(picture, start, end) if picture else _steps(start, end):
             block = samples.take(film.due(until - begin)) if samples else None
             if picture is None or begin >= picture.end:  # only the sound can tell how far the film still goes

@@ -45,6 +45,7 @@ class HighlightResult:
         8 kHz; for the picture only. fps: picture frames a second, None without a picture.
     limits: of decoding the film again for a reel; None: the usual ones.
     calibration: of the model, by which highlights are chosen and judged.
+    film: what the headers say of the film; None: not known.
     """
 
     source: Path
@@ -58,6 +59,7 @@ class HighlightResult:
     fps: float | None = None
     limits: DecodingLimits | None = None
     calibration: Calibration = Calibration()
+    film: MediaInfo | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if np.ndim(self.scores) != 1 or len(self.scores) == 0:
@@ -99,6 +101,7 @@ class HighlightResult:
             fps=info.fps if info.fps and info.fps >= 1 else None,
             limits=limits,
             calibration=calibration or Calibration(),
+            film=info,
         )
 
     def with_highlights(self, **search: Any) -> HighlightResult:

@@ -32,7 +32,7 @@ CODE = {
         "feature_extraction_davihd.py",
     ),
     *("feature_stream_davihd.py", "files.py", "highlights.py", "media.py", "media_limits.py"),
-    "media_reading.py",
+    *("media_reading.py", "media_sounds.py"),
     *("media_times.py", "media_tracks.py", "media_writing.py", "modeling_davihd.py", "pipeline_davihd.py"),
     *("streaming_davihd.py", "streams_davihd.py"),
 }

@@ -13,7 +13,17 @@ import av
 import numpy as np
 import pytest
 from film_contents import FIVE_SECONDS, SMALL, clicking_film, decode, numbers, shown
-from films import click_times, clicks, damage, make_film, number_of, numbered_frame, tone, truncate
+from films import (
+    click_times,
+    clicks,
+    damage,
+    make_film,
+    make_tracks,
+    number_of,
+    numbered_frame,
+    tone,
+    truncate,
+)
 
 from modeling_davihd import media_tracks
 from modeling_davihd.media import (
@@ -184,6 +194,32 @@ def test_stereo_becomes_the_mean(tmp_path):
     left = tone(2, 16000, hertz=300)
     path = make_film(tmp_path / "t.wav", sounds=[(0, np.stack([left, 0 * left], axis=1))], rate=16000)
     assert decode(path)[0] == pytest.approx(left / 2, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "heard"),
+    [(None, [1, 2]), ("2", [2]), ("game", [1]), ("fr", [3]), ("fra", [3]), ("eng", [1, 2]), ("4", [4])],
+)
+def test_all_sound_tracks_of_a_language_are_heard_unless_one_is_chosen(tmp_path, wanted, heard):
+    """A click at 1 s in the first, at 2 s in the second and so on."""
+    kinds = [("Game", "eng"), ("Microphone", "eng"), ("Jeu", "fra"), ("Remarks", "eng")]
+    tracks = [
+        (clicks(5, 16000, [n]), dict(zip(("title", "language"), kind, strict=True)), n == 4)
+        for n, kind in enumerate(kinds, start=1)
+    ]
+    path = make_tracks(tmp_path / "game.mkv", tracks, 16000)
+    info = probe(path, audio_track=wanted)
+    assert [track.number for track in info.sounds if track.heard] == heard
+    assert click_times(decode(info)[0], 16000) == pytest.approx(heard, abs=0.002)
+    cut_reel(info, [(0, 5)], tmp_path / "reel.mp4")
+    assert click_times(decode(tmp_path / "reel.mp4")[0], 16000) == pytest.approx(heard, abs=0.002)
+
+
+def test_a_sound_track_that_is_not_there_is_named_with_those_that_are(tmp_path):
+    tags = {"title": "Game", "language": "eng"}
+    path = make_tracks(tmp_path / "f.mkv", [(tone(1, 16000), tags, False)], 16000)
+    with pytest.raises(MediaError, match=r"f.mkv: has no sound track '2'; it has 1 'Game' \(eng\)\."):
+        probe(path, audio_track="2")
 
 
 def test_gaps_are_silent_and_jitter_is_not_a_gap(tmp_path):
