@@ -53,9 +53,9 @@ class Clock:
         stamp = item.dts if item.pts is None else item.pts
         return None if stamp is None else stamp * self.tick - self.zero
 
-    def order(self, packet: av.Packet, otherwise: float) -> float:
+    def order(self, item: Undated, otherwise: float) -> float:
         """When a packet is due to be decoded: pictures may be presented in another order."""
-        return otherwise if packet.dts is None else packet.dts * self.tick - self.zero
+        return otherwise if item.dts is None else item.dts * self.tick - self.zero
 
     def stamp(self, time: float) -> int:
         """The last time stamp at or before a time."""
@@ -77,7 +77,7 @@ def find_restarts(
     Nothing is read of formats in which it cannot. The rules are FFmpeg's, save that a picture may stand
     still: time has to leap ahead for all streams.
     """
-    if not container.format.flags & Flags.ts_discont.value:
+    if not container.format.flags & Flags.ts_discont.value:  # type: ignore[operator]
         return {}, 0.0
     alone = len(streams) == 1 and streams[0].type == "video"
     search = _Search(limits.silence if alone else STEP_AHEAD)

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from itertools import chain, dropwhile
+from itertools import chain, dropwhile, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from .media_times import Clock, Restarts, Undated, find_restarts, rebased
 
 MAX_OVERLAP = 10.0  # seconds; time stamps that step back further are damage, and what follows is ignored
 SEEK_BACK = (0.0, 5.0, 60.0)  # seconds before the target, tried in turn: an index may lead past its target
+MOST_BEFORE_GROUP = 50  # packets; the group of pictures that they belong to has been cut off
 MOST_LOST = 50_000  # packets; once so many cannot be decoded, a film with hardly any that can is given up
 # FFmpeg holds a picture for each thread that decodes: at most MOST_THREADS of them, and fewer where pictures
 # are so large that together they would have more than PIXELS_AT_ONCE.
@@ -50,7 +51,9 @@ class MediaInfo:
     width, height: of the picture as stored, which players may turn by a quarter. sampling_rate: of the first
     sound track that is heard. channels: of the one that has most. sounds: all sound tracks. start: time stamp
     at which the film's own time line begins. restarts: where time begins anew on the way, as it does where
-    recordings have been joined; found in the packets, of formats in which it can.
+    recordings have been joined; found in the packets, of formats in which it can. timecode: of its first
+    frame, as cameras write it: "01:00:00:00". reel: of which tape or card. fps: on average; nominal_fps: by
+    its time stamps. picture_start: when the first picture is shown.
     """
 
     path: Path
@@ -63,6 +66,10 @@ class MediaInfo:
     sampling_rate: int | None = None
     channels: int | None = None
     start: float = 0.0
+    timecode: str | None = None
+    reel: str | None = None
+    nominal_fps: float | None = None
+    picture_start: float = 0.0
     sounds: tuple[SoundTrack, ...] = ()
     restarts: Restarts = field(default_factory=dict, repr=False)
 
@@ -85,19 +92,56 @@ def probe(
         streams = [video, *audio] if video else audio
         if not streams:
             raise MediaError(f"{path}: holds no picture and no sound that can be decoded.")
-        starts = [s.start_time * s.time_base for s in streams if s.start_time is not None]
-        facts: dict = {"start": float(min(starts, default=0))}
+        starts = [_start_of(stream) for stream in streams if stream.start_time is not None]
+        facts: dict = {"start": min(starts, default=0.0)}
         if audio:
             facts["sampling_rate"] = audio[0].sample_rate
             facts["channels"] = max(stream.channels for stream in audio)
         if video:
             rate = video.average_rate or video.guessed_rate
             facts |= {"width": video.width, "height": video.height, "fps": rate and float(rate)}
+            facts["nominal_fps"] = video.base_rate and float(video.base_rate)
+            facts["picture_start"] = 0.0 if video.start_time is None else _start_of(video) - facts["start"]
         facts["duration"] = container.duration and container.duration / av.time_base
+        tags = [container.metadata, *(stream.metadata for stream in container.streams)]
+        facts["timecode"] = next((one["timecode"] for one in tags if "timecode" in one), None)
+        facts["reel"] = next((one["reel_name"] for one in tags if "reel_name" in one), None)
+        if facts["timecode"] is None:
+            facts["timecode"] = _group_timecode(video, path, limits) if video else _wave_timecode(container)
         facts["restarts"], end = find_restarts(container, streams, limits)
         if facts["restarts"]:
             facts["duration"] = end - facts["start"]
         return MediaInfo(Path(path), has_video=bool(video), has_audio=bool(audio), sounds=sounds, **facts)
+
+
+def _wave_timecode(container: av.container.InputContainer) -> str | None:
+    """When a broadcast wave was recorded, at 25 frames a second."""
+    samples, rate = container.metadata.get("time_reference", ""), container.streams.audio[0].sample_rate
+    if not (samples.isdecimal() and len(samples) < 20 and rate):
+        return None
+    seconds, rest = divmod(int(samples), rate)
+    clock = f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{clock}:{rest * 25 // rate:02d}"
+
+
+def _start_of(stream: AnyStream) -> float:
+    """When a stream starts, by its header, in seconds."""
+    return float(stream.start_time * stream.time_base)
+
+
+def _group_timecode(video: av.VideoStream, path: AnyPath, limits: DecodingLimits) -> str | None:
+    """What the first group of MPEG-2 pictures is numbered with; None for other pictures."""
+    if video.codec_context.name not in ("mpeg1video", "mpeg2video"):
+        return None
+    with open_media(path, limits) as container:
+        with suppress(av.FFmpegError, IndexError):
+            for packet in islice(container.demux(container.streams[video.index]), MOST_BEFORE_GROUP):
+                code = bytes(packet).partition(b"\x00\x00\x01\xb8")[2]
+                if len(code) >= 4:
+                    bits = int.from_bytes(code[:4], "big") >> 7
+                    time = f"{bits >> 19 & 31:02d}:{bits >> 13 & 63:02d}:{bits >> 6 & 63:02d}"
+                    return f"{time}{';' if bits >> 24 else ':'}{bits & 63:02d}"
+    return None
 
 
 def open_media(path: AnyPath, limits: DecodingLimits = DEFAULT_LIMITS) -> av.container.InputContainer:
@@ -169,7 +213,7 @@ class Track:
         self.path, self.kind, self.budget = info.path, kind, Budget(info.path, kind, limits)
         self.finished = self.complained = False
         self._info = info
-        self._index = next((one.index for one in info.sounds if one.heard), None) if index is None else index
+        self._index = next((one.index for one in info.sounds if one.heard), -1) if index is None else index
         self._from = -math.inf  # packets before this time are not wanted
         self._lost: list[float] = []  # times at which a packet could not be decoded
         self._good, self._covered = 0, 0.0  # how many frames could, and how many seconds they last
@@ -226,9 +270,9 @@ class Track:
         self._container, self.end = open_media(self.path, self.budget.limits), 0.0
         self._at_start = True  # nothing has been read or searched for since
         self.indexed = self._container.format.name.startswith(("mov", "matroska"))
-        picture = self.kind == "video"
+        streams = self._container.streams
         self.stream: AnyStream = (
-            pick_picture(self._container) if picture else self._container.streams[self._index]
+            pick_picture(self._container) if self.kind == "video" else streams[self._index]
         )
         for other in self._container.streams:
             other.discard = Discard.default if other is self.stream else Discard.all

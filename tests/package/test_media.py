@@ -6,6 +6,7 @@ import os
 import sys
 import tracemalloc
 import warnings
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,6 +52,33 @@ def test_probe_tells_what_a_film_holds(tmp_path):
     assert (info.has_video, info.has_audio, info.width, info.height) == (True, True, 64, 48)
     assert (info.fps, info.sampling_rate, info.channels) == (25.0, 44100, 1)
     assert info.duration == pytest.approx(5.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "tags", "found"),
+    [
+        ("camera.mov", "libx264", {}, {"timecode": "10:11:12;13"}, "10:11:12;13"),
+        ("tape.mxf", "mpeg2video", {}, {"timecode": "09:59:50;02"}, "09:59:50;02"),
+        ("disc.mpg", "mpeg2video", {"gop_timecode": "01:02:03:04"}, {}, "01:02:03:04"),
+        ("tape.wav", "pcm_s16le", {}, {"time_reference": str(16000 * 3723 + 1280)}, "01:02:03:02"),
+        ("tape.mkv", "libx264", {}, {}, None),
+    ],
+)
+def test_probe_tells_the_time_code_that_a_recorder_wrote(tmp_path, name, codec, options, tags, found):
+    with av.open(str(tmp_path / name), "w", options={"write_bext": "1"} if tags else {}) as container:
+        if codec == "pcm_s16le":
+            container.metadata.update(tags)
+            stream = container.add_stream(codec, rate=16000)
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.int16), "s16", "mono")
+            frame.sample_rate = 16000
+        else:
+            stream = container.add_stream(codec, rate=Fraction(30000, 1001), options=options)
+            stream.width, stream.height = 64, 48
+            stream.metadata.update(tags)
+            frame = av.VideoFrame.from_ndarray(numbered_frame(1), format="rgb24")
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    assert probe(tmp_path / name).timecode == found
 
 
 def test_a_cover_picture_is_no_video(tmp_path):
