@@ -24,6 +24,7 @@ from .writers import WRITERS
 if TYPE_CHECKING:
     import torch
 
+    from .media import MediaInfo
     from .pipeline_davihd import VideoHighlightDetectionPipeline
 
 DEFAULT_FORMATS = "json,png,mp4"
@@ -97,16 +98,22 @@ def _without_collection() -> Iterator[None]:
 def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace) -> None:
     """Score one film, write its outputs and print the line that says so."""
     from .media import DecodingLimits, probe
-    from .writers import HighlightResult, write_outputs
+    from .writers import HighlightResult, WriterError, write_outputs
 
     limits = DecodingLimits(**dict(options.limit))
-    info = probe(path, limits)
+    info = probe(path, limits, options.audio_track)
+    if len(info.sounds) > 1:
+        _say(_heard(info))
     search = {"min_length": options.min_length, "max_length": options.max_length}
     search |= {"top_k": options.top_k, "duration": options.duration}
     found = detect(info, return_features="png" in options.formats, limits=limits)
     result = HighlightResult.of_film(info, found, options.model, limits, detect.calibration)
     result = result.with_highlights(**search)
-    written = write_outputs(result, options.output_dir, options.formats)
+    problem = None
+    try:
+        written = write_outputs(result, options.output_dir, options.formats)
+    except WriterError as error:
+        written, problem = error.written, error
     count = len(result.highlights)
     names = [file.name for file in written]
     number = f"{count} highlight{'s' * (count != 1)}"
@@ -114,6 +121,16 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
     if not count:
         automatic = options.top_k is None and options.duration is None
         _say(f"{result.source_name}: nothing stands out{NOTHING_HINT if automatic else ''}")
+    if problem:
+        raise problem
+
+
+def _heard(info: MediaInfo) -> str:
+    """The line that says which of several sound tracks count."""
+    heard = ", ".join(str(one) for one in info.sounds if one.heard)
+    rest = ", ".join(str(one) for one in info.sounds if not one.heard)
+    other = f", not {rest}" if rest else ""
+    return f"{info.path.name}: heard are the sound tracks {heard}{other}; --audio-track chooses"
 
 
 def _device(name: str) -> torch.device:
@@ -158,6 +175,11 @@ def _parser() -> argparse.ArgumentParser:
         "--max-length", type=float, default=30, metavar="S", help="longest highlight in seconds"
     )
     highlight.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    highlight.add_argument(
+        "--audio-track",
+        metavar="N|NAME|LANGUAGE",
+        help="sound track to hear, of several; by default all of the film's own language",
+    )
     highlight.add_argument(
         "--limit",
         type=_limit,

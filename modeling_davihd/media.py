@@ -1,6 +1,7 @@
 """All that touches media in this package, with PyAV.
 
-`media_limits`: how much a film may ask for. `media_tracks`: its headers, and its frames with their times;
+`media_limits`: how much a film may ask for. `media_times`: time stamps, and where they begin anew.
+`media_sounds`: which sound tracks are heard. `media_tracks`: its headers, and its frames with their times;
 `media_holes`: those times where packets are lost. `media_pictures`, `media_resampling`: what they are meant
 to look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: segments of one second.
 `media_writing`: reels, clips and films.
@@ -8,6 +9,7 @@ to look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: 
 
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning
 from .media_reading import SAMPLING_RATE, FrameSampling, MediaChunk, stream_segments
+from .media_sounds import SoundTrack
 from .media_tracks import MediaInfo, probe
 from .media_writing import cut_clips, cut_reel, write_film
 
@@ -21,6 +23,7 @@ __all__ = [
     "MediaError",
     "MediaInfo",
     "MediaWarning",
+    "SoundTrack",
     "cut_clips",
     "cut_reel",
     "probe",

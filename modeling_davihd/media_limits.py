@@ -43,8 +43,8 @@ class DecodingLimits:
     lowest_rate, highest_rate: of the sound, in Hz.
     duration: seconds of the film, twelve hours by default: they are what memory grows with. A film may last
         0.05 s longer, which is as exactly as its length can be told.
-    silence: seconds without any data before the first of the picture or of the sound. Where data is missing
-        for longer later on, what follows is ignored, with a MediaWarning.
+    silence: seconds without any data before the first of the picture or of the sound. Where data of both is
+        missing for longer later on, what follows is ignored, with a MediaWarning.
     packets_per_second: of picture or sound, on average, not counting the time in which there is none. The
         densest codec in use, TrueHD, has 1200.
     bytes_per_second: what there has to be of a film that lasts more than half an hour. The most
@@ -113,6 +113,10 @@ class Budget:
             self.refuse(f"lasts over {self.limits.duration:g} s", "duration")
         if end > self._latest_end:
             self.refuse(f"lasts over {self._latest_end:.0f} s for so small a file", "bytes_per_second")
+
+    def allows_end(self, end: float) -> bool:
+        """Whether `check_end` would let that time pass."""
+        return end <= min(self.limits.duration + JITTER, self._latest_end)
 
     def check_packets(self, count: int, seconds: float) -> None:
         """Check how many packets there were for so many seconds of picture or sound."""

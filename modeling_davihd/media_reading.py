@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain, islice, pairwise, repeat
 from typing import Any
 
@@ -86,20 +85,22 @@ def _chunks(
     info: MediaInfo, audio: bool, sampling: FrameSampling | None, size: int, limits: DecodingLimits
 ) -> Generator[MediaChunk, None, None]:
     with ExitStack() as stack:
-        kinds = ["video"] * info.has_video + ["audio"] * info.has_audio
-        tracks = {kind: stack.enter_context(closing(Track(info, kind, limits))) for kind in kinds}
-        lanes: dict[str, Iterator] = {kind: track.seconds() for kind, track in tracks.items()}
+        tracks = {kind: Track.all_of(info, kind, limits) for kind in ("video", "audio")}
+        every = [stack.enter_context(closing(track)) for track in chain(*tracks.values())]
+        lanes: dict[Any, Iterator] = {track: track.seconds() for track in every}
         if audio and info.has_audio:
-            sound = stack.enter_context(closing(Sound(tracks["audio"], 0.0, SAMPLING_RATE, 1)))
-            lanes["audio"] = sound.seconds()
+            sound = stack.enter_context(closing(Mix(tracks["audio"], 0.0, SAMPLING_RATE, 1)))
+            lanes = {"audio": sound.seconds()} | {track: lanes[track] for track in tracks["video"]}
         if sampling:
-            lanes["video"] = _sampled(tracks["video"], sampling, limits.thread_count)
-        held: dict[str, list] = {kind: [] for kind in kinds}
+            [picture] = tracks["video"]
+            lanes["video"] = _sampled(picture, sampling, limits.thread_count)
+            del lanes[picture]
+        held: dict[Any, list] = {kind: [] for kind in lanes}
         first, done = 0, False
         while not done:
             for kind, lane in lanes.items():  # one segment more than is needed tells whether the film goes on
                 held[kind] += islice(lane, size + 1 - len(held[kind]))
-            end = _true_end(info, tracks) if all(track.finished for track in tracks.values()) else math.inf
+            end = _true_end(info, tracks) if all(track.finished for track in every) else math.inf
             done = end <= first + size
             count = math.ceil(end) - first if done else size
             if count:
@@ -117,18 +118,19 @@ def _stacked_waveform(held: dict[str, list], count: int) -> Array:
     return waveform
 
 
-def _true_end(info: MediaInfo, tracks: dict[str, Track]) -> float:
+def _true_end(info: MediaInfo, tracks: dict[str, list[Track]]) -> float:
     """Where the film ends, to the millisecond; raises MediaError where nothing of it was there to decode."""
-    end = round(max(track.end for track in tracks.values()), 3)
-    if len(tracks) == 2 and 0 < tracks["audio"].end - tracks["video"].end <= JITTER:
-        end = round(tracks["video"].end, 3)  # the sound goes on only because its encoder fills its last frame
+    shown, heard = (max((track.end for track in tracks[kind]), default=0.0) for kind in ("video", "audio"))
+    # The sound may go on only because its encoder fills its last frame.
+    end = round(shown if 0 < heard - shown <= JITTER and shown else max(shown, heard), 3)
     if end <= 0:
         raise MediaError(f"{info.path}: nothing in it can be decoded.")
-    if end % 1 <= 0.002 and any(track.stream.time_base >= Fraction(1, 1000) for track in tracks.values()):
-        end = float(math.floor(end))  # both start and length of the last frame were rounded to milliseconds
+    if end > 1 and end % 1 <= JITTER:
+        end = float(math.floor(end))  # too little to be a segment of its own
     cut_off = info.duration is not None and info.duration > end + max(info.start, 0) + 1
-    if cut_off and all(track.indexed and not track.complained for track in tracks.values()):
-        next(iter(tracks.values())).complain(f"breaks off at {end:.1f} s of {info.duration:.1f} s")
+    every = [*tracks["video"], *tracks["audio"]]
+    if cut_off and all(track.indexed and not track.complained for track in every):
+        every[0].complain(f"breaks off at {end:.1f} s of {info.duration:.1f} s")
     return end
 
 
@@ -163,11 +165,6 @@ class Sound:
         joined = np.concatenate(parts, axis=1)
         self._rest = joined[:, count:]
         return joined[:, :count]
-
-    def seconds(self) -> Iterator[Array]:
-        """Yield the first channel, one second at a time."""
-        while (second := self.take(self._rate)[0]).size:
-            yield second
 
     def _joined(self, track: Track) -> Generator[Array, None, None]:
         item: Any = None  # a Decoded, where there is any
@@ -228,6 +225,32 @@ class Sound:
         self._late = max(self._late - samples.shape[1], 0)
         self._written += block.shape[1]
         return block
+
+
+class Mix:
+    """Several tracks as one line of sound, in the form of `Sound`: each at its own level, as in an editor."""
+
+    def __init__(self, tracks: Sequence[Track], start: float, rate: int, channels: int) -> None:
+        self._sounds = [Sound(track, start, rate, channels) for track in tracks]
+        self._rate, self._channels = rate, channels
+
+    def close(self) -> None:
+        """Let go of the tracks."""
+        for sound in self._sounds:
+            sound.close()
+
+    def take(self, count: int) -> Array:
+        """The next `count` samples; fewer only where all tracks have ended."""
+        parts = [sound.take(count) for sound in self._sounds]
+        mixed = np.zeros((self._channels, max(part.shape[1] for part in parts)), np.float32)
+        for part in parts:
+            mixed[:, : part.shape[1]] += part
+        return mixed
+
+    def seconds(self) -> Iterator[Array]:
+        """Yield the first channel, one second at a time."""
+        while (second := self.take(self._rate)[0]).size:
+            yield second
 
 
 def _sampled(track: Track, sampling: FrameSampling, threads: int | None) -> Iterator[Array]:

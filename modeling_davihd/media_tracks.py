@@ -9,9 +9,9 @@ import math
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain, dropwhile
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from itertools import chain, dropwhile, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +19,13 @@ import av
 from av.stream import Discard, Disposition
 
 from .media_holes import COUNTING, put_in_place
-from .media_limits import DEFAULT_LIMITS, Budget, DecodingLimits, MediaError, MediaWarning
+from .media_limits import DEFAULT_LIMITS, JITTER, Budget, DecodingLimits, MediaError, MediaWarning
+from .media_sounds import SoundTrack, sound_tracks
+from .media_times import Clock, Restarts, Undated, find_restarts, rebased
 
 MAX_OVERLAP = 10.0  # seconds; time stamps that step back further are damage, and what follows is ignored
 SEEK_BACK = (0.0, 5.0, 60.0)  # seconds before the target, tried in turn: an index may lead past its target
+MOST_BEFORE_GROUP = 50  # packets; the group of pictures that they belong to has been cut off
 MOST_LOST = 50_000  # packets; once so many cannot be decoded, a film with hardly any that can is given up
 # FFmpeg holds a picture for each thread that decodes: at most MOST_THREADS of them, and fewer where pictures
 # are so large that together they would have more than PIXELS_AT_ONCE.
@@ -40,15 +43,18 @@ AnyPath = str | os.PathLike
 # PyAV's classes for picture and for sound share too little to be used as one; a track's kind says which.
 AnyStream = Any  # av.VideoStream or av.AudioStream
 AnyFrame = Any  # av.VideoFrame or av.AudioFrame
-Undated = av.VideoFrame | av.AudioFrame | av.Packet  # known by its time stamp only
 
 
 @dataclass(frozen=True)
 class MediaInfo:
     """What a file's headers claim; claims can be false, and nothing is sized by them.
 
-    width, height: of the picture as stored, which players may turn by a quarter. start: time stamp at which
-    the film's own time line begins. timecode: of its first frame, as cameras write it: "01:00:00:00".
+    width, height: of the picture as stored, which players may turn by a quarter. sampling_rate: of the first
+    sound track that is heard. channels: of the one that has most. sounds: all sound tracks. start: time stamp
+    at which the film's own time line begins. restarts: where time begins anew on the way, as it does where
+    recordings have been joined; found in the packets, of formats in which it can. timecode: of its first
+    frame, as cameras write it: "01:00:00:00". reel: of which tape or card. fps: on average; nominal_fps: by
+    its time stamps. picture_start: when the first picture is shown.
     """
 
     path: Path
@@ -62,30 +68,81 @@ class MediaInfo:
     channels: int | None = None
     start: float = 0.0
     timecode: str | None = None
+    reel: str | None = None
+    nominal_fps: float | None = None
+    picture_start: float = 0.0
+    sounds: tuple[SoundTrack, ...] = ()
+    restarts: Restarts = field(default_factory=dict, repr=False)
 
 
-def probe(path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS) -> MediaInfo:
-    """Say what a file holds, from its headers alone; raises MediaError where it is no media.
+def probe(
+    path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS, audio_track: str | None = None
+) -> MediaInfo:
+    """Say what a file holds, from its headers; raises MediaError where it is no media.
 
+    Where the format lets time begin anew on the way, packets are read as well, though not decoded.
     What has been probed before, a MediaInfo, is returned as it is.
+    audio_track: number, from 1, name or language of the sound tracks to hear. By default all of the film's
+        own language are heard, save commentaries and the like.
     """
     if isinstance(path, MediaInfo):
         return path
     with open_media(path, limits) as container:
-        video, audio = pick_stream(container, "video"), pick_stream(container, "audio")
-        if not (video or audio):
+        video, sounds = pick_picture(container), sound_tracks(container, path, audio_track)
+        audio = [container.streams[one.index] for one in sounds if one.heard]
+        streams = [video, *audio] if video else audio
+        if not streams:
             raise MediaError(f"{path}: holds no picture and no sound that can be decoded.")
-        starts = [s.start_time * s.time_base for s in (video, audio) if s and s.start_time is not None]
-        facts: dict = {"start": float(min(starts, default=0))}
+        starts = [_start_of(stream) for stream in streams if stream.start_time is not None]
+        facts: dict = {"start": min(starts, default=0.0)}
         if audio:
-            facts |= {"sampling_rate": audio.sample_rate, "channels": audio.channels}
+            facts["sampling_rate"] = audio[0].sample_rate
+            facts["channels"] = max(stream.channels for stream in audio)
         if video:
             rate = video.average_rate or video.guessed_rate
             facts |= {"width": video.width, "height": video.height, "fps": rate and float(rate)}
+            facts["nominal_fps"] = video.base_rate and float(video.base_rate)
+            facts["picture_start"] = 0.0 if video.start_time is None else _start_of(video) - facts["start"]
         facts["duration"] = container.duration and container.duration / av.time_base
         tags = [container.metadata, *(stream.metadata for stream in container.streams)]
         facts["timecode"] = next((one["timecode"] for one in tags if "timecode" in one), None)
-        return MediaInfo(Path(path), has_video=bool(video), has_audio=bool(audio), **facts)
+        facts["reel"] = next((one["reel_name"] for one in tags if "reel_name" in one), None)
+        if facts["timecode"] is None:
+            facts["timecode"] = _group_timecode(video, path, limits) if video else _wave_timecode(container)
+        facts["restarts"], end = find_restarts(container, streams, limits)
+        if facts["restarts"]:
+            facts["duration"] = end - facts["start"]
+        return MediaInfo(Path(path), has_video=bool(video), has_audio=bool(audio), sounds=sounds, **facts)
+
+
+def _wave_timecode(container: av.container.InputContainer) -> str | None:
+    """When a broadcast wave was recorded, at 25 frames a second."""
+    samples, rate = container.metadata.get("time_reference", ""), container.streams.audio[0].sample_rate
+    if not (samples.isdecimal() and len(samples) < 20 and rate):
+        return None
+    seconds, rest = divmod(int(samples), rate)
+    clock = f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{clock}:{rest * 25 // rate:02d}"
+
+
+def _start_of(stream: AnyStream) -> float:
+    """When a stream starts, by its header, in seconds."""
+    return float(stream.start_time * stream.time_base)
+
+
+def _group_timecode(video: av.VideoStream, path: AnyPath, limits: DecodingLimits) -> str | None:
+    """What the first group of MPEG-2 pictures is numbered with; None for other pictures."""
+    if video.codec_context.name not in ("mpeg1video", "mpeg2video"):
+        return None
+    with open_media(path, limits) as container:
+        with suppress(av.FFmpegError, IndexError):
+            for packet in islice(container.demux(container.streams[video.index]), MOST_BEFORE_GROUP):
+                code = bytes(packet).partition(b"\x00\x00\x01\xb8")[2]
+                if len(code) >= 4:
+                    bits = int.from_bytes(code[:4], "big") >> 7
+                    time = f"{bits >> 19 & 31:02d}:{bits >> 13 & 63:02d}:{bits >> 6 & 63:02d}"
+                    return f"{time}{';' if bits >> 24 else ':'}{bits & 63:02d}"
+    return None
 
 
 def open_media(path: AnyPath, limits: DecodingLimits = DEFAULT_LIMITS) -> av.container.InputContainer:
@@ -122,50 +179,12 @@ def _unfit(file: Path) -> str | None:
     return None if file.stat().st_size else "it is empty"
 
 
-def pick_stream(container: av.container.InputContainer, kind: str) -> AnyStream | None:
-    """The best stream of a kind that can be decoded and is no cover picture, or None."""
-    streams = [stream for stream in container.streams if stream.type == kind and stream.codec_context]
+def pick_picture(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The best picture that can be decoded and is no cover, or None."""
+    streams = [stream for stream in container.streams.video if stream.codec_context]
     streams = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
-    best = container.streams.best(kind)  # type: ignore[arg-type]  # "video" or "audio"
+    best = container.streams.best("video")
     return best if best in streams else next(iter(streams), None)
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Time stamps of one stream as seconds on the film's own time line.
-
-    tick: the unit of its time stamps, in seconds. zero: the time, so counted, at which the film begins.
-    usual: seconds for which a picture is shown that does not say how long. longest: seconds; a picture that
-    says more is not believed.
-    """
-
-    tick: float
-    zero: float
-    usual: float
-    longest: float
-
-    @classmethod
-    def of(cls, stream: AnyStream, zero: float, longest: float) -> Clock:
-        """The clock of a stream as its headers describe it."""
-        usual = 1 / float(getattr(stream, "base_rate", None) or 25)
-        reordered = getattr(stream.codec_context, "has_b_frames", False)  # then an mp4 does not know lengths
-        return cls(float(stream.time_base), zero, usual, 2 * usual if reordered else longest)
-
-    def time(self, item: Undated) -> float | None:
-        """When a frame or packet is presented, if it says so."""
-        stamp = item.dts if item.pts is None else item.pts
-        return None if stamp is None else stamp * self.tick - self.zero
-
-    def stamp(self, time: float) -> int:
-        """The last time stamp at or before a time."""
-        return int((time + self.zero) / self.tick)
-
-    def length(self, item: Undated) -> float:
-        """For how many seconds a frame or packet is presented."""
-        claimed = (item.duration or 0) * self.tick
-        if isinstance(item, av.AudioFrame):
-            return min(claimed or math.inf, item.samples / item.sample_rate)
-        return claimed if 0 < claimed <= self.longest else self.usual
 
 
 class Decoded(NamedTuple):
@@ -188,13 +207,25 @@ class Track:
     indexed: whether the film's headers know its length; those of other formats guess it.
     """
 
-    def __init__(self, info: MediaInfo, kind: str, limits: DecodingLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, info: MediaInfo, kind: str, limits: DecodingLimits = DEFAULT_LIMITS, index: int | None = None
+    ) -> None:
+        """kind: "video" or "audio". index: of the stream; by default the first sound that is heard."""
         self.path, self.kind, self.budget = info.path, kind, Budget(info.path, kind, limits)
         self.finished = self.complained = False
-        self._zero = info.start
+        self._info = info
+        self._index = next((one.index for one in info.sounds if one.heard), -1) if index is None else index
+        self._from = -math.inf  # packets before this time are not wanted
         self._lost: list[float] = []  # times at which a packet could not be decoded
         self._good, self._covered = 0, 0.0  # how many frames could, and how many seconds they last
         self._open()
+
+    @classmethod
+    def all_of(cls, info: MediaInfo, kind: str, limits: DecodingLimits) -> list[Track]:
+        """The film's picture, or every sound track that is heard."""
+        if kind == "video":
+            return [cls(info, kind, limits)] if info.has_video else []
+        return [cls(info, kind, limits, one.index) for one in info.sounds if one.heard]
 
     def close(self) -> None:
         self._container.close()
@@ -234,11 +265,14 @@ class Track:
         self._container, self.end = open_media(self.path, self.budget.limits), 0.0
         self._at_start = True  # nothing has been read or searched for since
         self.indexed = self._container.format.name.startswith(("mov", "matroska"))
-        self.stream: AnyStream = pick_stream(self._container, self.kind)
+        streams = self._container.streams
+        self.stream: AnyStream = (
+            pick_picture(self._container) if self.kind == "video" else streams[self._index]
+        )
         for other in self._container.streams:
             other.discard = Discard.default if other is self.stream else Discard.all
         self._prepare_decoder()
-        self._clock = Clock.of(self.stream, self._zero, longest=self.budget.limits.silence)
+        self._clock = Clock.of(self.stream, self._info.start, longest=self.budget.limits.silence)
 
     def _prepare_decoder(self) -> None:
         """Check what the headers say, and hold the decoder to it."""
@@ -264,6 +298,12 @@ class Track:
             self._open()
 
     def _seek(self, time: float) -> bool:
+        """Go to a key frame at or before a time, or, where time begins anew on the way, at or after it."""
+        self._from = -math.inf
+        if self._info.restarts:  # the same time stamps come twice
+            self._rewind()
+            self._from = time
+            return True
         self._at_start = False
         with suppress(av.FFmpegError):
             self._container.seek(self._clock.stamp(time), stream=self.stream)
@@ -278,10 +318,11 @@ class Track:
             time = self._clock.time(item)
             if time is None:
                 time = self.end
-            if last is not None and self._leaps(last, time):
+            due = time if decode else self._clock.order(item, time)
+            if last is not None and self._leaps(last, time if self._good == 0 else due):
                 return
             length = self._clock.length(item)
-            last, self.end = time, max(self.end, time + length)
+            last, self.end = due, max(self.end, time + length)
             self._good, self._covered = self._good + 1, self._covered + length
             self.budget.check_end(self.end)
             yield Decoded(time, length, item, len(self._lost))
@@ -290,13 +331,35 @@ class Track:
             self.complain(f"is damaged: {count} left out from {self._lost[0]:.1f} s on")
 
     def _leaps(self, last: float, time: float) -> bool:
-        """Whether the step from one time to the next is so large that what follows cannot be trusted."""
+        """Whether the step from one time to the next is so large that what follows cannot be trusted.
+
+        Pictures may stand still for long, and sound be missing, if the film goes on meanwhile.
+        """
         if -MAX_OVERLAP <= time - last <= self.budget.limits.silence:
             return False
         if self._good == 0:
             self.budget.refuse(f"starts at {time:.1f} s of the film", "silence")
+        if last < time and self.budget.allows_end(time) and self._only_pauses(last, time):
+            return False
         self.complain(f"leaps from {last:.1f} s to {time:.1f} s: the rest is ignored")
         return True
+
+    def _only_pauses(self, last: float, time: float) -> bool:
+        """Whether the film goes on between two times far apart: only this stream has nothing there."""
+        if not (self._info.has_audio and self._info.has_video):
+            return self.kind == "video"
+        other = "audio" if self.kind == "video" else "video"
+        with closing(Track(self._info, other, self.budget.limits)) as track:
+            return track._has_any(last + JITTER, time - JITTER)
+
+    def _has_any(self, after: float, before: float) -> bool:
+        """Whether the stream has anything between two times."""
+        self._seek((after + before) / 2)
+        with suppress(av.FFmpegError):
+            for time in map(self._clock.time, self._demuxed()):
+                if time is not None and time > after:
+                    return time < before
+        return False
 
     def _undated(self, decode: bool, after_seek: bool) -> Iterator[Undated]:
         """Yield the frames of each packet or, where nothing is to be decoded, the packet itself."""
@@ -310,7 +373,7 @@ class Track:
         """Yield packets, in the end an empty one or None, which make the decoder give what it still holds."""
         packets, covered = self._demuxed(), self._covered
         try:  # decoders that are given something between key frames make up what they lack
-            wanted = dropwhile(lambda p: after_seek and p.size and not p.is_keyframe, packets)
+            wanted = dropwhile(self._is_before_target, packets) if after_seek else packets
             for count, packet in enumerate(wanted):
                 self.budget.check_packets(count, self._covered - covered)
                 yield packet
@@ -321,10 +384,16 @@ class Track:
     def _demuxed(self) -> Iterator[av.Packet]:
         """The stream's packets, in the end an empty one, after which PyAV may stumble over later streams."""
         self._at_start = False
+        packets = self._container.demux(self.stream)
+        if self._container.format.name in COUNTING:
+            packets = put_in_place(packets, self.stream, self.complain)
         with suppress(IndexError):  # it flushes those that begin on the way without knowing them
-            packets = self._container.demux(self.stream)
-            counting = self._container.format.name in COUNTING
-            yield from put_in_place(packets, self.stream, self.complain) if counting else packets
+            yield from rebased(packets, self._info.restarts.get(self.stream.index, ()))
+
+    def _is_before_target(self, packet: av.Packet) -> bool:
+        """Whether decoding cannot begin with a packet that comes after a search."""
+        time = self._clock.time(packet)
+        return packet.size > 0 and (not packet.is_keyframe or (time is not None and time < self._from))
 
     def _decoded(self, packet: av.Packet | None) -> list[AnyFrame]:
         try:

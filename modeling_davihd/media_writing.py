@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -17,11 +18,13 @@ import numpy as np
 from .files import all_whole
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, MediaError
 from .media_pictures import Fitter, progressive
-from .media_reading import Array, Sound
+from .media_reading import Array, Mix
 from .media_tracks import AnyPath, MediaInfo, Track, probe
 
+TIME_BASE = Fraction(1, 360_000)  # of a reel's picture; all common rates have whole ticks, 23.976 as well
+CONSTANT = 1e-4  # of a rate: it is constant if its average differs by less from what its time stamps fit
+FASTEST = 300  # frames a second
 SHORTEST = 0.001  # seconds: frames seen for less time do not get into a reel
-TIME_BASE = Fraction(1, 90000)  # of a reel's picture
 MOST_PIXELS = 16384  # of a side: as many as H.264 can have
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
@@ -37,7 +40,8 @@ def cut_reel(
 ) -> None:
     """Join the pieces [start, end) of a film, with their sound, into one mp4 (H.264, AAC) for browsers.
 
-    Cuts are exact to the frame and the sample; frames keep their times, stand upright and keep their size up
+    Cuts are exact to the frame and the sample; frames keep their times, those of a constant rate to the tick,
+    joins included. They stand upright and keep their size up
     to 1080p. Pieces are cut off at the film's end. A source without picture gives an mp4 with sound only, one
     without sound a silent film. A film that has been probed can be given as its MediaInfo.
     Raises MediaError for impossible pieces, for one after the film's end, and for a film beyond the limits.
@@ -110,37 +114,74 @@ def _join(
     info: MediaInfo, segments: Sequence[Piece], target: Path, partial: Path, limits: DecodingLimits
 ) -> None:
     """Write the pieces of a film that is to become `target` to `partial`."""
-    pieces = _checked_pieces(info.path, segments, target)
+    pieces, grid = _checked_pieces(info.path, segments, target), Grid.of(info)
+    if grid:
+        pieces = [grid.fitted(*piece) for piece in pieces]
     with ExitStack() as stack:
         picture = stack.enter_context(closing(Track(info, "video", limits))) if info.has_video else None
-        sound = stack.enter_context(closing(Track(info, "audio", limits))) if info.has_audio else None
+        sounds = [stack.enter_context(closing(one)) for one in Track.all_of(info, "audio", limits)]
         film = stack.enter_context(_FilmWriter.open(target, partial))
         if picture:
             fitter = Fitter(info.path, picture.stream, threads=limits.thread_count)
             fitter.begin(_first_shown(picture, pieces[0]))
             stream = picture.stream
             film.add_video(fitter, stream.average_rate or stream.guessed_rate or Fraction(25))
-        if sound:
+        if sounds:
             # Of a film with sound, both are known.
             film.add_audio(info.sampling_rate, min(info.channels, 2))  # type: ignore[arg-type, type-var]
         for start, end in pieces:
             before = film.length
-            _write_piece(film, picture, sound, (start, end))
+            _write_piece(film, picture, sounds, (start, end), grid)
             if film.length == before:
                 raise MediaError(
                     f"{info.path}: the piece from {start:g} s to {end:g} s is after the film's end."
                 )
 
 
-def _write_piece(film: _FilmWriter, picture: Track | None, sound: Track | None, piece: Piece) -> None:
+def _write_piece(
+    film: _FilmWriter, picture: Track | None, sounds: Sequence[Track], piece: Piece, grid: Grid | None
+) -> None:
     start, end = piece
-    with closing(Sound(sound, start, film.rate, film.channels)) if sound else nullcontext() as samples:
+    with closing(Mix(sounds, start, film.rate, film.channels)) if sounds else nullcontext() as samples:
         for begin, until, frame in _shown(picture, start, end) if picture else _steps(start, end):
+            if grid:
+                begin, until = grid.nearest(begin), grid.nearest(until)
+            if until <= begin:
+                continue
             block = samples.take(film.due(until - begin)) if samples else None
             if picture is None or begin >= picture.end:  # only the sound can tell how far the film still goes
                 until = min(until, begin + (0 if block is None else block.shape[1] / film.rate))
             if until > begin:
                 film.append(until - begin, frame, block)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """When the frames of a film of constant rate are shown: the first one in seconds, and frames a second."""
+
+    first: float
+    rate: Fraction
+
+    @classmethod
+    def of(cls, info: MediaInfo) -> Grid | None:
+        """None where the rate is not constant, by what the headers say of it."""
+        if not (info.has_video and info.fps and info.nominal_fps):
+            return None
+        if abs(info.fps / info.nominal_fps - 1) > CONSTANT or not 1 <= info.fps <= FASTEST:
+            return None
+        usual = (Fraction(round(info.fps)), Fraction(round(info.fps * 1.001) * 1000, 1001))
+        near = (rate for rate in usual if abs(info.fps / rate - 1) < CONSTANT)
+        return cls(info.picture_start, next(near, Fraction(info.fps).limit_denominator(1001)))
+
+    def nearest(self, time: float) -> float:
+        """The time of the frame nearest to a time; between two, that of the later one."""
+        return self.first + float(math.floor((time - self.first) * self.rate + 0.5) / self.rate)
+
+    def fitted(self, start: float, end: float) -> Piece:
+        """A piece of whole frames, of one at least, that begins no earlier than the film."""
+        begin = self.nearest(start)
+        begin += float(max(math.ceil(-begin * self.rate - CONSTANT), 0) / self.rate)
+        return begin, max(self.nearest(end), begin + float(1 / self.rate))
 
 
 def _first_shown(track: Track, piece: Piece) -> av.VideoFrame:
@@ -150,7 +191,9 @@ def _first_shown(track: Track, piece: Piece) -> av.VideoFrame:
     raise MediaError(f"{track.path}: nothing of its video can be decoded.")
 
 
-def _shown(track: Track, start: float, end: float) -> Generator[tuple, None, None]:
+def _shown(
+    track: Track, start: float, end: float
+) -> Generator[tuple[float, float, av.VideoFrame], None, None]:
     """Yield (begin, until, frame) for what is seen from `start` to `end`; the last frame stays on."""
     held, since = None, start
     for item in progressive(track.frames(start), track.budget.limits.thread_count):

@@ -28,6 +28,7 @@ WRITERS = LazyTable(__name__, _PLACES)  # each class by the name of its format
 _EXPORTS = {
     "FileWriter": "base",
     "HighlightResult": "base",
+    "UnsuitableError": "base",
     "Writer": "base",
     "WriterError": "base",
     "write_outputs": "outputs",

@@ -6,7 +6,7 @@ import math
 import os
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
 
 class WriterError(ValueError):
-    """An output cannot be written; the message is one sentence that says why."""
+    """An output cannot be written; the message is one sentence that says why. `written`: what was."""
+
+    def __init__(self, message: str, written: Sequence[Path] = ()) -> None:
+        super().__init__(message)
+        self.written = list(written)
+
+
+class UnsuitableError(WriterError):
+    """A format is of no use for such a film, be it written or not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +45,7 @@ class HighlightResult:
         8 kHz; for the picture only. fps: picture frames a second, None without a picture.
     limits: of decoding the film again for a reel; None: the usual ones.
     calibration: of the model, by which highlights are chosen and judged.
+    film: what the headers say of the film; None: not known.
     """
 
     source: Path
@@ -50,6 +59,7 @@ class HighlightResult:
     fps: float | None = None
     limits: DecodingLimits | None = None
     calibration: Calibration = Calibration()
+    film: MediaInfo | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if np.ndim(self.scores) != 1 or len(self.scores) == 0:
@@ -91,6 +101,7 @@ class HighlightResult:
             fps=info.fps if info.fps and info.fps >= 1 else None,
             limits=limits,
             calibration=calibration or Calibration(),
+            film=info,
         )
 
     def with_highlights(self, **search: Any) -> HighlightResult:
@@ -158,4 +169,4 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
-__all__ = ["FileWriter", "HighlightResult", "Writer", "WriterError", "clock", "rounded"]
+__all__ = ["FileWriter", "HighlightResult", "UnsuitableError", "Writer", "WriterError", "clock", "rounded"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from .base import FileWriter, HighlightResult, WriterError, clock
+from .base import FileWriter, HighlightResult, UnsuitableError, clock
 
 CHAPTER_SECONDS = 10
 
@@ -22,7 +22,7 @@ class ChaptersWriter(FileWriter):
     def save(self, result: HighlightResult, path: Path) -> None:
         if result.duration < 3 * CHAPTER_SECONDS:
             needed = f"a chapter list needs three chapters of {CHAPTER_SECONDS} s"
-            raise WriterError(f"{result.source_name} is {result.duration:g} s long, but {needed}.")
+            raise UnsuitableError(f"{result.source_name} is {result.duration:g} s long, but {needed}.")
         lines = (f"{clock(second)} {title}\n" for second, title in _chapters(result))
         path.write_text("".join(lines), encoding="utf-8")
 

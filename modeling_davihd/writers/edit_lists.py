@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from ..highlights import Highlight
 from .base import FileWriter, HighlightResult, WriterError, rounded
+from .timecodes import TimeCode, editing_rate
 
-DEFAULT_FPS = 25.0  # of edit lists for films without a picture
 EDL_EVENTS = 999  # event numbers have three digits
 
 
 class EDLWriter(FileWriter):
-    """CMX 3600 edit decision list, non-drop-frame, picture and sound, recorded from 00:00:00:00.
+    """CMX 3600 edit decision list, recorded from 00:00:00:00, of the picture, the sound or both.
 
-    Timecodes count frames: at 29.97 frames a second the digits run on 30 to the second without dropping any,
-    so that they fall behind the clock by 3.6 s an hour while every cut stays on its frame.
+    The source's frames are numbered from its own time code, where it has one, drop-frame if that is. Time
+    codes count frames: without drop-frame, at 29.97 frames a second, the digits run on 30 to the second and
+    fall behind the clock by 3.6 s an hour, while every cut stays on its frame.
     """
 
     name, suffix = "edl", ".highlights.edl"
@@ -27,13 +31,13 @@ class EDLWriter(FileWriter):
         count = len(result.highlights)
         if count > EDL_EVENTS:
             raise WriterError(f"An EDL holds at most {EDL_EVENTS} events, but there are {count} highlights.")
-        lines = [f"TITLE: {result.source_name} highlights", "FCM: NON-DROP FRAME", ""]
-        lines += _edl_events(_frame_ranges(result), round(_rate(result)), result.source_name)
+        mode = "DROP FRAME" if _time_code(result).drop else "NON-DROP FRAME"
+        lines = [f"TITLE: {result.source_name} highlights", f"FCM: {mode}", "", *_edl_events(result)]
         path.write_text("\n".join(lines), encoding="utf-8")
 
 
 class OTIOWriter(FileWriter):
-    """OpenTimelineIO: a timeline of one video and one audio track that refer to the film itself."""
+    """OpenTimelineIO: a timeline of a video and an audio track, where the film has both, that refer to it."""
 
     name, suffix = "otio", ".highlights.otio"
 
@@ -45,36 +49,53 @@ class OTIOWriter(FileWriter):
             "tracks": {
                 "OTIO_SCHEMA": "Stack.1",
                 "name": "tracks",
-                "children": [_otio_track(result, kind) for kind in ("Video", "Audio")],
+                "children": [_otio_track(result, kind) for kind in _kinds(result)],
             },
         }
         path.write_text(json.dumps(timeline, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
-def _rate(result: HighlightResult) -> float:
-    return DEFAULT_FPS if result.fps is None else result.fps
+def _time_code(result: HighlightResult) -> TimeCode:
+    """How the source's frames are numbered, from its first picture on."""
+    film = result.film
+    rate = editing_rate(result.fps, film.nominal_fps if film else None)
+    return TimeCode.of(rate, film.timecode if film else None, result.fps)
+
+
+def _kinds(result: HighlightResult) -> list[str]:
+    """Which kinds of track the film has; both if nothing is known of it."""
+    film = result.film
+    there = {"Video": film is None or film.has_video, "Audio": film is None or film.has_audio}
+    return [kind for kind, known in there.items() if known]
 
 
 def _frame_ranges(result: HighlightResult) -> list[tuple[int, int]]:
-    """(first frame, frame after the last) of each highlight: edges go to the nearest frame."""
-    rate = _rate(result)
-    nearest = [(math.floor(a * rate + 0.5), math.floor(b * rate + 0.5)) for a, b in result.segments]
+    """(first frame, frame after the last) of each highlight: edges go to the nearest frame.
+
+    Frames count from the film's first picture, which may be later than its first sound.
+    """
+    rate = _time_code(result).rate
+    zero = result.film.picture_start if result.film else 0.0
+    nearest = [
+        [max(math.floor((edge - zero) * rate + 0.5), 0) for edge in segment] for segment in result.segments
+    ]
     return [(first, max(last, first + 1)) for first, last in nearest]
 
 
-def _edl_events(ranges: list[tuple[int, int]], per_second: int, clip_name: str) -> list[str]:
+def _edl_events(result: HighlightResult) -> list[str]:
+    source = _time_code(result)
+    record = replace(source, start=0)
+    reel = re.sub(r"[^A-Z0-9_]", "_", (result.film and result.film.reel or "AX").upper())[:8]
+    channels = {"Video": "V", "Audio": "AA"}
+    kinds = "/".join(sorted(channels[kind] for kind in _kinds(result)))
     lines, recorded = [], 0
-    for number, (first, last) in enumerate(ranges, start=1):
-        frames = (first, last, recorded, recorded + last - first)
-        codes = " ".join(_timecode(frame, per_second) for frame in frames)
-        lines += [f"{number:03d}  AX       AA/V  C        {codes}", f"* FROM CLIP NAME: {clip_name}", ""]
+    for number, (first, last) in enumerate(_frame_ranges(result), start=1):
+        codes = [source.digits(source.start + frame) for frame in (first, last)]
+        codes += [record.digits(frame) for frame in (recorded, recorded + last - first)]
+        lines.append(f"{number:03d}  {reel:<8} {kinds:<4}  C        {' '.join(codes)}")
+        lines += [f"* FROM CLIP NAME: {result.source_name}", ""]
         recorded += last - first
     return lines
-
-
-def _timecode(frame: int, per_second: int) -> str:
-    seconds, frames = divmod(frame, per_second)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{frames:02d}"
 
 
 def _otio_track(result: HighlightResult, kind: str) -> dict[str, Any]:
@@ -90,24 +111,25 @@ def _otio_track(result: HighlightResult, kind: str) -> dict[str, Any]:
 def _otio_clip(
     result: HighlightResult, number: int, highlight: Highlight, frames: tuple[int, int]
 ) -> dict[str, Any]:
-    rate = _rate(result)
+    code = _time_code(result)
+    length = max(math.floor(result.duration * code.rate + 0.5), frames[1])
     media = {
         "OTIO_SCHEMA": "ExternalReference.1",
         "name": result.source_name,
         "target_url": result.source.absolute().as_uri(),
-        "available_range": _otio_range(0, max(math.floor(result.duration * rate + 0.5), frames[1]), rate),
+        "available_range": _otio_range(code.start, code.start + length, code.rate),
     }
     return {
         "OTIO_SCHEMA": "Clip.2",
         "name": f"Highlight {number}",
         "metadata": {"davihd": rounded(highlight)},
-        "source_range": _otio_range(*frames, rate),
+        "source_range": _otio_range(code.start + frames[0], code.start + frames[1], code.rate),
         "media_references": {"DEFAULT_MEDIA": media},
         "active_media_reference_key": "DEFAULT_MEDIA",
     }
 
 
-def _otio_range(first: int, last: int, rate: float) -> dict[str, Any]:
+def _otio_range(first: int, last: int, rate: Fraction) -> dict[str, Any]:
     def time(frames: int) -> dict[str, Any]:
         return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(rate), "value": float(frames)}
 

@@ -20,7 +20,7 @@ class ReelWriter(Writer):
         target = directory / f"{result.source.stem}{self.suffix}"
         limits = result.limits or media.DEFAULT_LIMITS
         try:
-            media.cut_reel(result.source, result.segments, target, limits=limits)
+            media.cut_reel(result.film or result.source, result.segments, target, limits=limits)
         except media.MediaError as error:
             raise WriterError(str(error)) from error
         return [target]
@@ -40,7 +40,7 @@ class ClipsWriter(Writer):
         targets = [directory / f"{result.source.stem}{self.suffix.format(number)}" for number in numbers]
         limits = result.limits or media.DEFAULT_LIMITS
         try:
-            media.cut_clips(result.source, result.segments, targets, limits=limits)
+            media.cut_clips(result.film or result.source, result.segments, targets, limits=limits)
         except media.MediaError as error:
             raise WriterError(str(error)) from error
         return targets

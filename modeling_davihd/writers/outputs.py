@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..files import clear_partials
+from ..media_limits import MediaWarning
 from . import WRITERS
-from .base import HighlightResult, WriterError
+from .base import HighlightResult, UnsuitableError, WriterError
 
 
 def write_outputs(
@@ -16,8 +18,8 @@ def write_outputs(
 ) -> list[Path]:
     """Write the named formats into `directory`, which is made if need be; return the files in that order.
 
-    Raises WriterError for an unknown format, before anything is written, and for what a format cannot hold,
-    after the others are written.
+    Raises WriterError for an unknown format, before anything is written, and for what cannot be written,
+    after the others are. A format that does not suit the film gives only a MediaWarning if there are others.
     """
     formats = list(formats)
     for name in formats:
@@ -33,8 +35,15 @@ def write_outputs(
     for name in formats:
         try:
             written += WRITERS[name]().write(result, folder)
+        except UnsuitableError as error:
+            if len(formats) == 1:
+                raise
+            warnings.warn(str(error), MediaWarning, stacklevel=2)
         except WriterError as error:
             problems.append(str(error))
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:
+            reason = str(error) or type(error).__name__
+            problems.append(f"{result.source_name}: the format {name} cannot be written ({reason}).")
     if problems:
-        raise WriterError(" ".join(problems))
+        raise WriterError(" ".join(problems), written)
     return written

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from films import film_with_sound, noise_within
+from films import damage, film_with_sound, noise_within
 
 from modeling_davihd import DEFAULT_CHECKPOINT, cli
 from modeling_davihd.writers import WRITERS
@@ -38,6 +38,18 @@ def test_every_format(film, tmp_path):
     written = {path.name.removeprefix("match.") for path in out.iterdir()}
     suffixes = ("json", "csv", "png", "mp4", "edl", "otio", "chapters.txt")
     assert written == {f"highlights.{suffix}" for suffix in suffixes} | {"highlight-01.mp4"}
+
+
+def test_what_cannot_be_written_keeps_nothing_else_away(tmp_path, capsys):
+    film = damage(film_with_sound(tmp_path / "match.mp4", noise_within(9, 4, 7), 20), "video", -1, 21)
+    assert run(film, "--output-dir", tmp_path / "out", "--formats", "json,mp4,chapters,edl") == 1
+    told = capsys.readouterr()
+    assert told.out.startswith("match.mp4  0:00:20  ")
+    assert told.out.strip().endswith("highlight  match.highlights.json  match.highlights.edl")
+    assert "\nwarning: match.mp4 is 20 s long, but a chapter list needs three chapters" in f"\n{told.err}"
+    assert told.err.endswith("match.mp4: nothing of its video can be decoded.\n")
+    assert run(film, "--output-dir", tmp_path / "out", "--formats", "chapters") == 1
+    assert "error: match.mp4 is 20 s long" in capsys.readouterr().err
 
 
 def test_bad_files_get_a_line_each_and_the_good_one_is_written(film, tmp_path, capsys):

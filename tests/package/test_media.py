@@ -6,13 +6,25 @@ import os
 import sys
 import tracemalloc
 import warnings
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from film_contents import FIVE_SECONDS, SMALL, clicking_film, decode, numbers
-from films import click_times, clicks, damage, make_film, number_of, tone, truncate
+from film_contents import FIVE_SECONDS, SMALL, clicking_film, decode, numbers, shown
+from films import (
+    click_times,
+    clicks,
+    damage,
+    make_film,
+    make_tracks,
+    number_of,
+    numbered_frame,
+    tone,
+    truncate,
+)
 
 from modeling_davihd import media_tracks
 from modeling_davihd.media import (
@@ -40,6 +52,33 @@ def test_probe_tells_what_a_film_holds(tmp_path):
     assert (info.has_video, info.has_audio, info.width, info.height) == (True, True, 64, 48)
     assert (info.fps, info.sampling_rate, info.channels) == (25.0, 44100, 1)
     assert info.duration == pytest.approx(5.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "tags", "found"),
+    [
+        ("camera.mov", "libx264", {}, {"timecode": "10:11:12;13"}, "10:11:12;13"),
+        ("tape.mxf", "mpeg2video", {}, {"timecode": "09:59:50;02"}, "09:59:50;02"),
+        ("disc.mpg", "mpeg2video", {"gop_timecode": "01:02:03:04"}, {}, "01:02:03:04"),
+        ("tape.wav", "pcm_s16le", {}, {"time_reference": str(16000 * 3723 + 1280)}, "01:02:03:02"),
+        ("tape.mkv", "libx264", {}, {}, None),
+    ],
+)
+def test_probe_tells_the_time_code_that_a_recorder_wrote(tmp_path, name, codec, options, tags, found):
+    with av.open(str(tmp_path / name), "w", options={"write_bext": "1"} if tags else {}) as container:
+        if codec == "pcm_s16le":
+            container.metadata.update(tags)
+            stream = container.add_stream(codec, rate=16000)
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.int16), "s16", "mono")
+            frame.sample_rate = 16000
+        else:
+            stream = container.add_stream(codec, rate=Fraction(30000, 1001), options=options)
+            stream.width, stream.height = 64, 48
+            stream.metadata.update(tags)
+            frame = av.VideoFrame.from_ndarray(numbered_frame(1), format="rgb24")
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    assert probe(tmp_path / name).timecode == found
 
 
 def test_a_cover_picture_is_no_video(tmp_path):
@@ -103,10 +142,28 @@ def test_frames_at_uneven_times_are_taken_by_time(tmp_path, suffix):
     assert numbers(frames) == np.abs(middles[:, None] - times).argmin(axis=1)[:, None].tolist()
 
 
-def test_a_still_scene_repeats_its_frame(tmp_path):
-    path = make_film(tmp_path / "slides.mp4", times=[0, 3, 100])
-    _, frames, _ = decode(path, frames=SMALL)
-    assert [n for (n,) in numbers(frames)] == [0] * 2 + [1] * 50 + [2] * 49
+SLIDES = [0, 3, 30, 45, 70, 80, 95, 95.1]  # seconds; stored in another order than shown
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "ts"])
+def test_a_still_scene_repeats_its_frame(tmp_path, suffix):
+    path = make_film(tmp_path / f"slides.{suffix}", times=SLIDES)
+    _, frames, end = decode(path, frames=SMALL)
+    assert [n for (n,) in numbers(frames)[:40]] == [0] * 2 + [1] * 15 + [2] * 21 + [3] * 2
+    with pytest.warns(MediaWarning, match="no sound") as told:
+        assert [chunk.end for chunk in stream_segments(path)][-1] == end == pytest.approx(95.6, abs=0.6)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_picture_may_stand_for_longer_than_sound_may_be_missing(tmp_path, suffix):
+    hum, limits = (0, tone(41, 8000)), DecodingLimits(silence=5)
+    path = make_film(tmp_path / f"s.{suffix}", times=[0, 2, 19, 38, 40], sounds=[hum], rate=8000)
+    assert decode(path, limits=limits)[2] == pytest.approx(41, abs=0.1)
+    cut_reel(path, [(18, 20), (35, 39)], tmp_path / "reel.mp4", limits=limits)
+    frames, end = shown(tmp_path / "reel.mp4")
+    seen = [number for (_, number), (_, next_one) in pairwise([*frames, (0, None)]) if number != next_one]
+    assert seen == [1, 2, 3] and end == 6
 
 
 # Reading: the sound
@@ -159,6 +216,32 @@ def test_stereo_becomes_the_mean(tmp_path):
     assert decode(path)[0] == pytest.approx(left / 2, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "heard"),
+    [(None, [1, 2]), ("2", [2]), ("game", [1]), ("fr", [3]), ("fra", [3]), ("eng", [1, 2]), ("4", [4])],
+)
+def test_all_sound_tracks_of_a_language_are_heard_unless_one_is_chosen(tmp_path, wanted, heard):
+    """A click at 1 s in the first, at 2 s in the second and so on."""
+    kinds = [("Game", "eng"), ("Microphone", "eng"), ("Jeu", "fra"), ("Remarks", "eng")]
+    tracks = [
+        (clicks(5, 16000, [n]), dict(zip(("title", "language"), kind, strict=True)), n == 4)
+        for n, kind in enumerate(kinds, start=1)
+    ]
+    path = make_tracks(tmp_path / "game.mkv", tracks, 16000)
+    info = probe(path, audio_track=wanted)
+    assert [track.number for track in info.sounds if track.heard] == heard
+    assert click_times(decode(info)[0], 16000) == pytest.approx(heard, abs=0.002)
+    cut_reel(info, [(0, 5)], tmp_path / "reel.mp4")
+    assert click_times(decode(tmp_path / "reel.mp4")[0], 16000) == pytest.approx(heard, abs=0.002)
+
+
+def test_a_sound_track_that_is_not_there_is_named_with_those_that_are(tmp_path):
+    tags = {"title": "Game", "language": "eng"}
+    path = make_tracks(tmp_path / "f.mkv", [(tone(1, 16000), tags, False)], 16000)
+    with pytest.raises(MediaError, match=r"f.mkv: has no sound track '2'; it has 1 'Game' \(eng\)\."):
+        probe(path, audio_track="2")
+
+
 def test_gaps_are_silent(tmp_path):
     sounds = [(0, clicks(1, 48000, [0.5])), (2.0, clicks(1, 48000, [0.5])), (3.02, clicks(2, 48000, [0.5]))]
     path = make_film(tmp_path / "f.mkv", times=FIVE_SECONDS, sounds=sounds, audio_codec="pcm_s16le")
@@ -167,22 +250,25 @@ def test_gaps_are_silent(tmp_path):
     assert not waveform[17000:31000].any()
 
 
-def test_overlapping_and_changing_sound_is_joined_once(tmp_path):
-    """Broadcasts change format in mid-stream and repeat what was sent."""
-    first = make_film(tmp_path / "1.ts", times=FIVE_SECONDS, sounds=[(0, clicks(5, 48000, [1, 4.5]))])
-    stereo = np.stack([clicks(4, 44100, [0.5, 2])] * 2, axis=1)
-    second = make_film(
-        tmp_path / "2.ts",
-        times=[4 + t for t in FIVE_SECONDS],
-        size=(96, 64),
-        sounds=[(4, stereo)],
-        rate=44100,
-    )
-    joined = tmp_path / "joined.ts"
-    joined.write_bytes(first.read_bytes() + second.read_bytes())
-    waveform, frames, end = decode(joined, frames=SMALL)
-    assert click_times(waveform, 16000) == pytest.approx([1, 4.5, 6], abs=0.1)  # the second part is shifted
-    assert end == pytest.approx(9, abs=0.1) and len(frames) == 9
+@pytest.mark.parametrize("suffix", ["ts", "mpg"])
+def test_recordings_that_have_been_joined_are_one_film(tmp_path, suffix):
+    """Time begins anew with each, and the second has another shape and another kind of sound."""
+    picture = {"times": [i / 25 for i in range(50)], "video_codec": "mpeg2video", "audio_codec": "mp2"}
+    first = make_film(tmp_path / f"1.{suffix}", **picture, sounds=[(0, clicks(2.4, 48000, [1]))])
+    sound = (0, clicks(2, 44100, [0.6, 1.4]))
+    second = make_film(tmp_path / f"2.{suffix}", **picture, sounds=[sound], rate=44100, size=(96, 64))
+    joined = tmp_path / f"joined.{suffix}"
+    joined.write_bytes(b"".join(path.read_bytes() for path in (first, second, first)))
+    waveform, frames, end = decode(joined, frames=FrameSampling(25, 48, 64))
+    assert end == pytest.approx(6.8, abs=0.15)
+    heard = click_times(waveform, 16000)
+    assert heard == pytest.approx([1, 3, 3.8, 5.4], abs=0.15)
+    seen = [number_of(frames.reshape(-1, 48, 64, 3)[round(time * 25)]) for time in heard]
+    assert seen == pytest.approx([25, 15, 35, 25], abs=1)  # in step to a frame
+    cut_reel(joined, [(heard[3] - 0.5, heard[3] + 0.5), (0.5, 1.5)], tmp_path / "reel.mp4")
+    waveform, frames, end = decode(tmp_path / "reel.mp4", frames=FrameSampling(25, 48, 64))
+    assert click_times(waveform, 16000) == pytest.approx([0.5, 1.5], abs=0.025) and end == 2
+    assert [number_of(frames[i, 13]) for i in (0, 1)] == pytest.approx([25, 25], abs=1)
 
 
 # Reading: where picture and sound differ

@@ -29,9 +29,9 @@ def test_after_a_hole_picture_and_sound_are_in_step(tmp_path, codec):
     with pytest.warns(MediaWarning, match="hole: of what was there from 3.. s to [34].. s, nothing is left"):
         cut_reel(path, [(2.5, 5), (6, 7)], tmp_path / "reel.mp4")
     frames, _ = shown(tmp_path / "reel.mp4")
-    # From the first key frame after it on; the piece begins in the middle of frame 62.
-    assert [(time, number) for time, number in frames if 1.91 < time < 2.5] == [
-        (pytest.approx((number - 62.5) / 25, abs=1e-3), number) for number in range(111, 125)
+    # From the first key frame after it on; the piece begins in the middle of frame 62, and so with the next.
+    assert [(time, number) for time, number in frames if 1.91 < time < 2.47] == [
+        (pytest.approx((number - 63) / 25, abs=1e-3), number) for number in range(111, 125)
     ]
     later = click_times(decode(tmp_path / "reel.mp4")[0], 16000)[-2:]
-    assert later == pytest.approx([after[0] - 2.5, after[2] - 3.5], abs=0.004)
+    assert later == pytest.approx([after[0] - 2.52, after[2] - 3.52], abs=0.004)

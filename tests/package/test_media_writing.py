@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -71,6 +72,20 @@ def test_a_reel_keeps_uneven_times(tmp_path):
     assert np.array(frames) == pytest.approx(np.array(inside), abs=1e-3) and end == pytest.approx(2, abs=1e-3)
 
 
+@pytest.mark.parametrize(("suffix", "rate"), [("mp4", Fraction(24000, 1001)), ("mkv", Fraction(30))])
+def test_a_constant_rate_stays_constant_across_joins(tmp_path, suffix, rate):
+    times, sounds = [float(i / rate) for i in range(120)], [(0, clicks(5, 16000, [1, 3]))]
+    path = make_film(tmp_path / f"film.{suffix}", times=times, fps=float(rate), sounds=sounds, rate=16000)
+    cut_reel(path, [(0.51, 1.52), (2.5, 2.51), (2.513, 3.487)], tmp_path / "reel.mp4")
+    with av.open(str(tmp_path / "reel.mp4")) as reel:
+        lengths = {packet.duration * packet.time_base for packet in reel.demux(video=0) if packet.size}
+    assert lengths == {1 / rate}
+    heard = click_times(decode(tmp_path / "reel.mp4")[0], 16000)
+    numbers = [number for _, number in shown(tmp_path / "reel.mp4")[0]]
+    for click, at in zip(heard, (1, 3), strict=True):  # in step to the frame
+        assert numbers[round(float(click * rate))] == pytest.approx(float(at * rate), abs=1)
+
+
 def test_large_and_odd_pictures_are_fitted(tmp_path):
     picture = np.zeros((1210, 2151, 3), np.uint8)
     write_film(tmp_path / "large.mp4", [picture] * 5, None, fps=5, sampling_rate=16000)
@@ -88,18 +103,18 @@ def test_a_reel_of_sound_alone(tmp_path):
 
 def test_a_reel_ends_with_the_film(tmp_path):
     path = clicking_film(tmp_path / "film.mp4")
-    cut_reel(path, [(4, 9), (4, 5 + 1e-5), (4.5, 5 - 1e-5)], tmp_path / "reel.mp4")
+    cut_reel(path, [(4, 9), (4, 5 + 1e-5), (4.52, 5 - 1e-5)], tmp_path / "reel.mp4")
     frames, end = shown(tmp_path / "reel.mp4")
-    assert end == pytest.approx(2.5, abs=0.001) and frames[-1][1] == 124
-    assert decode(tmp_path / "reel.mp4")[2] == pytest.approx(2.5, abs=0.001)
+    assert end == pytest.approx(2.48, abs=0.001) and frames[-1][1] == 124
+    assert decode(tmp_path / "reel.mp4")[2] == pytest.approx(2.48, abs=0.001)
 
 
 def test_where_only_sound_goes_on_the_last_frame_stays(tmp_path):
     path = make_film(tmp_path / "film.mp4", times=FIVE_SECONDS, sounds=[(0, clicks(9, 48000, [8.0]))])
-    cut_reel(path, [(4.5, 12), (7, 8.5)], tmp_path / "reel.mp4")
+    cut_reel(path, [(4.52, 12), (7, 8.52)], tmp_path / "reel.mp4")
     frames, end = shown(tmp_path / "reel.mp4")
     assert end == pytest.approx(6, abs=0.001) and frames[-1][1] == 124
-    assert click_times(decode(tmp_path / "reel.mp4")[0], 16000) == pytest.approx([3.5, 5.5], abs=0.002)
+    assert click_times(decode(tmp_path / "reel.mp4")[0], 16000) == pytest.approx([3.48, 5.48], abs=0.002)
 
 
 def test_a_piece_is_reached_without_decoding_what_is_before_it(tmp_path):
@@ -135,11 +150,11 @@ def test_a_film_is_not_replaced_by_its_reel(tmp_path):
 
 def test_clips_are_reels_of_one_piece(tmp_path):
     path, clips = clicking_film(tmp_path / "film.mp4"), [tmp_path / "1.mp4", tmp_path / "2.mp4"]
-    cut_clips(path, [(1, 2), (3.5, 4.5)], clips)
-    assert [[n for _, n in shown(clip)[0]][:1] for clip in clips] == [[25], [87]]
+    cut_clips(path, [(1, 2), (3.52, 4.52)], clips)
+    assert [[n for _, n in shown(clip)[0]][:1] for clip in clips] == [[25], [88]]
     assert [click_times(decode(clip)[0], 16000) for clip in clips] == [
         pytest.approx([0.0], abs=0.002),
-        pytest.approx([0.5], abs=0.002),
+        pytest.approx([0.48], abs=0.002),
     ]
     with pytest.raises(ValueError):
         cut_clips(path, [(1, 2)], clips)

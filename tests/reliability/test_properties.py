@@ -23,6 +23,7 @@ from modeling_davihd.highlights import Highlight, find_highlights
 from modeling_davihd.media import FrameSampling, stream_segments
 from modeling_davihd.metrics.highlight_detection import highlight_scores
 from modeling_davihd.writers import HighlightResult, write_outputs
+from modeling_davihd.writers.timecodes import editing_rate
 
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
@@ -277,7 +278,7 @@ def same(rows: list[dict], result: HighlightResult) -> bool:
 @given(results())
 def test_otio_comes_back(tmp_path_factory, result):
     timeline = otio.adapters.read_from_file(str(written(result, tmp_path_factory.mktemp("otio"), "otio")))
-    rate = result.fps or 25
+    rate = float(editing_rate(result.fps))
     for track in (timeline.video_tracks()[0], timeline.audio_tracks()[0]):
         clips = list(track.find_clips())
         for clip, (start, end) in zip(clips, result.segments, strict=True):
@@ -305,7 +306,7 @@ def read_edl(path: Path, base: int) -> list[tuple[int, ...]]:
 @tries(40)
 @given(results())
 def test_edl_comes_back(tmp_path_factory, result):
-    rate = result.fps or 25
+    rate = float(editing_rate(result.fps))
     events = read_edl(written(result, tmp_path_factory.mktemp("edl"), "edl"), round(rate))
     recorded = 0
     for (first, last, record_in, record_out), (start, _) in zip(events, result.segments, strict=True):

@@ -105,6 +105,20 @@ def make_film(
     return path
 
 
+def make_tracks(path: Path, tracks: Sequence[tuple[np.ndarray, dict, bool]], rate: int) -> Path:
+    """Write sound tracks of samples (n,), each with tags and whether it is a commentary; no picture."""
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("pcm_s16le", rate=rate) for _ in tracks]
+        for stream, (_, tags, comment) in zip(streams, tracks, strict=True):
+            stream.layout = "mono"
+            stream.metadata.update(tags)
+            stream.disposition = Disposition.comment if comment else Disposition.default
+        for stream, (samples, *_) in zip(streams, tracks, strict=True):
+            for packet in _sound_packets(stream, [(0.0, samples)], rate):
+                container.mux(packet)
+    return path
+
+
 def damage(path: Path, kind: str, start: float, end: float) -> Path:
     """Overwrite with noise what an mp4 holds of its "video" or "audio" from `start` to `end` seconds."""
     noise = np.random.default_rng(0)

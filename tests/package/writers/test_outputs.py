@@ -28,6 +28,18 @@ def test_unwritable_places_and_unknown_formats_are_named(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_a_format_that_fails_in_its_own_way_is_named(tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(WRITERS["csv"], "save", fail)
+    with pytest.raises(
+        WriterError, match=r"match.mp4: the format csv cannot be written \(no room\)."
+    ) as error:
+        write_outputs(result_of(), tmp_path, ["csv", "json"])
+    assert error.value.written == list(tmp_path.iterdir()) == [tmp_path / "match.highlights.json"]
+
+
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     return film_with_sound(tmp_path_factory.mktemp("film") / "film.mp4", tone(31, 16000), 31)
