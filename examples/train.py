@@ -50,8 +50,8 @@ from examples.training.runs import Run, make_runs, read_ablation
 from examples.training.scoring import measure, predict, to_device
 from examples.training.starting import start_from
 from modeling_davihd import __version__
+from modeling_davihd.batch_norm_davihd import DAViHDBatchNorm
 from modeling_davihd.files import clear_partials, whole_files, whole_folder, write_json
-from modeling_davihd.streaming_davihd import DAViHDBatchNorm
 
 
 @dataclass

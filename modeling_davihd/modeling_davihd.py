@@ -33,10 +33,10 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
 from .backbones_davihd import FrozenBackbone, build_backbone
+from .batch_norm_davihd import DAViHDBatchNorm
 from .configuration_davihd import DAViHDConfig, HighlightConfig
 from .convolution_davihd import ConvolveBins
 from .streaming_davihd import (
-    DAViHDBatchNorm,
     FrameSource,
     HaloedStates,
     RunningSoftmaxSum,

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 CODE = {
     *(
         "backbones_davihd.py",
+        "batch_norm_davihd.py",
         "configuration_davihd.py",
         "convolution_davihd.py",
         "feature_extraction_davihd.py",

@@ -5,7 +5,7 @@ import math
 import torch
 
 from modeling_davihd import DAViHDConfig, DAViHDModel
-from modeling_davihd.streaming_davihd import DAViHDBatchNorm
+from modeling_davihd.batch_norm_davihd import DAViHDBatchNorm
 
 SILENCE = math.log(1e-8)  # of log(mel + 1e-8)
 TINY = {
