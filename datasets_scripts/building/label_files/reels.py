@@ -1,7 +1,8 @@
-"""Reels: what was cut from which film, found by the sound alone."""
+"""Reels: what was cut from which film, found by the sound, and cuts in silence by the picture."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.label_files.collecting import Collector, tell
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.labels import Interval, LabelFile
+from datasets_scripts.building.label_files.picture_joins import join_seen
 from datasets_scripts.building.label_files.sound_alignment import (
     SECOND,
     Stretch,
@@ -88,7 +90,7 @@ def _read_reel(path: Path, films: Films, spectra: dict[str, Array]) -> LabelFile
     sound = np.concatenate(list(_blocks(info)))
     search, reel = Search(log_spectrum([sound]), list(spectra.values())), band_limited(sound)
     stretches = _stretches(reel, search, list(spectra), films)
-    settle(reel, stretches)
+    settle(reel, stretches, functools.partial(_seen, info, films))
     stretches = [stretch for stretch in stretches if stretch.begin < stretch.end]
     if not stretches:
         raise DatasetError(f"{path}: nothing of its sound is in the films of {films.folder}.")
@@ -99,6 +101,13 @@ def _read_reel(path: Path, films: Films, spectra: dict[str, Array]) -> LabelFile
             collector.add(f"{path}, {_range(one.begin, one.end)}", one.film, Interval(start, end))
     _tell_unfound(path, films, stretches, len(reel))
     return collector.labels()
+
+
+def _seen(info: MediaInfo, films: Films, before: Stretch, after: Stretch, within: tuple[int, int]) -> int:
+    """The sample of a reel at which a stretch of one film gives way to one of another by their pictures."""
+    places = [(films.info(one.film), one.lag / SECOND) for one in (before, after)]
+    at = join_seen(info, *places, (within[0] / SECOND, within[1] / SECOND))  # type: ignore[arg-type]
+    return round(at * SECOND)
 
 
 def _stretches(reel: Array, search: Search, names: Sequence[str], films: Films) -> list[Stretch]:

@@ -11,7 +11,7 @@ from scipy.signal import resample_poly
 from datasets_scripts.building.errors import DatasetError, LabelWarning, UsageError
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.reading import read_labels
-from modeling_davihd.media import MediaError
+from modeling_davihd.media import MediaError, cut_reel
 
 RATE = 16000
 CUTS = [("a.mp4", 3, 7), ("b.mp4", 20.2, 22.4), ("a.mp4", 21.33, 26), ("a.mp4", 27, 30), ("b.mp4", 0, 2)]
@@ -93,6 +93,19 @@ def test_a_reel_goes_with_a_list_and_is_no_film_itself(folder, tmp_path):
     (tmp_path / "b.txt").write_text("0:01-0:02\n")
     found, _ = ranges(tmp_path, reel, labels=(tmp_path / "b.txt",))
     assert found == [("a.mp4", 3, 7), ("b.mp4", 1, 2)]
+
+
+def test_a_cut_in_silence_is_seen(tmp_path):
+    (tmp_path / "films").mkdir()
+    sound = SOUNDS["a.mp4"][: 20 * RATE].copy()
+    for start, end in ((0, 1), (5, 8), (11, 14), (19, 20)):
+        sound[start * RATE : end * RATE] = 0
+    film = make_film(
+        tmp_path / "films" / "a.mp4", times=np.arange(200) / 10, fps=10, sounds=[(0.0, sound)], rate=RATE
+    )
+    cut_reel(film, [(2, 5.4), (12.6, 19.5)], tmp_path / "reel.mp4")
+    found, said = ranges(film.parent, tmp_path / "reel.mp4")
+    assert found == [("a.mp4", 2, 5.4), ("a.mp4", 12.6, 19.5)] and not said
 
 
 def test_a_reel_that_cannot_be_found_is_refused_in_a_sentence(folder, tmp_path):
