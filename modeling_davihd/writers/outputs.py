@@ -45,5 +45,5 @@ def write_outputs(
             reason = str(error) or type(error).__name__
             problems.append(f"{result.source_name}: the format {name} cannot be written ({reason}).")
     if problems:
-        raise WriterError(" ".join(problems), written)
+        raise WriterError(" ".join(dict.fromkeys(problems)), written)  # reel and clips fail alike
     return written
