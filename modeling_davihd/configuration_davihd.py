@@ -245,7 +245,9 @@ class DAViHDConfig(HighlightConfig):
         `"early"`: both audio streams are contextualised, then combined; `"late"`: combined, then
         contextualised.
     fusion_operation (`str`):
-        `"multiply"` (Eq. 3) or `"concat"` (followed by a linear layer).
+        `"multiply"` (Eq. 3) or `"concat"` (followed by a linear layer); or `"gate"`, not the paper's, which
+        is Eq. 3 at the other end of the network: the scores that all else gives are multiplied by a logistic
+        regression on the features of each stream of sound but the dynamics.
     score_hidden_dim (`int`):
         Width h of the last hidden layer of the score head; the one before is twice as wide.
     visual_backbone, semantic_backbone (`str`, *optional*):
@@ -345,11 +347,15 @@ class DAViHDConfig(HighlightConfig):
             "log_mel_rate": LOG_MEL_RATES,
             "dynamics_positions": ("sinusoidal", "convolutional"),
             "fusion_placement": ("early", "late"),
-            "fusion_operation": ("multiply", "concat"),
+            "fusion_operation": ("multiply", "concat", "gate"),
         }
         for field, allowed in choices.items():
             self._require_choice(field, allowed)
         check_grid(self.log_mel_grid, self.log_mel_rate)
+        if self.fusion_operation == "gate" and "dynamics" not in names:
+            raise ValueError(
+                f"`fusion_operation` is 'gate'; `modalities` is {names} and needs 'dynamics', which is gated."
+            )
 
     def _validate_sizes(self):
         self._require_feature_streams()
@@ -395,15 +401,15 @@ class DAViHDConfig(HighlightConfig):
             )
 
     def _validate_widths(self):
-        for stream in self.audio_streams[1:]:
-            first = self.audio_streams[0]
+        for stream in self.fused_streams[1:]:
+            first = self.fused_streams[0]
             if self.stream_width(stream) != self.audio_width:
                 raise ValueError(
                     f"`{stream.dim_field}` is {self.stream_dim(stream)}; to be combined with the "
                     f"{first.name} stream it needs to equal `{first.dim_field}` ({self.stream_dim(first)}), "
                     "or `projection_dim` needs to be set."
                 )
-        for stream in self.streams:
+        for stream in self.contextual_streams:
             if stream.sees or not stream.spectrogram or self.fusion_placement == "late":
                 self._require_divisible("num_attention_heads", stream)
             if stream.spectrogram:
@@ -430,7 +436,8 @@ class DAViHDConfig(HighlightConfig):
         if visual and audio:
             total += 5 * (visual**2 + audio**2) + 4 * visual * audio
         if self.projection_dim:
-            total += self.projection_dim * sum(map(self.stream_dim, self.feature_streams))
+            projected = [stream for stream in self.contextual_streams if not stream.spectrogram]
+            total += self.projection_dim * sum(map(self.stream_dim, projected))
         if self.fusion_operation == "concat":
             total += len(self.audio_streams) * audio**2
         return total + 4 * (visual + audio) * self.score_hidden_dim + 2 * self.score_hidden_dim**2
@@ -439,7 +446,7 @@ class DAViHDConfig(HighlightConfig):
         """Self-attention encoders on the side of the sound."""
         if self.fusion_placement == "late":
             return 1
-        return sum(not stream.spectrogram for stream in self.audio_streams)
+        return sum(not stream.spectrogram for stream in self.fused_streams)
 
     def _dynamics_parameters(self) -> int:
         width, channels = self.dynamics_width, list(self.dynamics_channels)
@@ -463,8 +470,24 @@ class DAViHDConfig(HighlightConfig):
 
     @property
     def audio_streams(self) -> list[Stream]:
-        """The streams that are fused to one before they meet the picture (Section 2.2.3)."""
+        """The streams of sound."""
         return [stream for stream in self.streams if not stream.sees]
+
+    @property
+    def gating_streams(self) -> list[Stream]:
+        """Those of them that the scores are multiplied by instead."""
+        gates = self.fusion_operation == "gate"
+        return [stream for stream in self.audio_streams if gates and not stream.spectrogram]
+
+    @property
+    def contextual_streams(self) -> list[Stream]:
+        """The streams whose seconds know of each other: all but those that gate."""
+        return [stream for stream in self.streams if stream not in self.gating_streams]
+
+    @property
+    def fused_streams(self) -> list[Stream]:
+        """Those of them that are fused to one before they meet the picture (Section 2.2.3)."""
+        return [stream for stream in self.contextual_streams if not stream.sees]
 
     @property
     def log_mel_views(self) -> int:
@@ -488,7 +511,7 @@ class DAViHDConfig(HighlightConfig):
     @property
     def audio_width(self) -> int:
         """Width D_a of the fused audio stream."""
-        return self.stream_width(self.audio_streams[0]) if self.audio_streams else self.dynamics_width
+        return self.stream_width(self.fused_streams[0]) if self.fused_streams else self.dynamics_width
 
 
 def whole_code(folder: Path) -> list[Path]:

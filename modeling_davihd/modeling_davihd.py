@@ -560,7 +560,23 @@ class DAViHDDynamicsEncoder(nn.Module):
         states, maps = self.blocks(
             sound.log_mel, sound.background, sound.second_of_frame, lengths, output_attentions
         )
-        states = self._align(states.transpose(1, 2).flatten(2), sound.lengths // self.time_pooling, segments)
+        rows, weights = self.contextualise(states, sound.lengths, segments, output_attentions)
+        return rows, {
+            "dynamics_attentions": weights,
+            "time_attentions": tuple(each.time for each in maps),
+            "velocity_attentions": tuple(each.velocity for each in maps),
+        }
+
+    def contextualise(
+        self,
+        states: torch.Tensor,
+        lengths: torch.Tensor,
+        segments: SegmentRows,
+        output_attentions: bool = False,
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """What follows the blocks: their states (B, C, L', F'), of `lengths` (B,) log-Mel frames -> rows of
+        D_d, and the attention weights of each layer, on demand."""
+        states = self._align(states.transpose(1, 2).flatten(2), lengths // self.time_pooling, segments)
         rows = self.projection(segments.gather(states))
         if self.layers:
             rows = self.dropout(rows + self._positions(rows, segments))
@@ -568,11 +584,7 @@ class DAViHDDynamicsEncoder(nn.Module):
         for layer in self.layers:
             rows, weights = layer(rows, segments, output_attentions)
             attentions = (*attentions, weights)
-        return rows, {
-            "dynamics_attentions": attentions,
-            "time_attentions": tuple(each.time for each in maps),
-            "velocity_attentions": tuple(each.velocity for each in maps),
-        }
+        return rows, attentions
 
     def velocity_attention(self, log_mel: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
         """log-Mel (B, F, M) -> beta (B, L', F') of the first frequency-dynamic block."""
@@ -615,7 +627,7 @@ class DAViHDAudioFusion(nn.Module):
 
     def __init__(self, config: DAViHDConfig):
         super().__init__()
-        width, streams = config.audio_width, len(config.audio_streams)
+        width, streams = config.audio_width, len(config.fused_streams)
         concat = config.fusion_operation == "concat"
         self.projection = nn.Linear(streams * width, width) if concat else None
 
@@ -792,7 +804,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
         for stream in config.streams:
             self._build_stream(config, stream)
         hears = bool(config.audio_streams)
-        if len(config.audio_streams) > 1:
+        if len(config.fused_streams) > 1:
             self.audio_fusion = DAViHDAudioFusion(config)
         if hears and config.fusion_placement == "late":
             self.audio_encoder = DAViHDSelfAttentionEncoder(config, config.audio_width)
@@ -805,9 +817,13 @@ class DAViHDModel(DAViHDPreTrainedModel):
         self.post_init()
 
     def _build_stream(self, config: DAViHDConfig, stream: Stream):
-        """`visual_projection` and `visual_encoder`, say; late fusion encodes the sound once it is fused."""
+        """`visual_projection` and `visual_encoder`, say; late fusion encodes the sound once it is fused.
+        `semantic_gate` of a stream that gates."""
         if stream.spectrogram:
             self.dynamics_encoder = DAViHDDynamicsEncoder(config)
+            return
+        if stream in config.gating_streams:
+            setattr(self, f"{stream.name}_gate", nn.Linear(config.stream_dim(stream), 1))
             return
         width = config.stream_width(stream)
         if config.projection_dim is not None:
@@ -863,7 +879,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
         visual = self._encode_visual(inputs, segments, output_attentions, attentions)
         audio = self._encode_audio(inputs, segments, output_attentions, attentions)
         joint = self._join(visual, audio, segments, output_attentions, attentions)
-        scores = self.score_head(joint)[..., 0].sigmoid()
+        scores = self._gate(self.score_head(joint)[..., 0].sigmoid(), inputs, segments)
         loss = None if labels is None else mean_squared_error(scores, segments.gather(labels))
         scores = segments.scatter(scores)
         kept = DAViHDOutput.__dataclass_fields__.keys() & attentions.keys() if output_attentions else ()
@@ -924,7 +940,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
         """Z'_a of Section 2.2, dual-pathway audio encoder and fusion: features (B, T, D_s) and log-Mel
         (B, F, M) -> rows of D_a; None without sound. Adds attention weights to `attentions`."""
         streams = []
-        for stream in self.config.audio_streams:
+        for stream in self.config.fused_streams:
             if stream.spectrogram:
                 log_mel = inputs[stream.name]
                 rows, recorded = self.dynamics_encoder(log_mel, segments, output_attentions)
@@ -957,6 +973,15 @@ class DAViHDModel(DAViHDPreTrainedModel):
         to_audio, weights = self.cross_audio_to_visual(audio, visual, segments, output_attentions)
         attentions["audio_to_visual_attentions"] = weights
         return torch.cat((visual, audio, visual + to_visual, audio + to_audio), -1)
+
+    def _gate(
+        self, scores: torch.Tensor, inputs: dict[str, torch.Tensor], segments: SegmentRows
+    ) -> torch.Tensor:
+        """Rows of scores, times each gate: a logistic regression on a stream's features (B, T, D)."""
+        for stream in self.config.gating_streams:
+            gate = getattr(self, f"{stream.name}_gate")
+            scores = scores * gate(segments.gather(inputs[stream.name]))[..., 0].sigmoid()
+        return scores
 
 
 def mean_squared_error(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

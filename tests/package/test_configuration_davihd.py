@@ -80,6 +80,7 @@ def test_save_and_load(tmp_path):
         ({"log_mel_grid": "released"}, "`log_mel_grid` is 'released'; it needs a `log_mel_rate` of 1"),
         ({"fusion_placement": "middle"}, "`fusion_placement` is 'middle'"),
         ({"fusion_operation": "sum"}, "`fusion_operation` is 'sum'"),
+        ({"fusion_operation": "gate", "modalities": ["semantic"]}, "needs 'dynamics', which is gated"),
         ({"visual_backbone": "vgg"}, "`visual_backbone` is 'vgg'"),
         ({"visual_dim": -4}, "`visual_dim` is -4"),
         ({"visual_dim": 10**9}, "`visual_dim` is 1000000000"),

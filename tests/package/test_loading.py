@@ -412,7 +412,10 @@ def test_what_is_whole_loads(folder):
 @pytest.mark.parametrize(
     "preset", sorted(path.parent for path in ROOT.glob("configuration/davihd-*/config.json"))
 )
-@pytest.mark.parametrize("change", [{}, {"modalities": ["dynamics"]}, {"fusion_operation": "concat"}])
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"modalities": ["dynamics"]}, {"fusion_operation": "concat"}, {"fusion_operation": "gate"}],
+)
 def test_the_size_of_a_network_is_known_before_it_is_built(preset, change):
     config = DAViHDConfig.from_pretrained(preset, **change)
     with torch.device("meta"):

@@ -156,7 +156,7 @@ def test_padding_never_changes_a_score(modalities, rate):
         assert length == 1 or alone.std() > 1e-3  # a network that says the same always would pass the above
 
 
-@pytest.mark.parametrize("operation", ["multiply", "concat"])
+@pytest.mark.parametrize("operation", ["multiply", "concat", "gate"])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -176,6 +176,16 @@ def test_padding_never_changes_a_score_in_other_architectures(changes, operation
     for row, length in enumerate(lengths):
         alone = model(**one_video(inputs, model.config, row, length)).scores[0]
         assert (scores[row, :length] - alone).abs().max() < 1e-9
+
+
+def test_a_gate_weights_what_the_dynamics_say_of_a_second():
+    gated = tiny_model(modalities=["semantic", "dynamics"], fusion_operation="gate", semantic_dim=7)
+    alone = tiny_model(modalities=["dynamics"])
+    assert not alone.load_state_dict(gated.state_dict(), strict=False).missing_keys
+    inputs = random_inputs(gated.config, [6, 4], padding=0.0)
+    gate = gated.semantic_gate(inputs["semantic_features"])[..., 0].sigmoid()
+    expected = gate * alone(log_mel=inputs["log_mel"], attention_mask=inputs["attention_mask"]).scores
+    assert torch.allclose(gated(**inputs).scores, expected, atol=1e-6)
 
 
 def test_video_without_any_segment_gives_zeros_and_finite_gradients():
