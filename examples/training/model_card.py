@@ -121,7 +121,7 @@ def _text(name: str, model: str, record: Record) -> str:
         f"{GENERATED_NOTICE}\n\n# {name}",
         _summary(record, config),
         "## Use",
-        _use(model, config),
+        usage(model, config),
         "## Training",
         _data(record, config),
         _recipe(record),
@@ -131,7 +131,7 @@ def _text(name: str, model: str, record: Record) -> str:
         "## Limits",
         "\n".join(f"- {limit}" for limit in _limits(record, config)),
         "## Licence and citation",
-        _licence(config),
+        licence(config),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -166,7 +166,8 @@ def call_arguments(config: PreTrainedConfig) -> str:
     return ", ".join(f"{STREAMS[name].column}=..." for name in config.modalities)
 
 
-def _licence(config: PreTrainedConfig) -> str:
+def licence(config: PreTrainedConfig) -> str:
+    """The terms of a model and of the encoders in it, and whom to cite."""
     if _is_baseline(config):
         return "Apache-2.0, weights and code. The package names the authors of the method."
     encoders = {stream: name for stream, name in _encoders(config).items() if name is not None}
@@ -182,7 +183,8 @@ def _licence(config: PreTrainedConfig) -> str:
     return f"{terms} The method is Joo and Oh's; the weights are not.\n\n{CITATION}"
 
 
-def _use(model: str, config: PreTrainedConfig) -> str:
+def usage(model: str, config: PreTrainedConfig) -> str:
+    """How to use the model of that name."""
     if _is_baseline(config):
         return BASELINE.format(model=model)
     missing = missing_encoders(config)

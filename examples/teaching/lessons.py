@@ -1,0 +1,145 @@
+"""What a model is taught with: films as features, and which of their seconds were chosen."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datasets_scripts.building.builder import build_dataset
+from datasets_scripts.building.errors import DatasetError, LabelWarning
+from datasets_scripts.building.extraction import Settings
+from datasets_scripts.building.label_files.films import Films
+from datasets_scripts.building.label_files.labels import (
+    Interval,
+    LabelFile,
+    VideoLabels,
+    scores_of_intervals,
+    scores_of_seconds,
+)
+from datasets_scripts.building.videos import Video
+from examples.training.data import read_dataset
+from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.wording import some
+
+SEMANTIC = EncoderChoice("yamnet")
+FEWEST = 3  # films
+CARD = "---\ntags: [video-highlight-detection]\n---\n# Features of the films that a model is taught with\n"
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A film and what was chosen of it.
+
+    log_mel: (M, F), of any precision. features: (T, D), what each second sounds like. spans: start and end of
+    the highlights, in seconds. chosen: (T,) of bool, the seconds that they take up.
+    """
+
+    name: str
+    log_mel: torch.Tensor
+    features: torch.Tensor
+    spans: list[Span]
+    chosen: np.ndarray
+
+
+def labels_of(films: Films, labels: LabelFile) -> dict[str, VideoLabels]:
+    """The labels of the films that are there, in the order of their names; the others are warned of.
+
+    Raises DatasetError if no film is labelled, or nothing was chosen of any.
+    """
+    absent = [name for name in labels.videos if name not in films.names]
+    unlabelled = [name for name in films.names if name not in labels.videos]
+    for names, why in (
+        (absent, f"there is no such film in {films.folder}"),
+        (unlabelled, f"{labels.source} says nothing of it"),
+    ):
+        if names:
+            warnings.warn(f"{some(names)}: {why}; left out.", LabelWarning, stacklevel=2)
+    found = {name: labels.videos[name] for name in films.names if name in labels.videos}
+    if not found:
+        raise DatasetError(f"{films.folder}: holds none of the films that {labels.source} names.")
+    if not any(each.intervals or any(each.seconds.values()) for each in found.values()):
+        raise DatasetError(f"{labels.source}: has no highlight in any film, so there is nothing to learn.")
+    return found
+
+
+def make_lessons(films: Films, labels: dict[str, VideoLabels], work: Path) -> list[Lesson]:
+    """Compute the features of the labelled films, or go on doing so, in the folder `work`.
+
+    A film that cannot be read is warned of. Raises DatasetError for labels that do not fit their film, and
+    if fewer than FEWEST films, or fewer than two of which something was chosen, are left.
+    """
+    videos = [Video(name, "train", None, media=films.folder / name) for name in labels]
+    report = build_dataset(work, videos, Settings({"semantic": SEMANTIC}), card=CARD, rows_per_shard=1)
+    for _, reason in report.missing:
+        warnings.warn(f"{reason.rstrip('.')}; left out.", LabelWarning, stacklevel=2)
+    highest = max(score for each in labels.values() for score in (0.0, *each.seconds.values()))
+    rows = read_dataset(work).splits["train"]
+    arrays = rows.select_columns(["log_mel", "semantic_features"]).with_format("torch", dtype=torch.float16)
+    lessons = []
+    for name, duration, row in zip(rows["video_id"], rows["duration"], arrays, strict=True):
+        spans, chosen = chosen_of(name, labels[name], duration, highest / 2)
+        features = row["semantic_features"].float()
+        lessons.append(Lesson(name, row["log_mel"], features, spans, fitted(chosen, len(features))))
+    check_lessons(lessons)
+    return lessons
+
+
+def check_lessons(lessons: Sequence[Lesson]) -> None:
+    """Raise DatasetError if they are too few to learn from and to be tried on."""
+    if len(lessons) < FEWEST:
+        raise DatasetError(f"Only {len(lessons)} labelled films can be read; at least {FEWEST} are needed.")
+    if (count := sum(bool(lesson.chosen.any()) for lesson in lessons)) < 2:
+        raise DatasetError(
+            f"Only {count} of {len(lessons)} films has highlights; at least 2 are needed, to learn from one "
+            "and be tried on the other."
+        )
+    if all(lesson.chosen.all() for lesson in lessons):
+        raise DatasetError("Every second of every film is a highlight, so there is nothing to tell apart.")
+
+
+def chosen_of(
+    name: str, labels: VideoLabels, duration: float, threshold: float
+) -> tuple[list[Span], np.ndarray]:
+    """The highlights of a film and the seconds (T,) that they take up.
+
+    Of highlights: seconds at least half of which one covers and, of a shorter one, that which it covers most,
+    whatever its score. Of scores a second: those at or above the threshold. Raises DatasetError for a
+    highlight that ends after the film, for a second without a score, and if scores and film differ by more
+    than a second.
+    """
+    if labels.seconds:
+        scores = scores_of_seconds(name, labels)
+        if abs(len(scores) - math.ceil(duration)) > 1:
+            raise DatasetError(f"{name}: has {len(scores)} scores; it lasts {duration:g} s.")
+        chosen = scores >= max(threshold, np.finfo(np.float32).tiny)
+        edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
+        return [(float(start), float(end)) for start, end in edges.reshape(-1, 2)], chosen
+    spans = joined([one for one in labels.intervals if one.score > 0])
+    chosen = scores_of_intervals(name, [Interval(*span) for span in spans], duration) >= 0.5
+    for span in spans:
+        chosen[scores_of_intervals(name, [Interval(*span)], duration).argmax()] = True
+    return spans, chosen
+
+
+def joined(intervals: Sequence[Interval]) -> list[Span]:
+    """Start and end of intervals, of which those that overlap become one."""
+    spans: list[Span] = []
+    for start, end, *_ in sorted(intervals):
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def fitted(chosen: np.ndarray, seconds: int) -> np.ndarray:
+    """So many seconds of it, the last ones not chosen if it is shorter."""
+    return np.pad(chosen[:seconds], (0, max(0, seconds - len(chosen))))
