@@ -17,7 +17,15 @@ BELOW = {
 }
 COMMANDS = {
     "datasets_scripts": {"extract", "fit_pca", "sounds", "mr_hisum", "synthetic", "tvsum", "video_folder"},
-    "examples": {"benchmark", "convert_checkpoint", "evaluate", "publish", "reproduce_tables", "train"},
+    "examples": {
+        "benchmark",
+        "convert_checkpoint",
+        "evaluate",
+        "publish",
+        "reproduce_tables",
+        "teach",
+        "train",
+    },
 }
 
 

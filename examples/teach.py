@@ -1,0 +1,129 @@
+"""Teach the embedded model what counts, with films of yours and what was chosen of them.
+
+    python examples/teach.py --videos films --labels past_edits --output build/my-model
+    davihd highlight --model build/my-model match.mp4
+
+Ten films are a good beginning, three the least (docs/teaching.md). The model is tried on films that it was
+not taught with; if it is not better than the embedded one beyond chance, the output says so and holds the
+embedded one. Started again, the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import ModelCard, ModelCardData
+from transformers import logging
+
+if __package__ in (None, ""):  # from examples/, "evaluate" would be the script beside this one
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from datasets_scripts.building.console import run_dataset_command
+from datasets_scripts.building.label_files.films import Films
+from datasets_scripts.building.label_files.reading import read_labels
+from examples.teaching.learning import learn
+from examples.teaching.lessons import labels_of, make_lessons
+from examples.teaching.report import Outcome, overview, tables, verdict
+from examples.teaching.saving import save_checkpoint
+from examples.training.model_card import licence, usage
+from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel
+from modeling_davihd.files import clear_partials, whole_files, write_json, write_text
+from modeling_davihd.loading import DEFAULT_MODEL, load_extractor
+
+WORK = ".teaching"  # in the output, what is kept from one run to the next
+RECORD = "teaching.json"
+CARD = """\
+# {name}
+
+DAViHD ([arXiv 2602.03891](https://arxiv.org/abs/2602.03891)), the model {base} of the `davihd` package taught
+what counts with {films} films and their {highlights} highlights, by `examples/teach.py`.
+
+{verdict}
+
+{overview}
+
+A highlight is what whoever chose these takes for one. The model hears and does not see. What may be done with
+it may depend on the terms of the films.
+
+## Use
+
+{usage}
+
+## Licence and citation
+
+{licence}
+"""
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="teach.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--videos", type=Path, required=True, metavar="DIR", help="folder of the films")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="what was chosen of them: files or folders, as docs/labels.md has them",
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="KIND", help="highlights to keep; may be repeated"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the model")
+    return parser.parse_args(arguments)
+
+
+def teach(options: argparse.Namespace) -> None:
+    """Write the model, its card and teaching.json, and print how good it is."""
+    films = Films(options.videos)
+    labels = labels_of(films, read_labels(options.labels, films, options.only))
+    work = options.output / WORK
+    lessons = make_lessons(films, labels, work / "features")
+    outcome, model = learn(lessons, work / "folds")
+    write(options.output, outcome, model)
+    shutil.rmtree(work / "folds")
+    print(f"{tables(outcome)}\n\n{verdict(outcome)}\n\ndavihd highlight --model {options.output} FILM")
+
+
+def write(output: Path, outcome: Outcome, model: DAViHDModel) -> None:
+    """All files of the output, each whole."""
+    with whole_files(output) as partial:
+        save_checkpoint(partial, model, load_extractor(DEFAULT_CHECKPOINT))
+        write_json(partial / RECORD, outcome.content())
+        write_text(partial / "README.md", card(output.absolute().name, outcome, model))
+    clear_partials(output)
+
+
+def card(name: str, outcome: Outcome, model: DAViHDModel) -> str:
+    """The model's card. It names no film: it may be published."""
+    tags = ["video-highlight-detection", "audio", "video", "arxiv:2602.03891"]
+    data = ModelCardData(model_name=name, library_name="transformers", license="apache-2.0", tags=tags)
+    text = CARD.format(
+        name=name,
+        base=DEFAULT_MODEL,
+        films=len(outcome.films),
+        highlights=sum(film["highlights"] for film in outcome.films),
+        verdict=verdict(outcome),
+        overview=overview(outcome),
+        usage=usage(name, model.config),
+        licence=licence(model.config),
+    )
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 taught, 1 films or labels are not as needed, 2 wrong usage, 130 interrupted."""
+    options = parse_arguments(arguments)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    return run_dataset_command(lambda: teach(options), "teach.py")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
