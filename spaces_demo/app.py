@@ -1,8 +1,13 @@
-"""The Space: a film in, its highlights out, beside a player and the reasons. `python app.py` runs it."""
+"""The Space: a film in, its highlights out, beside a player and the reasons.
+
+python app.py [MODEL]    # a checkpoint folder, by default the embedded davihd-small
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,12 +22,14 @@ from modeling_davihd.loading import DEFAULT_MODEL
 
 HERE = Path(__file__).parent
 SAMPLE = HERE / "sample.mp4"
-HEADER = f"""# Highlights of a film
+HEADER = """# Highlights of a film
 
-Every second of a film gets a score; what stands out becomes a reel. The default model, **{DEFAULT_MODEL}**,
-listens and does not see. It was trained on soundtracks mixed of generated sounds and free recordings: it
-finds what stands out from its surroundings (a cheer, a crash, a fight), not what is meaningful.
+Every second of a film gets a score; what stands out becomes a reel. The default model, **{model}**,
+{what}
 """
+EMBEDDED = """listens and does not see. It was trained on soundtracks mixed of generated sounds and free
+recordings: it finds what stands out from its surroundings (a cheer, a crash, a fight), not what is meaningful."""
+OWN = "is this server's own."
 FILE_TYPES = ["video", "audio", ".mkv", ".ts", ".mts", ".m2ts", ".flv", ".mxf", ".opus"]  # browsers know few
 WIDE = 240  # pixels that a control needs beside others: one below the other on a phone
 RAW = {"preprocess": False}  # a film comes as FileData: as a path, it would leave an empty file each time
@@ -30,10 +37,10 @@ SILENT = {"show_progress": "hidden", "queue": False, "api_visibility": "private"
 PRESS_SAVE = "() => requestAnimationFrame(() => document.querySelector('#save-reel').click())"
 
 
-def build(limits: Limits) -> gr.Blocks:
-    """The page and what it does."""
-    space = Space(limits)
-    space.pipeline(DEFAULT_MODEL)  # before the first visitor comes
+def build(limits: Limits, own: Path | None = None) -> gr.Blocks:
+    """The page and what it does. own: a checkpoint folder, to be the default model."""
+    space, default = Space(limits, own), DEFAULT_MODEL if own is None else own.name
+    space.pipeline(default)  # before the first visitor comes
     collect_media_warnings()
     work = {"concurrency_id": "work", "concurrency_limit": limits.jobs}
     with gr.Blocks(
@@ -41,8 +48,8 @@ def build(limits: Limits) -> gr.Blocks:
         delete_cache=(min(600, limits.keep_seconds), limits.keep_seconds),
         analytics_enabled=False,
     ) as page:
-        gr.Markdown(HEADER)
-        film, model = _inputs(limits)
+        gr.Markdown(HEADER.format(model=default, what=EMBEDDED if own is None else OWN))
+        film, model = _inputs(limits, default)
         player = _player()
         with gr.Column(visible=False) as results:
             sliders = _sliders()
@@ -88,7 +95,7 @@ def _theme() -> gr.themes.Default:
 # The parts of the page
 
 
-def _inputs(limits: Limits) -> tuple[Component, Component]:
+def _inputs(limits: Limits, default: str) -> tuple[Component, Component]:
     with gr.Row(equal_height=True):
         film = gr.File(
             label=f"Film or sound, up to {limits.megabytes:g} MB and {limits.minutes:g} minutes",
@@ -99,8 +106,8 @@ def _inputs(limits: Limits) -> tuple[Component, Component]:
         )
         with gr.Column(scale=2, min_width=WIDE):
             model = gr.Dropdown(
-                [DEFAULT_MODEL],
-                value=DEFAULT_MODEL,
+                sorted({default, DEFAULT_MODEL}),
+                value=default,
                 allow_custom_value=True,
                 label="Model",
                 info="The embedded one, or the Hub id (owner/name) of any DAViHD model",
@@ -180,11 +187,17 @@ def _endpoint(space, inputs, work) -> None:
     call.click(space.highlights, inputs, gr.JSON(visible=False), api_name="highlights", **RAW, **work)
 
 
-def main() -> None:
-    limits = Limits()
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="app.py", description=__doc__)
+    parser.add_argument("model", nargs="?", type=Path, metavar="MODEL", help="a checkpoint folder")
+    own, limits = parser.parse_args(arguments).model, Limits()
     with TemporaryDirectory(prefix="davihd-space-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # uploads, too, are gone when the server ends
-        launch(build(limits), limits)
+        try:
+            page = build(limits, own and own.absolute())
+        except (ValueError, OSError) as error:
+            parser.error(f"{own}: {error}")
+        launch(page, limits)
 
 
 if __name__ == "__main__":

@@ -46,12 +46,15 @@ def as_text(sentence: str) -> str:
 
 
 class Space:
-    """What the page's events do; one object for all visitors, who share the models and nothing else."""
+    """What the page's events do; one object for all visitors, who share the models and nothing else.
 
-    def __init__(self, limits: Limits):
+    own: a checkpoint folder beside the embedded model and those of the Hub.
+    """
+
+    def __init__(self, limits: Limits, own: Path | None = None):
         self.limits = limits
         self.visits = Visits(limits.keep_seconds, limits.leave_seconds)
-        self.pipeline = lru_cache(limits.models)(lambda name: pipeline_for(name, limits.model_megabytes))
+        self.pipeline = lru_cache(limits.models)(lambda name: pipeline_for(name, limits.model_megabytes, own))
 
     def score(self, film: Path, model: str | None) -> Scored:
         """Raises ValueError, in a sentence, for a film or a model that cannot be used."""

@@ -1,4 +1,4 @@
-"""Models by name: the one inside the package, or any on the Hub whose files are data, never code."""
+"""Models by name: the one inside the package, the server's own, or any on the Hub whose files are data."""
 
 from __future__ import annotations
 
@@ -27,8 +27,13 @@ class ModelError(ValueError):
     """A model cannot be used; the message is one sentence that names it."""
 
 
-def pipeline_for(name: str, megabytes: float) -> VideoHighlightDetectionPipeline:
-    """The pipeline of the embedded default or of a public Hub id `owner/name` of at most `megabytes`."""
+def pipeline_for(name: str, megabytes: float, own: Path | None = None) -> VideoHighlightDetectionPipeline:
+    """The pipeline of the embedded default or of a public Hub id `owner/name` of at most `megabytes`.
+
+    own: a checkpoint folder of the server's, which goes by its name.
+    """
+    if own is not None and name == own.name:
+        return load_pipeline(str(own), DEVICE)
     if name == DEFAULT_MODEL:
         return load_pipeline(name, DEVICE)
     with TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ import yaml
 from films import BURST, film_with_sound, make_film, truncate
 from paths import ROOT
 
-from modeling_davihd import media, media_tracks
+from modeling_davihd import DEFAULT_CHECKPOINT, media, media_tracks
 from modeling_davihd.highlights import Highlight
 from modeling_davihd.writers import WriterError
 
@@ -41,6 +41,15 @@ def test_space_has_a_limit_for_models(monkeypatch):
     monkeypatch.setattr(models.HfApi, "model_info", lambda *_, **__: large)
     with pytest.raises(models.ModelError, match="owner/large has 2 MB; at most 1 MB are allowed"):
         models.pipeline_for("owner/large", 1)
+
+
+def test_space_takes_a_folder_of_its_server_and_no_other(tmp_path):
+    own = tmp_path / "my-model"
+    own.symlink_to(DEFAULT_CHECKPOINT)
+    space = handlers.Space(LIMITS, own)
+    assert space.pipeline("my-model").model.config.modalities == ["dynamics"]
+    with pytest.raises(models.ModelError, match="Models are named"):
+        space.pipeline(str(own))
 
 
 def test_space_says_so_when_the_hub_is_out_of_reach(monkeypatch):
