@@ -28,7 +28,8 @@ Every second of a film gets a score; what stands out becomes a reel. The default
 {what}
 """
 EMBEDDED = """listens and does not see. It was trained on soundtracks mixed of generated sounds and free
-recordings: it finds what stands out from its surroundings (a cheer, a crash, a fight), not what is meaningful."""
+recordings: it finds what stands out from its surroundings (a cheer, a crash, a fight), not what is
+meaningful."""
 OWN = "is this server's own."
 FILE_TYPES = ["video", "audio", ".mkv", ".ts", ".mts", ".m2ts", ".flv", ".mxf", ".opus"]  # browsers know few
 WIDE = 240  # pixels that a control needs beside others: one below the other on a phone
