@@ -20,7 +20,8 @@ from examples.teaching.gate import Scale, class_weights, fit_gate
 from examples.teaching.lessons import Lesson
 from examples.training.data import padded
 from modeling_davihd import DAViHDModel
-from modeling_davihd.streaming_davihd import DAViHDBatchNorm, FrameSource, SegmentRows, Spectrogram
+from modeling_davihd.batch_norm_davihd import DAViHDBatchNorm
+from modeling_davihd.streaming_davihd import FrameSource, SegmentRows, Spectrogram
 
 PIECE = 64  # seconds that are learnt from at once; the states of so many fill whole frames
 BATCH = 3  # pieces
