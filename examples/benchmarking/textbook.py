@@ -18,9 +18,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from modeling_davihd import DAViHDModel, VideoHighlightDetectionPipeline
+from modeling_davihd.attention_davihd import DAViHDAttention
 from modeling_davihd.media import stream_segments
 from modeling_davihd.modeling_davihd import (
-    DAViHDAttention,
     DAViHDConvBranch,
     DAViHDCrossAttention,
     DAViHDDynamicsEncoder,

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import initialization as init
 
+from ..attention_davihd import DAViHDAttention
 from ..modeling_davihd import (
-    DAViHDAttention,
     DAViHDCrossAttention,
     DAViHDScoreHead,
     DAViHDSelfAttentionEncoder,

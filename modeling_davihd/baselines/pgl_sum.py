@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import initialization as init
 
-from ..modeling_davihd import attention_function
+from ..attention_davihd import attention_function
 from ..streaming_davihd import SegmentRows, frame_mask, zero_padding
 from .configuration_baselines import PGLSumConfig
 from .modeling_baselines import BaselineModel

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import initialization as init
 
-from ..modeling_davihd import DAViHDAttention, DAViHDFeedForward
+from ..attention_davihd import DAViHDAttention, DAViHDFeedForward
 from ..streaming_davihd import SegmentRows
 from .configuration_baselines import UMTConfig
 from .modeling_baselines import BaselineModel

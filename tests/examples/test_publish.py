@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow
 
 CODE = {
     *(
+        "attention_davihd.py",
         "backbones_davihd.py",
         "batch_norm_davihd.py",
         "configuration_davihd.py",
