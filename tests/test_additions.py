@@ -157,7 +157,7 @@ def test_a_frozen_encoder(monkeypatch, film, tmp_path, capsys):
     monkeypatch.setitem(BACKBONES["semantic"], "envelope", Envelope)
     manifest, data, model = tmp_path / "films.csv", tmp_path / "data", str(tmp_path / "model")
     splits = ["train", "train", "validation", "test"]
-    rows = [f"film{i},{film},{split},{' '.join(['0.1', '0.9'] * 3)}" for i, split in enumerate(splits)]
+    rows = [f"film{i},{film},{split},{' '.join(['0.1', '0.9', '0.1'] * 3)}" for i, split in enumerate(splits)]
     manifest.write_text("\n".join(["video_id,path,split,labels", *rows]))
     options = ["--manifest", str(manifest), "--out", str(data), "--semantic-backbone", "envelope"]
     assert extract(options) == 0
@@ -206,8 +206,8 @@ def test_a_frozen_encoder_with_weights(monkeypatch, film, tmp_path, capsys):
     assert "needs its published weights, --semantic-weights FILE" in capsys.readouterr().err
     assert extract([*options, "--semantic-weights", str(weights)]) == 0
     features = np.array(read_dataset(data).splits["train"][0]["semantic_features"])
-    assert features.shape == (SECONDS, 1) and features.argmax() == 4
-    assert features.max() == pytest.approx(2 * 0.5 * 2 / np.pi, rel=0.02)  # the mean of a sine of half scale
+    assert features.shape == (SECONDS, 1)
+    assert features[3:6] == pytest.approx(2 * 0.25, rel=0.03)  # the mean level of noise up to half scale
 
 
 # ------------------------------------------------------------------------------------------------ a stream
