@@ -8,7 +8,7 @@ to look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: 
 """
 
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning
-from .media_reading import SAMPLING_RATE, FrameSampling, MediaChunk, stream_segments
+from .media_reading import SAMPLING_RATE, FrameSampling, MediaChunk, sound_of, stream_segments
 from .media_sounds import SoundTrack
 from .media_tracks import MediaInfo, probe
 from .media_writing import cut_clips, cut_reel, write_film
@@ -27,6 +27,7 @@ __all__ = [
     "cut_clips",
     "cut_reel",
     "probe",
+    "sound_of",
     "stream_segments",
     "write_film",
 ]

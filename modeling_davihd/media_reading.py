@@ -24,6 +24,7 @@ from .media_tracks import AnyPath, Decoded, MediaInfo, Track, probe
 from .streams_davihd import SAMPLING_RATE
 
 LOUDEST = 1e3  # times full scale; float samples beyond this are damage
+NEAR = 20  # seconds of sound that are decoded and dropped rather than searched over
 PREROLL = 0.5  # seconds of sound that are decoded and dropped before a piece, for the decoder to settle
 
 Array = np.ndarray
@@ -132,6 +133,42 @@ def _true_end(info: MediaInfo, tracks: dict[str, list[Track]]) -> float:
     if cut_off and all(track.indexed and not track.complained for track in every):
         every[0].complain(f"breaks off at {end:.1f} s of {info.duration:.1f} s")
     return end
+
+
+def sound_of(
+    path: AnyPath | MediaInfo, spans: Sequence[tuple[int, int]], limits: DecodingLimits = DEFAULT_LIMITS
+) -> Generator[Array, None, None]:
+    """Decode stretches of a film's sound: for each span float32 (n,), mono at 16 kHz.
+
+    spans: (first sample, sample after the last), in order; each may overlap with the one before it. What is
+    beyond the film's ends is silent. What lies between spans is passed over where the film can be searched,
+    and decoded but once where it cannot. It is the sound that `stream_segments` gives, without its warnings.
+    Raises MediaError for a film without sound, and as `stream_segments` does.
+    """
+    info = probe(path, limits)
+    if not info.has_audio:
+        raise MediaError(f"{info.path}: has no sound.")
+    with ExitStack() as stack:
+        tracks = [
+            stack.enter_context(closing(one)) for one in Track.all_of(info, "audio", limits, quiet=True)
+        ]
+        sound, at, last = _sound_from(stack, tracks, 0), 0, np.zeros(0, np.float32)
+        for start, end in spans:
+            if start - at > NEAR * SAMPLING_RATE and all(track.searchable for track in tracks):
+                sound.close()
+                sound, at = _sound_from(stack, tracks, start), start
+            for skipped in range(at, start, SAMPLING_RATE):
+                sound.take(min(start - skipped, SAMPLING_RATE))
+            again = last[len(last) - max(at - max(start, 0), 0) :]
+            fresh = sound.take(max(end - max(start, at), 0))[0]
+            at = max(end, at)
+            samples = np.concatenate([np.zeros(max(-start, 0), np.float32), again, fresh])
+            last = np.pad(samples, (0, end - start - len(samples)))
+            yield last
+
+
+def _sound_from(stack: ExitStack, tracks: Sequence[Track], sample: int) -> Mix:
+    return stack.enter_context(closing(Mix(tracks, sample / SAMPLING_RATE, SAMPLING_RATE, 1)))
 
 
 class Sound:

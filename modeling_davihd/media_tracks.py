@@ -204,15 +204,23 @@ class Track:
 
     Each track opens the film for itself: if they shared a container, bad interleaving would cost memory.
     finished: whether the stream was read to its end. complained: whether there was a warning about it.
-    indexed: whether the film's headers know its length; those of other formats guess it.
+    indexed: whether the film's headers know its length; those of other formats guess it. searchable: whether
+    every time that was asked for has been found without reading the film from its beginning. quiet: whether
+    warnings are left out, for films of which they have been given before.
     """
 
     def __init__(
-        self, info: MediaInfo, kind: str, limits: DecodingLimits = DEFAULT_LIMITS, index: int | None = None
+        self,
+        info: MediaInfo,
+        kind: str,
+        limits: DecodingLimits = DEFAULT_LIMITS,
+        index: int | None = None,
+        quiet: bool = False,
     ) -> None:
         """kind: "video" or "audio". index: of the stream; by default the first sound that is heard."""
         self.path, self.kind, self.budget = info.path, kind, Budget(info.path, kind, limits)
         self.finished = self.complained = False
+        self.searchable, self._quiet = True, quiet
         self._info = info
         self._index = next((one.index for one in info.sounds if one.heard), -1) if index is None else index
         self._from = -math.inf  # packets before this time are not wanted
@@ -221,11 +229,13 @@ class Track:
         self._open()
 
     @classmethod
-    def all_of(cls, info: MediaInfo, kind: str, limits: DecodingLimits) -> list[Track]:
+    def all_of(
+        cls, info: MediaInfo, kind: str, limits: DecodingLimits, *, quiet: bool = False
+    ) -> list[Track]:
         """The film's picture, or every sound track that is heard."""
         if kind == "video":
-            return [cls(info, kind, limits)] if info.has_video else []
-        return [cls(info, kind, limits, one.index) for one in info.sounds if one.heard]
+            return [cls(info, kind, limits, quiet=quiet)] if info.has_video else []
+        return [cls(info, kind, limits, one.index, quiet) for one in info.sounds if one.heard]
 
     def close(self) -> None:
         self._container.close()
@@ -240,6 +250,7 @@ class Track:
                 if first is not None and first.time <= start:
                     yield from chain([first], items)
                     return
+        self.searchable = self.searchable and not start
         self._rewind()
         yield from self._items(0.0)
         self.finished = True
@@ -257,7 +268,8 @@ class Track:
     def complain(self, what: str) -> None:
         """Give a MediaWarning that says what is wrong with the stream."""
         self.complained = True
-        warnings.warn(f"{self.path}: its {self.kind} {what}.", MediaWarning, stacklevel=2)
+        if not self._quiet:
+            warnings.warn(f"{self.path}: its {self.kind} {what}.", MediaWarning, stacklevel=2)
 
     # The container
 

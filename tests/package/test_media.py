@@ -35,6 +35,7 @@ from modeling_davihd.media import (
     cut_clips,
     cut_reel,
     probe,
+    sound_of,
     stream_segments,
 )
 
@@ -466,3 +467,22 @@ def test_decoding_takes_the_threads_it_is_given(tmp_path):
         threads[count] = len(os.listdir("/proc/self/task")) - before
         chunks.close()
     assert threads[1] == 0 and threads[3] >= 3
+
+
+@pytest.mark.parametrize("searchable", [True, False])
+def test_stretches_of_sound_are_those_of_the_whole(tmp_path, monkeypatch, searchable):
+    rng = np.random.default_rng(0)
+    film = make_film(tmp_path / "film.wav", sounds=[(0, rng.uniform(-1, 1, 8000 * 60) / 2)], rate=8000)
+    whole = np.concatenate([chunk.waveform.ravel() for chunk in stream_segments(film)])
+    if not searchable:
+        monkeypatch.setattr(media_tracks.Track, "_seek", lambda *_: False)
+    spans = [
+        (-900, 16000),
+        (12000, 40000),
+        (40000, 40500),
+        (50 * 16000, 52 * 16000),
+        (59 * 16000, 61 * 16000),
+    ]
+    padded = np.pad(whole, (900, 32000))
+    for (start, end), samples in zip(spans, sound_of(film, spans), strict=True):
+        np.testing.assert_allclose(samples, padded[start + 900 : end + 900], atol=2e-3)
