@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from .media import MediaInfo
     from .pipeline_davihd import VideoHighlightDetectionPipeline
+    from .sound_names import SoundNamer
 
 DEFAULT_FORMATS = "json,png,mp4"
 NOTHING_HINT = "; --top-k 3 gives the best moments that there are"
@@ -71,12 +72,14 @@ def _run(options: argparse.Namespace) -> int:
         _say(f"error: the model {options.model} cannot be loaded: {_one_line(error)}")
         return 1
     from .media import MediaWarning
+    from .sound_names import SoundNamer
 
+    namer = SoundNamer(device) if options.names == "auto" else None
     warnings.simplefilter("always", MediaWarning)
     failed = 0
     for path in options.files:
         try:
-            _highlight(detect, path, options)
+            _highlight(detect, namer, path, options)
         except (OSError, ValueError, RuntimeError, MemoryError) as error:
             _say(f"error: {_one_line(error)}")
             failed += 1
@@ -95,7 +98,12 @@ def _without_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace) -> None:
+def _highlight(
+    detect: VideoHighlightDetectionPipeline,
+    namer: SoundNamer | None,
+    path: Path,
+    options: argparse.Namespace,
+) -> None:
     """Score one film, write its outputs and print the line that says so."""
     from .media import DecodingLimits, probe
     from .writers import HighlightResult, WriterError, write_outputs
@@ -109,6 +117,8 @@ def _highlight(detect: VideoHighlightDetectionPipeline, path: Path, options: arg
     found = detect(info, return_features="png" in options.formats, limits=limits)
     result = HighlightResult.of_film(info, found, options.model, limits, detect.calibration)
     result = result.with_highlights(**search)
+    if namer is not None:
+        result = namer.name(result)
     problem = None
     try:
         written = write_outputs(result, options.output_dir, options.formats)
@@ -173,6 +183,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     highlight.add_argument(
         "--max-length", type=float, default=30, metavar="S", help="longest highlight in seconds"
+    )
+    highlight.add_argument(
+        "--names",
+        choices=("auto", "none"),
+        default="auto",
+        help="say what is heard in each highlight, where that is sure enough, or do not listen for it",
     )
     highlight.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     highlight.add_argument(

@@ -27,6 +27,13 @@ BRIEFEST = 0.001  # seconds: a clip that is shorter is lost where times are adde
 KNAPSACK_UNITS = 10  # a second
 
 
+class Sound(NamedTuple):
+    """What is heard in a highlight. name: in plain words. confidence: share of cases in which it is right."""
+
+    name: str
+    confidence: float
+
+
 @dataclass(frozen=True)
 class Highlight:
     """One chosen stretch of a film.
@@ -36,6 +43,7 @@ class Highlight:
     peak: time in seconds at which the highest-scoring second within starts (the clip's own start if that
         second began before it).
     confidence: share of right picks among highlights of such a score, where `Calibration` knows it.
+    sounds: what is heard, the surest first; None unless somebody has listened (`sound_names`).
     """
 
     start: float
@@ -43,11 +51,15 @@ class Highlight:
     score: float
     peak: float
     confidence: float | None = None
+    sounds: tuple[Sound, ...] | None = None
 
-    def as_dict(self) -> dict[str, float]:
-        """Start, end, score, peak and any confidence as plain Python floats, ready for JSON."""
+    def as_dict(self) -> dict[str, Any]:
+        """Start, end, score, peak and any confidence as plain floats, and any sounds: ready for JSON."""
         names = ["start", "end", "score", "peak"] + ["confidence"] * (self.confidence is not None)
-        return {name: float(getattr(self, name)) for name in names}
+        fields: dict[str, Any] = {name: float(getattr(self, name)) for name in names}
+        if self.sounds is not None:
+            fields["sounds"] = [sound._asdict() for sound in self.sounds]
+        return fields
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from pathlib import Path
 import gradio as gr
 from gradio.data_classes import FileData
 from limits import Limits
-from models import pipeline_for
+from models import DEVICE, pipeline_for
 from scoring import CutOptions, Scored, check_film, choose_highlights, playable_copy, score_film, write
 from visits import Visits, link_upload, private_folder
 
+from modeling_davihd.sound_names import SoundNamer
 from modeling_davihd.writers import HighlightResult
 
 GONE = "This film is no longer here; please upload it again."
@@ -54,6 +55,7 @@ class Space:
     def __init__(self, limits: Limits, own: Path | None = None):
         self.limits = limits
         self.visits = Visits(limits.keep_seconds, limits.leave_seconds)
+        self.namer = SoundNamer(DEVICE)
         self.pipeline = lru_cache(limits.models)(lambda name: pipeline_for(name, limits.model_megabytes, own))
 
     def score(self, film: Path, model: str | None) -> Scored:
@@ -92,10 +94,14 @@ class Space:
 
         shown: further values for the player.
         """
-        result = choose_highlights(scored.result, options)
+        result = self.choose(scored, options)
         files = [str(write(result, cut_folder(result, options), kind)) for kind in ("json", "edl")]
         highlights = [one.as_dict() for one in result.highlights]
         return [gr.HTML(highlights=highlights, **shown), *files, gr.DownloadButton(visible=False)]
+
+    def choose(self, scored: Scored, options: CutOptions) -> HighlightResult:
+        """The highlights that the sliders ask for, and what is heard in them."""
+        return self.namer.name(choose_highlights(scored.result, options), scored.heard)
 
     def reel(self, scored: Scored | None, count: int, shortest: float, longest: float) -> gr.DownloadButton:
         """Cut the film."""
@@ -118,14 +124,15 @@ class Space:
         """Score a film and choose its highlights; a count of 0 chooses what stands out.
 
         Returns {"version", "model", "source", "duration", "scores", "highlights"}: one score a second, and
-        highlights as {"start", "end", "score", "peak"} in seconds, with a "confidence" if the model has been
-        calibrated; none where nothing stands out.
+        highlights as {"start", "end", "score", "peak", "sounds"} in seconds, with a "confidence" if the model
+        has been calibrated; none where nothing stands out. Sounds are [{"name", "confidence"}], of those that
+        are sure enough.
         """
         if film is None:
             raise gr.Error("No film was given.", print_exception=False)
         with private_folder() as name, errors_for_visitors(folder := Path(name)):
             scored = self.score(link_upload(film["path"], folder), model)
-            result = choose_highlights(scored.result, CutOptions(count, shortest, longest))
+            result = self.choose(scored, CutOptions(count, shortest, longest))
             return json.loads(write(result, folder, "json").read_text(encoding="utf-8"))
 
     def leave(self, request: gr.Request) -> None:

@@ -85,25 +85,31 @@ function drawPosition() {
 
 // Highlights
 
+function soundsOf(highlight) {
+  return highlight.sounds.map(({ name }) => name).join(", ");
+}
+
 function highlightButton(highlight, index) {
   const range = `${clock(highlight.start)} – ${clock(highlight.end)}`;
   const bar = make("span", { className: "dv-bar" });
   bar.style.setProperty("--share", `${(100 * highlight.score) / Math.max(...film.scores)}%`);
   const sure = "confidence" in highlight ? `, ${Math.round(100 * highlight.confidence)} % sure` : "";
   const length = `${Math.round(highlight.end - highlight.start)} s${sure}`;
+  const names = soundsOf(highlight);
   const button = make("button", { type: "button", highlight, onclick: () => play([highlight]) }, [
     make("span", { className: "dv-number", textContent: index + 1 }),
     make("span", { textContent: range }),
     make("span", { className: "dv-length", textContent: length }),
+    make("span", { className: "dv-sounds", textContent: names, hidden: !names }),
     bar,
   ]);
   const score = highlight.score.toFixed(2);
-  button.setAttribute("aria-label", `Play highlight ${index + 1}, ${range}, score ${score}${sure}`);
+  button.setAttribute("aria-label", `Play highlight ${index + 1}, ${range}${names && `, ${names}`}, score ${score}${sure}`);
   return make("li", {}, [button]);
 }
 
 function band(highlight, index) {
-  const made = make("div", { className: "dv-band" }, [make("span", { textContent: index + 1 })]);
+  const made = make("div", { className: "dv-band", title: soundsOf(highlight) }, [make("span", { textContent: index + 1 })]);
   made.style.left = percent(highlight.start);
   made.style.width = percent(highlight.end - highlight.start);
   return made;

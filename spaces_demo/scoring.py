@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from limits import Limits
@@ -13,6 +13,7 @@ from strip import strip_picture
 
 from modeling_davihd import VideoHighlightDetectionPipeline
 from modeling_davihd.media import LimitError, MediaError, MediaInfo, MediaWarning, cut_reel, probe
+from modeling_davihd.sound_names import Logits
 from modeling_davihd.writers import HighlightResult, WriterError, write_outputs
 
 
@@ -31,12 +32,14 @@ class Scored:
 
     strip: see `strip_picture`; None if the model does not look at a spectrogram.
     damages: sentences about parts of the film that could not be used.
+    heard: what `SoundNamer` has heard of it, so that nothing is heard twice.
     """
 
     result: HighlightResult
     strip: str | None
     has_picture: bool
     damages: tuple[str, ...]
+    heard: Logits = field(default_factory=dict, repr=False)
 
 
 _damages: ContextVar[list[str]] = ContextVar("damages")

@@ -19,6 +19,7 @@ COMMANDS = {
     "datasets_scripts": {"extract", "fit_pca", "sounds", "mr_hisum", "synthetic", "tvsum", "video_folder"},
     "examples": {
         "benchmark",
+        "calibrate_names",
         "convert_checkpoint",
         "evaluate",
         "publish",

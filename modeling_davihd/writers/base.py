@@ -46,6 +46,7 @@ class HighlightResult:
     limits: of decoding the film again for a reel; None: the usual ones.
     calibration: of the model, by which highlights are chosen and judged.
     film: what the headers say of the film; None: not known.
+    listened: whether somebody has listened for what is heard in them.
     """
 
     source: Path
@@ -60,6 +61,7 @@ class HighlightResult:
     limits: DecodingLimits | None = None
     calibration: Calibration = Calibration()
     film: MediaInfo | None = field(default=None, repr=False)
+    listened: bool = False
 
     def __post_init__(self) -> None:
         if np.ndim(self.scores) != 1 or len(self.scores) == 0:
@@ -157,9 +159,15 @@ def _writing(target: Path) -> Iterator[None]:
         raise WriterError(f"{target}: cannot be written ({error.strerror or error}).") from error
 
 
-def rounded(highlight: Highlight) -> dict[str, float]:
-    """A highlight's fields to the microsecond."""
-    return {name: round(value, 6) for name, value in highlight.as_dict().items()}
+def rounded(highlight: Highlight) -> dict[str, Any]:
+    """A highlight's fields, times to the microsecond."""
+    fields = highlight.as_dict().items()
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in fields}
+
+
+def heard(*highlights: Highlight) -> str:
+    """The names of what is heard in highlights, each once, the surest of each first, or ""."""
+    return ", ".join(dict.fromkeys(sound.name for one in highlights for sound in one.sounds or ()))
 
 
 def clock(seconds: float) -> str:
@@ -169,4 +177,13 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
-__all__ = ["FileWriter", "HighlightResult", "UnsuitableError", "Writer", "WriterError", "clock", "rounded"]
+__all__ = [
+    "FileWriter",
+    "HighlightResult",
+    "UnsuitableError",
+    "Writer",
+    "WriterError",
+    "clock",
+    "heard",
+    "rounded",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from .base import FileWriter, HighlightResult, UnsuitableError, clock
+from .base import FileWriter, HighlightResult, UnsuitableError, clock, heard
 
 CHAPTER_SECONDS = 10
 
@@ -13,8 +13,9 @@ CHAPTER_SECONDS = 10
 class ChaptersWriter(FileWriter):
     """A chapter list to paste under a video: from 0:00, three chapters or more, 10 s or longer each.
 
-    Highlights less than 10 s apart share a chapter, and what lies between highlights is a chapter of its own
-    where it is long enough. If only two come of that, the longer is halved; failing that, thirds of the film.
+    A chapter is called what is heard in its highlights, where that is known, or else by their numbers. Those
+    less than 10 s apart share a chapter, and what lies between highlights is a chapter of its own where it is
+    long enough. If only two come of that, the longer is halved; failing that, thirds of the film.
     """
 
     name, suffix = "chapters", ".highlights.chapters.txt"
@@ -72,10 +73,13 @@ def _grouped(result: HighlightResult) -> list[tuple[int, float, str]]:
             groups[-1] = (groups[-1][0], end, [*groups[-1][2], number])
         else:
             groups.append((second, end, [number]))
-    return [(start, end, _label(numbers)) for start, end, numbers in groups]
+    return [(start, end, _label(result, numbers)) for start, end, numbers in groups]
 
 
-def _label(numbers: list[int]) -> str:
+def _label(result: HighlightResult, numbers: list[int]) -> str:
+    """What is heard in the highlights of these numbers, or else the numbers."""
+    if names := heard(*(result.highlights[number - 1] for number in numbers)):
+        return names.capitalize()
     return f"Highlight {numbers[0]}" if len(numbers) == 1 else f"Highlights {numbers[0]}-{numbers[-1]}"
 
 
@@ -86,8 +90,7 @@ def _chapters_by_thirds(result: HighlightResult) -> list[tuple[int, str]]:
     for part, (low, high) in enumerate(zip(seconds, ends, strict=True), start=1):
         inside = [n for n, (start, _) in enumerate(result.segments, start=1) if low <= start < high]
         running = [n for n, (start, end) in enumerate(result.segments, start=1) if start < low < end]
-        title = (
-            _label(inside) if inside else f"Highlight {running[0]}, continued" if running else f"Part {part}"
-        )
+        title = f"{_label(result, running[:1])}, continued" if running else f"Part {part}"
+        title = _label(result, inside) if inside else title
         chapters.append((low, title))
     return chapters

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..highlights import Highlight
-from .base import FileWriter, HighlightResult, WriterError, rounded
+from .base import FileWriter, HighlightResult, WriterError, heard, rounded
 from .timecodes import TimeCode, editing_rate
 
 EDL_EVENTS = 999  # event numbers have three digits
@@ -89,11 +89,14 @@ def _edl_events(result: HighlightResult) -> list[str]:
     channels = {"Video": "V", "Audio": "AA"}
     kinds = "/".join(sorted(channels[kind] for kind in _kinds(result)))
     lines, recorded = [], 0
-    for number, (first, last) in enumerate(_frame_ranges(result), start=1):
+    events = zip(result.highlights, _frame_ranges(result), strict=True)
+    for number, (highlight, (first, last)) in enumerate(events, start=1):
         codes = [source.digits(source.start + frame) for frame in (first, last)]
         codes += [record.digits(frame) for frame in (recorded, recorded + last - first)]
         lines.append(f"{number:03d}  {reel:<8} {kinds:<4}  C        {' '.join(codes)}")
-        lines += [f"* FROM CLIP NAME: {result.source_name}", ""]
+        lines.append(f"* FROM CLIP NAME: {result.source_name}")
+        lines += [f"* COMMENT: {names}"] if (names := heard(highlight)) else []
+        lines += [""]
         recorded += last - first
     return lines
 
@@ -124,9 +127,15 @@ def _otio_clip(
         "name": f"Highlight {number}",
         "metadata": {"davihd": rounded(highlight)},
         "source_range": _otio_range(code.start + frames[0], code.start + frames[1], code.rate),
+        "markers": [_otio_marker(names, frames, code)] if (names := heard(highlight)) else [],
         "media_references": {"DEFAULT_MEDIA": media},
         "active_media_reference_key": "DEFAULT_MEDIA",
     }
+
+
+def _otio_marker(names: str, frames: tuple[int, int], code: TimeCode) -> dict[str, Any]:
+    span = _otio_range(code.start + frames[0], code.start + frames[1], code.rate)
+    return {"OTIO_SCHEMA": "Marker.2", "name": names, "color": "ORANGE", "marked_range": span}
 
 
 def _otio_range(first: int, last: int, rate: Fraction) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..streams_davihd import HIGHEST_HZ
-from .base import FileWriter, HighlightResult, clock
+from .base import FileWriter, HighlightResult, clock, heard
 from .spectrogram import abrupt_changes, averaged, brightness
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CURVE, CHOSEN, CHANGE = "#0B5394", "#E66100", "#FFD92F"  # told apart by the colour-blind, on light and dark
 COLUMNS = 2000  # of the spectrogram: more than the picture has pixels
 OPACITY = 0.7  # of the marks on the changes that the model attends to most
+NAMES: dict[str, Any] = {"rotation": "vertical", "fontsize": "small", "ha": "center", "va": "top"}
 TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000)
 TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
@@ -62,7 +63,7 @@ def _draw_curve(axes: Axes, result: HighlightResult) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(result.source_name, loc="left", weight="bold", parse_math=False)
     axes.set_title(_summary(result), loc="right", color="0.35", fontsize="medium")
-    _number_highlights(axes, result)
+    _label_highlights(axes, result)
 
 
 def _summary(result: HighlightResult) -> str:
@@ -74,15 +75,18 @@ def _summary(result: HighlightResult) -> str:
     return f"{count} {noun}, {clock(kept)} of {clock(result.duration)}"
 
 
-def _number_highlights(axes: Axes, result: HighlightResult) -> None:
+def _label_highlights(axes: Axes, result: HighlightResult) -> None:
+    """Their numbers and, upright below these, what is heard."""
     label: dict = {"color": "white", "weight": "bold", "fontsize": "small", "ha": "center", "va": "top"}
     box = {"boxstyle": "round,pad=0.2", "facecolor": CHOSEN, "edgecolor": "none"}
     free = -math.inf
-    for number, (start, end) in enumerate(result.segments, start=1):
+    for number, highlight in enumerate(result.highlights, start=1):
+        start, end = highlight.start, highlight.end
         axes.axvspan(start, end, facecolor=CHOSEN, edgecolor=CHOSEN, alpha=0.3, linewidth=1, zorder=0.6)
         middle = (start + end) / 2
-        if middle >= free:  # numbers that would run into each other are left out
+        if middle >= free:  # labels that would run into each other are left out
             axes.text(middle, 0.98, str(number), transform=axes.get_xaxis_transform(), bbox=box, **label)
+            axes.text(middle, 0.89, heard(highlight), transform=axes.get_xaxis_transform(), **NAMES)
             free = middle + 0.02 * result.duration
 
 

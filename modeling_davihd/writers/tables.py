@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .base import FileWriter, HighlightResult, rounded
+from ..highlights import Highlight
+from .base import FileWriter, HighlightResult, heard, rounded
 
 
 class JSONWriter(FileWriter):
@@ -29,7 +30,7 @@ class JSONWriter(FileWriter):
 
 
 class CSVWriter(FileWriter):
-    """One row for each highlight, for spreadsheets; a column of confidences from a model that has them."""
+    """One row for each highlight, for spreadsheets; columns of confidences and sounds where there are any."""
 
     name, suffix = "csv", ".highlights.csv"
 
@@ -37,13 +38,19 @@ class CSVWriter(FileWriter):
         with path.open("w", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, _columns(result), lineterminator="\n")
             table.writeheader()
-            table.writerows(rounded(highlight) for highlight in result.highlights)
+            table.writerows(_row(highlight) for highlight in result.highlights)
 
 
 def _columns(result: HighlightResult) -> list[str]:
     known = result.calibration.confidence is not None
     known |= any(highlight.confidence is not None for highlight in result.highlights)
-    return ["start", "end", "score", "peak"] + ["confidence"] * known
+    named = result.listened or any(highlight.sounds is not None for highlight in result.highlights)
+    return ["start", "end", "score", "peak"] + ["confidence"] * known + ["sounds"] * named
+
+
+def _row(highlight: Highlight) -> dict[str, Any]:
+    fields = rounded(highlight)
+    return fields | {"sounds": heard(highlight)} if "sounds" in fields else fields
 
 
 def _json(value: Any) -> str:

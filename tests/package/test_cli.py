@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from films import damage, film_with_sound, noise_within
 
-from modeling_davihd import DEFAULT_CHECKPOINT, cli
+from modeling_davihd import DEFAULT_CHECKPOINT, cli, sound_names
 from modeling_davihd.writers import WRITERS
 
 
@@ -30,6 +30,15 @@ def test_default_files_and_summary_line(film, tmp_path, capsys):
     assert set(result) == {"version", "model", "source", "duration", "scores", "highlights"}
     assert len(result["scores"]) == 30
     assert any(one["start"] <= 10 <= one["end"] for one in result["highlights"])
+    assert all(isinstance(one["sounds"], list) for one in result["highlights"])
+
+
+def test_sounds_are_not_listened_for_unless_they_are_named(film, tmp_path, monkeypatch):
+    monkeypatch.setattr(sound_names, "load_encoder", None)  # whoever loads YAMNet fails
+    assert run(film, "--names", "none", "--output-dir", tmp_path, "--formats", "json,csv", "--top-k", 1) == 0
+    [highlight] = json.loads((tmp_path / "match.highlights.json").read_text())["highlights"]
+    assert "sounds" not in highlight
+    assert (tmp_path / "match.highlights.csv").read_text().startswith("start,end,score,peak\n")
 
 
 def test_every_format(film, tmp_path):

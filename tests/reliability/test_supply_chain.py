@@ -121,6 +121,6 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path, monkeypatch):
         "model.safetensors",
         "training.json",
     }
-    encoder = {"class_map.csv", "LICENSE", "NOTICE"}
+    encoder = {"class_map.csv", "sound_names.json", "LICENSE", "NOTICE"}
     assert {Path(name).name for name in data} == checkpoint | encoder | {"requirements.txt", "py.typed"}
     assert sum(sizes.values()) < 14e6 and record.count("sha256=") == len(sizes) - 1

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from results import result_of, written
 
+from modeling_davihd.highlights import Sound
 from modeling_davihd.writers import WriterError, write_outputs
 
 
@@ -30,6 +31,25 @@ def test_chapters_tell_highlights_from_the_rest(tmp_path):
         "59:50 Highlight 4",
         "1:00:04 After highlight 4",
         "1:01:40 Highlight 5",
+    ]
+
+
+def test_chapters_are_called_what_is_heard(tmp_path):
+    segments = [(65, 80.5), (84, 90), (92, 120), (200, 230)]
+    heard = [
+        (Sound("gunshot", 0.9),),
+        (Sound("cheering", 0.8),),
+        (Sound("applause", 0.9), Sound("cheering", 0.8)),
+        (),
+    ]
+    path = written(result_of(segments, duration=300, sounds=heard), tmp_path, "chapters")
+    assert path.read_text().splitlines() == [
+        "0:00 Intro",
+        "1:05 Gunshot",
+        "1:24 Cheering, applause",
+        "2:00 After cheering, applause",
+        "3:20 Highlight 4",
+        "3:50 After highlight 4",
     ]
 
 

@@ -5,6 +5,7 @@ import opentimelineio as otio
 import pytest
 from results import SEGMENTS, result_of, written
 
+from modeling_davihd.highlights import Sound
 from modeling_davihd.media import MediaInfo
 from modeling_davihd.writers import WriterError, timecodes, write_outputs
 
@@ -105,6 +106,22 @@ def test_edl_names_the_clip(tmp_path):
     lines = written(result_of(), tmp_path, "edl").read_text(encoding="utf-8").splitlines()
     assert lines.count("* FROM CLIP NAME: match.mp4") == len(SEGMENTS)
     assert "001  AX       AA/V  C        00:00:12:00 00:00:20:00 00:00:00:00 00:00:08:00" in lines
+
+
+def test_edit_lists_say_what_is_heard(tmp_path):
+    heard = [(Sound("cheering", 0.93), Sound("applause", 0.8)), (), (Sound("gunshot", 0.9),)]
+    result = result_of(sounds=heard)
+    lines = written(result, tmp_path, "edl").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "COMMENT" in line] == [
+        "* COMMENT: cheering, applause",
+        "* COMMENT: gunshot",
+    ]
+    timeline = otio.adapters.read_from_file(str(written(result, tmp_path, "otio")))
+    for track in timeline.tracks:
+        names = [[marker.name for marker in clip.markers] for clip in track]
+        assert names == [["cheering, applause"], [], ["gunshot"]]
+        assert track[2].markers[0].marked_range == track[2].source_range
+        assert track[2].metadata["davihd"]["sounds"][0]["confidence"] == 0.9
 
 
 def test_edl_stops_at_999_events(tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from results import SEGMENTS, result_of, written
 
-from modeling_davihd.highlights import Calibration
+from modeling_davihd.highlights import Calibration, Sound
 
 
 def test_json_holds_everything(tmp_path):
@@ -28,6 +28,21 @@ def test_a_confidence_is_told_where_it_is_known(tmp_path):
         assert [row["confidence"] for row in csv.DictReader(file)] == ["0.91"] * 3
     empty = written(replace(result, highlights=[]), tmp_path, "csv").read_text()
     assert empty == "start,end,score,peak,confidence\n"
+
+
+def test_what_is_heard_is_told_where_somebody_listened(tmp_path):
+    heard = [(Sound("cheering", 0.93), Sound("applause", 0.8)), (), ()]
+    result = result_of(sounds=heard)
+    read = json.loads(written(result, tmp_path, "json").read_text())
+    assert [one["sounds"] for one in read["highlights"]] == [
+        [{"name": "cheering", "confidence": 0.93}, {"name": "applause", "confidence": 0.8}],
+        [],
+        [],
+    ]
+    with written(result, tmp_path, "csv").open(newline="") as file:
+        assert [row["sounds"] for row in csv.DictReader(file)] == ["cheering, applause", "", ""]
+    empty = written(replace(result, highlights=[], listened=True), tmp_path, "csv").read_text()
+    assert empty == "start,end,score,peak,sounds\n"
 
 
 def test_csv_has_one_row_a_highlight(tmp_path):
