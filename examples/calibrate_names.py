@@ -38,13 +38,13 @@ STEADY = ("speech", "music")  # may be named although they do not rise, where no
 def calibrate(options: argparse.Namespace) -> None:
     """Write the table, and print what it is worth. Raises ValueError for a library without some split."""
     library = Library.open(options.sounds)
+    known, unknown = (labelled_films(library, splits) for splits in (("train", "validation"), ("test",)))
     encoder = load_encoder("semantic", EncoderChoice("yamnet"))
     plain = NameTable({"weights": [1, 0], "names": _rows(np.zeros(len(class_numbers(CLASS_MAP))))})
-    known = cases_of(plain, _heard(encoder, library, ("train", "validation")))
-    fields = table_of(known)
-    unheard = cases_of(plain, _heard(encoder, library, ("test",)))
+    fields = table_of(cases_of(plain, _heard(encoder, known)))
+    table, tested = NameTable(fields), cases_of(plain, _heard(encoder, unknown))
     write_text(options.output, as_text(fields))
-    print(report(NameTable(fields), unheard))
+    print(report(table, tested))
 
 
 def table_of(cases: Cases) -> dict:
@@ -104,9 +104,9 @@ def _line(name: str, *counted: np.ndarray) -> str:
 
 
 def _heard(
-    encoder: YAMNetBackbone, library: Library, splits: tuple[str, ...]
+    encoder: YAMNetBackbone, films: Iterator[LabelledFilm]
 ) -> Iterator[tuple[LabelledFilm, np.ndarray]]:
-    for film in tqdm(labelled_films(library, splits), unit=" films", desc="+".join(splits), disable=None):
+    for film in tqdm(films, unit=" films", disable=None):
         yield film, logits_of(encoder, film)
 
 

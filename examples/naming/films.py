@@ -77,8 +77,17 @@ def recordings_of(library: Library, splits: tuple[str, ...]) -> list[Recording]:
 
 
 def labelled_films(library: Library, splits: tuple[str, ...], seed: int = 0) -> Iterator[LabelledFilm]:
-    """Films in which each of `recordings_of` is heard, in beds of the same splits."""
-    waiting, number = recordings_of(library, splits), 0
+    """Films in which each of `recordings_of` is heard, in beds of the same splits.
+
+    Raises ValueError as that does, before any film is made.
+    """
+    return _films(library, splits, recordings_of(library, splits), seed)
+
+
+def _films(
+    library: Library, splits: tuple[str, ...], waiting: list[Recording], seed: int
+) -> Iterator[LabelledFilm]:
+    number = 0
     while waiting:
         rng = np.random.default_rng([seed, number])
         role, split = ROLES[number % len(ROLES)], splits[number % len(splits)]
