@@ -53,7 +53,8 @@ class SoundTrack:
 def sound_tracks(
     container: av.container.InputContainer, path: object, wanted: str | None
 ) -> tuple[SoundTrack, ...]:
-    """All tracks that can be decoded, and which are heard: those of one language that are not beside it.
+    """All tracks that can be decoded, and which are heard: those of one language that are not beside it, nor
+    the same once more.
 
     wanted: number, name or language of what is to be heard instead; raises MediaError if there is none such.
     """
@@ -86,7 +87,15 @@ def _usual(tracks: Sequence[SoundTrack], container: av.container.InputContainer)
     first = sorted(tracks, key=lambda one: (one.beside, best is None or one.index != best.index))
     language = next((one.language for one in first if one.language and not one.beside), None)
     own = [one for one in tracks if not one.beside and one.language in (None, language)]
-    return own or first[:1]
+    return [one for one in own if not _repeats(container, one, first[0])] or first[:1]
+
+
+def _repeats(container: av.container.InputContainer, track: SoundTrack, best: SoundTrack) -> bool:
+    """Whether a track is likely to be the best one's sound once more, for other players or other bandwidths:
+    in another codec, or in a file that has the picture several times, too."""
+    pictures = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+    codecs = {container.streams[one.index].codec_context.name for one in (track, best)}
+    return track.index != best.index and (len(codecs) > 1 or len(pictures) > 1)
 
 
 __all__ = ["SoundTrack", "sound_tracks"]

@@ -236,6 +236,13 @@ def test_all_sound_tracks_of_a_language_are_heard_unless_one_is_chosen(tmp_path,
     assert click_times(decode(tmp_path / "reel.mp4")[0], 16000) == pytest.approx(heard, abs=0.002)
 
 
+def test_the_same_sound_in_another_codec_is_heard_once(tmp_path):
+    tracks = [(clicks(3, 16000, [1]), {"language": "eng"}, False)] * 2
+    path = make_tracks(tmp_path / "film.mkv", tracks, 16000, codecs=["pcm_s16le", "pcm_s16be"])
+    assert [track.heard for track in probe(path).sounds] == [True, False]
+    assert [track.heard for track in probe(path, audio_track="2").sounds] == [False, True]
+
+
 def test_a_sound_track_that_is_not_there_is_named_with_those_that_are(tmp_path):
     tags = {"title": "Game", "language": "eng"}
     path = make_tracks(tmp_path / "f.mkv", [(tone(1, 16000), tags, False)], 16000)

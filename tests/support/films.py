@@ -105,10 +105,13 @@ def make_film(
     return path
 
 
-def make_tracks(path: Path, tracks: Sequence[tuple[np.ndarray, dict, bool]], rate: int) -> Path:
+def make_tracks(
+    path: Path, tracks: Sequence[tuple[np.ndarray, dict, bool]], rate: int, codecs: Sequence[str] = ()
+) -> Path:
     """Write sound tracks of samples (n,), each with tags and whether it is a commentary; no picture."""
     with av.open(str(path), "w") as container:
-        streams = [container.add_stream("pcm_s16le", rate=rate) for _ in tracks]
+        codecs = codecs or ["pcm_s16le"] * len(tracks)
+        streams = [container.add_stream(codec, rate=rate) for codec in codecs]
         for stream, (_, tags, comment) in zip(streams, tracks, strict=True):
             stream.layout = "mono"
             stream.metadata.update(tags)
