@@ -143,7 +143,7 @@ def hear(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield each of these seconds of a film with sound, and the logits (521,) of its classes."""
     before, after = encoder.context
-    runs = list(_runs(sorted(seconds)))
+    runs = _runs(sorted(seconds))
     spans = [(start * SAMPLING_RATE - before, end * SAMPLING_RATE + after) for start, end in runs]
     for (start, end), samples in zip(runs, sound_of(film, spans, limits), strict=True):
         yield from zip(range(start, end), classes_of(encoder, samples), strict=True)
@@ -158,17 +158,16 @@ def classes_of(encoder: YAMNetBackbone, samples: np.ndarray) -> np.ndarray:
     return np.where(own.abs().amax(1, keepdim=True).numpy() < SILENT, np.float32(NOTHING), logits)
 
 
-def _runs(seconds: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _runs(seconds: Sequence[int]) -> list[tuple[int, int]]:
     """(first second, second after the last) of seconds that follow one another, BLOCK at most."""
-    start: int | None = None
-    end = 0
+    runs: list[tuple[int, int]] = []
     for second in seconds:
-        if start is not None and (second != end or second - start == BLOCK):
-            yield start, end
-            start = None
-        start, end = second if start is None else start, second + 1
-    if start is not None:
-        yield start, end
+        start, end = runs[-1] if runs else (second, -1)
+        if second == end and second - start < BLOCK:
+            runs[-1] = (start, second + 1)
+        else:
+            runs.append((second, second + 1))
+    return runs
 
 
 class SoundNamer:

@@ -79,7 +79,7 @@ def highlight_all(films: Path, out: Path, count: int, after_each=lambda: None, f
     paths = sorted(films.iterdir())
     for number in range(count):
         try:
-            cli._highlight(detect, paths[number % len(paths)], options)
+            cli._highlight(detect, None, paths[number % len(paths)], options)
         except ValueError:
             refused += 1
         after_each()

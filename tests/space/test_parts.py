@@ -13,7 +13,7 @@ import yaml
 from films import BURST, film_with_sound, make_film, truncate
 from paths import ROOT
 
-from modeling_davihd import DEFAULT_CHECKPOINT, media, media_tracks
+from modeling_davihd import DEFAULT_CHECKPOINT, media, media_tracks, sound_names
 from modeling_davihd.highlights import Highlight
 from modeling_davihd.writers import WriterError
 
@@ -176,3 +176,11 @@ def test_space_card_and_requirements_fit_the_package():
     assert len(card["short_description"]) <= 60
     assert (SPACE / "requirements.txt").read_text().startswith("davihd>=")
     assert (SPACE / "sample.mp4").read_bytes() == (ROOT / "examples" / "sample.mp4").read_bytes()
+
+
+def test_space_says_what_is_heard_and_hears_it_once(tmp_path, monkeypatch):
+    scored, space = score(film_with_sound(tmp_path / "film.mp4", BURST, 20), LIMITS), handlers.Space(LIMITS)
+    first = space.choose(scored, scoring.CutOptions(count=1))
+    assert all(one.sounds is not None for one in first.highlights) and scored.heard
+    monkeypatch.setattr(sound_names, "classes_of", None)  # whoever listens again fails
+    assert space.choose(scored, scoring.CutOptions(count=1)).highlights == first.highlights
