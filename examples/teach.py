@@ -67,10 +67,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--labels",
         type=Path,
-        required=True,
         nargs="+",
+        default=[],
         metavar="FILE",
         help="what was chosen of them: files or folders, as docs/labels.md has them",
+    )
+    parser.add_argument(
+        "--reels", type=Path, nargs="+", default=[], metavar="FILE", help="or what was cut from them"
     )
     parser.add_argument(
         "--only", action="append", default=[], metavar="KIND", help="highlights to keep; may be repeated"
@@ -82,7 +85,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def teach(options: argparse.Namespace) -> None:
     """Write the model, its card and teaching.json, and print how good it is."""
     films = Films(options.videos)
-    labels = labels_of(films, read_labels(options.labels, films, options.only))
+    labels = labels_of(films, read_labels(options.labels, films, options.only, options.reels))
     work = options.output / WORK
     lessons = make_lessons(films, labels, work / "features")
     outcome, model = learn(lessons, work / "folds")

@@ -25,7 +25,7 @@ from modeling_davihd.streaming_davihd import FrameSource, SegmentRows, Spectrogr
 
 PIECE = 64  # seconds that are learnt from at once; the states of so many fill whole frames
 BATCH = 3  # pieces
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 5e-4
 GATE_RATE = 1e-4  # of the gate, whose features are many
 STEPS = (10, 20, 40)  # after which a tuning may stop
 
