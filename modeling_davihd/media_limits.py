@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 JITTER = 0.05  # seconds; time stamps and lengths are taken to be no more exact than this
+FASTEST = 300  # frames a second; containers that claim more count in milliseconds
 ALWAYS_ALLOWED = 1800.0  # seconds that a film may last however few bytes it has
 LEAST_BYTES = 100_000  # the size that a smaller file counts as where its pictures are weighed against it
 BURST = 20.0  # seconds; packets for this long may come all at once

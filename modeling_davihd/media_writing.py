@@ -16,14 +16,13 @@ import av
 import numpy as np
 
 from .files import all_whole
-from .media_limits import DEFAULT_LIMITS, DecodingLimits, MediaError
+from .media_limits import DEFAULT_LIMITS, FASTEST, DecodingLimits, MediaError
 from .media_pictures import Fitter, progressive
 from .media_reading import Array, Mix
 from .media_tracks import AnyPath, MediaInfo, Track, probe
 
 TIME_BASE = Fraction(1, 360_000)  # of a reel's picture; all common rates have whole ticks, 23.976 as well
 CONSTANT = 1e-4  # of a rate: it is constant if its average differs by less from what its time stamps fit
-FASTEST = 300  # frames a second
 SHORTEST = 0.001  # seconds: frames seen for less time do not get into a reel
 MOST_PIXELS = 16384  # of a side: as many as H.264 can have
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)

@@ -79,7 +79,7 @@ def model_of(
 
 
 def confidence_of(scores: Scores, lessons: Sequence[Lesson]) -> Knots | None:
-    """How often picks in films held out were right, by their height, if there are enough of them."""
+    """How often picks in films held out were right, by their score, if there are enough of them."""
     events = [[("", start, end) for start, end in lesson.spans] for lesson in lessons]
-    heights, right = picks_of(scores, events)
-    return knots_of(reliability(heights, right)) if len(heights) >= LEAST_PICKS else None
+    picked, right = picks_of(scores, events)
+    return knots_of(reliability(picked, right)) if len(picked) >= LEAST_PICKS else None

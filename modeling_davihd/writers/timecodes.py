@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ..media_limits import FASTEST
+
 # Frames a second, whole ones before those of NTSC that are as near.
 WHOLE_RATES = tuple(Fraction(rate) for rate in (24, 25, 30, 48, 50, 60))
 RATES = (*WHOLE_RATES, *(Fraction(rate * 1000, 1001) for rate in (24, 30, 48, 60)))
 DEFAULT_RATE = Fraction(25)  # where there is no picture
-FASTEST = 300  # frames a second; containers that claim more count in milliseconds
 NEAR = 4e-4  # of a rate; a third of the way from 30 to 29.97
 DIGITS = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.,])(\d\d)")
 
