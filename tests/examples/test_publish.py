@@ -153,17 +153,18 @@ for origin in ({str(trained)!r}, "alice/origin"):
         auto.from_pretrained(origin, trust_remote_code=True) for auto in (AutoModel, AutoFeatureExtractor)
     )
     for one in (model, extractor):
-        one.save_pretrained({str(tmp_path)!r} + "/saved-" + origin[-3:])
-    for one in (model, extractor):
-        one.push_to_hub("alice/pushed-" + origin[-3:])
+        if os.path.isdir(origin):
+            one.push_to_hub("alice/pushed")
+        else:
+            one.save_pretrained({str(tmp_path / "saved")!r})
 """
     python.run(code)
-    for saved in ("saved-out", "saved-gin"):
-        assert {path.name for path in (tmp_path / saved).glob("*.py")} == CODE
-    for name in ("alice/pushed-out", "alice/pushed-gin", str(tmp_path / "saved-gin")):
+    for name in ("alice/pushed", str(tmp_path / "saved")):
         found = scores_elsewhere(python, name, film)
         np.testing.assert_allclose(found, scores_here(trained, film), atol=1e-6)
     python.close()
+    assert {path.name for path in (tmp_path / "saved").glob("*.py")} == CODE
+    assert CODE <= set(hub.files("alice/pushed"))
 
 
 def test_remote_code_is_not_run_where_the_package_is(trained, film):

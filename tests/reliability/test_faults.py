@@ -85,13 +85,14 @@ class Command:
         key = ("models", "alice/model")
         return self.hub.files("alice/model") if key in self.hub.repos else {}
 
-    def undisturbed(self):
-        """Run it twice, which has to give the same files."""
-        self.clear()
-        first = self.run()
-        assert first.status == 0, first.text
-        self.whole, self.seconds = self.found(), first.seconds
-        assert self.whole
+    def learn(self):
+        """Run it undisturbed, once."""
+        if not self.whole:
+            self.clear()
+            first = self.run()
+            assert first.status == 0, first.text
+            self.whole, self.seconds = self.found(), first.seconds
+            assert self.whole
         self.clear()
 
     def check_rest(self):
@@ -151,7 +152,7 @@ def workplace(hub, tmp_path_factory) -> Iterator[tuple[Path, Nursery]]:
 
 @pytest.fixture(scope="module")
 def commands(hub, workplace) -> dict[str, Command]:
-    """The five commands, each of about a second's work, with what they leave when nothing disturbs them."""
+    """The five commands, each of about a second's work."""
     folder, nursery = workplace
     films, sound = folder / "films", tone(9, 16000)
     films.mkdir()
@@ -181,12 +182,28 @@ def commands(hub, workplace) -> dict[str, Command]:
     made["training"].clear()
     assert made["training"].run().status == 0
     shutil.copytree(out / "run", folder / "trained")
-    for command in made.values():
-        command.undisturbed()
     return made
 
 
-NAMES = ("dataset", "features", "training", "publishing", "highlight")
+@pytest.fixture
+def command(request, commands) -> Iterator[Command]:
+    """The one that is asked for, which knows what it leaves when nothing disturbs it."""
+    command = commands[request.param]
+    command.learn()
+    yield command
+    command.clear()
+
+
+def soaking(name: str):
+    return pytest.param(name, marks=pytest.mark.soak)
+
+
+def each(*names: object):
+    return pytest.mark.parametrize("command", names, indirect=True)
+
+
+# The command that writes films takes longest, and shares its parts with the others.
+FILMS_LAST = ("features", "training", "highlight", soaking("dataset"))
 
 
 def disturb_at_random(command: Command, count: int, number: int, seed: int) -> dict[int, int]:
@@ -212,40 +229,36 @@ def disturb_at_random(command: Command, count: int, number: int, seed: int) -> d
     return statuses
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_killed_or_interrupted_it_goes_on_to_the_same_end(commands, name):
-    disturb_at_random(commands[name], 1, signal.SIGKILL, seed=1)
-    if name not in ("dataset", "publishing"):  # which take longest
-        disturb_at_random(commands[name], 1, signal.SIGINT, seed=2)
+@each("publishing", *FILMS_LAST)
+def test_killed_or_interrupted_it_goes_on_to_the_same_end(command):
+    disturb_at_random(command, 1, signal.SIGKILL, seed=1)
+    if command.name != "publishing":  # which has nothing to finish
+        disturb_at_random(command, 1, signal.SIGINT, seed=2)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", NAMES)
-def test_killed_at_thirty_moments(commands, name):
-    command = commands[name]
+@each("publishing", *FILMS_LAST)
+def test_killed_at_thirty_moments(command):
     killed = disturb_at_random(command, KILLS, signal.SIGKILL, seed=3)
     interrupted = disturb_at_random(command, INTERRUPTS, signal.SIGINT, seed=4)
     assert killed[-signal.SIGKILL] == KILLS and interrupted[130] == INTERRUPTS
     hashed = digest(json.dumps(command.whole, sort_keys=True).encode())[:12]
     print(
-        f"\n{name}: {command.seconds:.2f} s undisturbed, {len(command.whole)} files, hash {hashed}; SIGKILL "
-        f"{killed}, SIGINT {interrupted}; all ended with the same files"
+        f"\n{command.name}: {command.seconds:.2f} s undisturbed, {len(command.whole)} files, hash {hashed}; "
+        f"SIGKILL {killed}, SIGINT {interrupted}; all ended with the same files"
     )
 
 
 @pytest.mark.soak
-def test_killed_twice_over_it_still_goes_on(commands):
-    command = commands["training"]
-    command.clear()
+@each("training")
+def test_killed_twice_over_it_still_goes_on(command):
     for share in (0.3, 0.5, 0.7):
         command.run(disturb=after(share * command.seconds))
     command.go_on()
-    command.clear()
 
 
-def test_what_a_killed_highlight_left_goes_after_an_hour(commands):
-    command = commands["highlight"]
-    command.clear()
+@each("highlight")
+def test_what_a_killed_highlight_left_goes_after_an_hour(command):
     command.folder.mkdir()
     old, fresh = (command.folder / f".{number:012x}.partial" for number in (1, 2))
     for folder, age in ((old, 3700), (fresh, 60)):
@@ -255,7 +268,6 @@ def test_what_a_killed_highlight_left_goes_after_an_hour(commands):
             os.utime(path, (time.time() - age,) * 2)
     command.go_on()
     assert fresh.exists() and not old.exists()
-    command.clear()
 
 
 # A full disk
@@ -268,25 +280,16 @@ def one_sentence(done: Outcome) -> str:
     return done.text.strip().splitlines()[-1]
 
 
-def soaking(name: str):
-    return pytest.param(name, marks=pytest.mark.soak)
-
-
 # Bytes that a file may have: less than the largest of each command's files.
 LARGEST = {"dataset": 20_000, "features": 2_000, "training": 30_000, "highlight": 8_000}
-# The command that writes films takes longest, and shares its parts with the others.
-DISKS = ["features", "training", "highlight", soaking("dataset")]
 
 
-@pytest.mark.parametrize("name", DISKS)
-def test_a_file_that_cannot_grow_is_told_and_left_out(commands, name):
-    command = commands[name]
-    command.clear()
-    sentence = one_sentence(command.run(largest_file=LARGEST[name]))
+@each(*FILMS_LAST)
+def test_a_file_that_cannot_grow_is_told_and_left_out(command):
+    sentence = one_sentence(command.run(largest_file=LARGEST[command.name]))
     assert "cannot be written" in sentence, sentence
     command.check_rest()
     command.go_on()
-    command.clear()
 
 
 def can_mount(folder: Path) -> bool:
@@ -300,19 +303,16 @@ def mount(folder: Path, options: str) -> bool:
 
 
 @pytest.fixture
-def disk(commands) -> Iterator[Path]:
-    """The commands' folder as a disk of its own, of 16 kB until it is mounted anew."""
-    folder = commands["highlight"].folder
-    commands["highlight"].clear()
-    if not can_mount(folder):
+def disk(command) -> Iterator[Path]:
+    """The command's folder as a disk of its own, of 16 kB until it is mounted anew."""
+    if not can_mount(command.folder):
         pytest.skip("needs to be root, and allowed to mount a disk")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    yield command.folder
+    subprocess.run(["umount", "-l", str(command.folder)], check=True)
 
 
-@pytest.mark.parametrize("name", ["features", "training", *map(soaking, ("dataset", "highlight"))])
-def test_a_full_disk_is_told_and_left_resumable(commands, disk, name):
-    command = commands[name]
+@each("features", "training", *map(soaking, ("dataset", "highlight")))
+def test_a_full_disk_is_told_and_left_resumable(command, disk):
     assert subprocess.run(["mount", "-o", "remount,size=64k", str(disk)]).returncode == 0
     sentence = one_sentence(command.run())
     assert "cannot be written" in sentence, sentence
@@ -323,10 +323,10 @@ def test_a_full_disk_is_told_and_left_resumable(commands, disk, name):
     command.go_on()
 
 
-@pytest.mark.parametrize("name", DISKS)
-def test_a_read_only_disk_is_told(commands, disk, name):
+@each(*FILMS_LAST)
+def test_a_read_only_disk_is_told(command, disk):
     assert subprocess.run(["mount", "-o", "remount,ro", str(disk)]).returncode == 0
-    sentence = one_sentence(commands[name].run())
+    sentence = one_sentence(command.run())
     assert "cannot be" in sentence, sentence
     assert not any(disk.iterdir())
 
@@ -334,11 +334,8 @@ def test_a_read_only_disk_is_told(commands, disk, name):
 # Folders that go away
 
 
-@pytest.mark.parametrize("name", ["features", *map(soaking, ("dataset", "training", "highlight"))])
-def test_a_folder_that_vanishes_is_told_or_made_again(commands, name):
-    command = commands[name]
-    command.clear()
-
+@each("features", *map(soaking, ("dataset", "training", "highlight")))
+def test_a_folder_that_vanishes_is_told_or_made_again(command):
     def vanish(process: int):
         time.sleep(0.4 * command.seconds)
         os.kill(process, signal.SIGSTOP)
@@ -350,18 +347,13 @@ def test_a_folder_that_vanishes_is_told_or_made_again(commands, name):
     if command.folder.exists():
         command.check_rest()
     command.go_on()
-    command.clear()
 
 
-@pytest.mark.parametrize("name", DISKS)
-def test_a_file_where_a_folder_belongs_is_told(commands, name):
-    command = commands[name]
-    command.clear()
+@each(*FILMS_LAST)
+def test_a_file_where_a_folder_belongs_is_told(command):
     command.folder.mkdir()
     (command.folder / "file").touch()
-    place = {"dataset": "--out", "features": "--out", "training": "--output", "highlight": "--output-dir"}[
-        name
-    ]
+    places = {"dataset": "--out", "features": "--out", "training": "--output", "highlight": "--output-dir"}
+    place = places[command.name]
     assert "file/below" in one_sentence(command.run(place, "file/below"))
     assert [path.name for path in command.folder.iterdir()] == ["file"]
-    command.clear()
