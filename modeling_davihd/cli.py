@@ -13,7 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +117,8 @@ def _highlight(
     found = detect(info, return_features="png" in options.formats, limits=limits)
     result = HighlightResult.of_film(info, found, options.model, limits, detect.calibration)
     result = result.with_highlights(**search)
+    if options.list_paths == "relative":
+        result = replace(result, relative_to=options.output_dir)
     if namer is not None:
         result = namer.name(result)
     problem = None
@@ -189,6 +191,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=("auto", "none"),
         default="auto",
         help="say what is heard in each highlight, where that is sure enough, or do not listen for it",
+    )
+    highlight.add_argument(
+        "--list-paths",
+        choices=("absolute", "relative"),
+        default="absolute",
+        help="how edit lists say where the film is: by its whole path, or by that from the list on",
     )
     highlight.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     highlight.add_argument(

@@ -8,6 +8,7 @@ to look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: 
 """
 
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning
+from .media_pictures import shown_size
 from .media_reading import SAMPLING_RATE, FrameSampling, MediaChunk, sound_of, stream_segments
 from .media_sounds import SoundTrack
 from .media_tracks import MediaInfo, probe
@@ -27,6 +28,7 @@ __all__ = [
     "cut_clips",
     "cut_reel",
     "probe",
+    "shown_size",
     "sound_of",
     "stream_segments",
     "write_film",

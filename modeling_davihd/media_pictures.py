@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -18,10 +18,11 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from .media_filters import Chain, Step
-from .media_limits import MediaError
-from .media_tracks import AnyPath, Decoded
+from .media_limits import DecodingLimits, MediaError
+from .media_tracks import AnyPath, Decoded, MediaInfo, Track
 
 REEL_LIMITS = (1920, 1080)  # pixels: longer and shorter side of a reel
+NO_LIMITS = (10**6, 10**6)
 # FFmpeg's numbers of colour matrices, AVCOL_SPC: what they are, and which of them swscale can convert.
 BT709, UNKNOWN, BT601 = 1, 2, 5
 SAME_MATRIX = {UNKNOWN: BT601, 6: BT601}  # where nothing is said, FFmpeg takes BT.601
@@ -228,6 +229,20 @@ class Fitter:
         except av.FFmpegError as error:  # swscale fails at some pictures that are one point wide
             shape = f"{frame.width} x {frame.height}"
             raise MediaError(f"{self._path}: its pictures of {shape} pixels cannot be scaled.") from error
+
+
+def shown_size(info: MediaInfo, limits: DecodingLimits) -> tuple[int, int]:
+    """Width and height of a film's picture as it is shown: upright, with square pixels, both sides even.
+
+    Decodes its first frame. Raises MediaError where there is none.
+    """
+    with closing(Track(info, "video", limits, quiet=True)) as track:
+        first = next(track.frames(), None)
+        if first is None:
+            raise MediaError(f"{info.path}: nothing of its video can be decoded.")
+        fitter = Fitter(info.path, track.stream, limits=NO_LIMITS, threads=limits.thread_count)
+        fitter.begin(first.frame)
+        return fitter.width, fitter.height
 
 
 def _aspect_of_container(stream: Any) -> Fraction | None:

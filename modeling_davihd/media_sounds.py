@@ -27,13 +27,17 @@ NO_LANGUAGE = ("", "und", "mul", "mis", "zxx", "qaa")
 
 @dataclass(frozen=True)
 class SoundTrack:
-    """One sound track: its number, from 1, the index of its stream, and what its container says of it."""
+    """One sound track: its number, from 1, the index of its stream, and what its container says of it.
+
+    beside: whether it is beside the film's own sound. channels: how many, one at least.
+    """
 
     number: int
     index: int
     name: str | None
     language: str | None
     beside: bool
+    channels: int
     heard: bool = True
 
     def __str__(self) -> str:
@@ -71,7 +75,8 @@ def _described(number: int, stream: Any) -> SoundTrack:
         name = handler or None
     language = tags.get("language", "").casefold()
     beside = bool(stream.disposition & BESIDE) or "commentary" in (name or "").casefold()
-    return SoundTrack(number, stream.index, name, None if language in NO_LANGUAGE else language, beside)
+    language = None if language in NO_LANGUAGE else language
+    return SoundTrack(number, stream.index, name, language, beside, max(stream.channels, 1))
 
 
 def _wanted(tracks: Sequence[SoundTrack], wanted: str, path: object) -> list[SoundTrack]:

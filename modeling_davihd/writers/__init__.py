@@ -1,8 +1,8 @@
 """Output files: one small class for each format, and the table of all formats.
 
 For a film `match.mp4` the files are `match.highlights.json`, `.csv`, `.png`, `.mp4` (the reel), `.edl`,
-`.otio`, `.chapters.txt` and the clips `match.highlight-01.mp4`, `-02` and so on. Each appears complete or not
-at all.
+`.otio`, `.fcpxml`, `.xml` (of Final Cut Pro 7), `.markers.edl`, `.vtt`, `.chapters.txt`, `.ffmetadata` and
+the clips `match.highlight-01.mp4`, `-02` and so on. Each appears complete or not at all.
 
 A format of your own is a subclass of `Writer` or `FileWriter`; after `WRITERS["name"] = YourWriter`,
 `write_outputs` and the command line know it.
@@ -20,7 +20,12 @@ _PLACES = {
     "clips": "films.ClipsWriter",
     "edl": "edit_lists.EDLWriter",
     "otio": "edit_lists.OTIOWriter",
+    "fcpxml": "fcpxml.FCPXMLWriter",
+    "xmeml": "xmeml.XMEMLWriter",
+    "markers": "markers.MarkersWriter",
+    "vtt": "subtitles.VTTWriter",
     "chapters": "chapters.ChaptersWriter",
+    "ffmetadata": "chapters.FFMetadataWriter",
 }
 WRITERS = LazyTable(__name__, _PLACES)  # each class by the name of its format
 

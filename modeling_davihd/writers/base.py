@@ -47,6 +47,8 @@ class HighlightResult:
     calibration: of the model, by which highlights are chosen and judged.
     film: what the headers say of the film; None: not known.
     listened: whether somebody has listened for what is heard in them.
+    relative_to: the folder of the edit lists, if they are to name the film by its path from there; None: by
+        its whole path.
     """
 
     source: Path
@@ -62,6 +64,7 @@ class HighlightResult:
     calibration: Calibration = Calibration()
     film: MediaInfo | None = field(default=None, repr=False)
     listened: bool = False
+    relative_to: Path | None = None
 
     def __post_init__(self) -> None:
         if np.ndim(self.scores) != 1 or len(self.scores) == 0:
@@ -121,8 +124,7 @@ class HighlightResult:
     @property
     def source_name(self) -> str:
         """The film's file name as printable text."""
-        name = os.fsencode(self.source.name).decode("utf-8", errors="replace")
-        return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) == "Cc" else c for c in name)
+        return printable(self.source.name)
 
 
 class Writer(ABC):
@@ -165,6 +167,13 @@ def rounded(highlight: Highlight) -> dict[str, Any]:
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in fields}
 
 
+def printable(name: str) -> str:
+    """A file's name without bytes that are no text, control characters and ends of lines."""
+    text = os.fsencode(name).decode("utf-8", errors="replace")
+    bad = {character for character in text if unicodedata.category(character) in ("Cc", "Zl", "Zp")}
+    return "".join("\N{REPLACEMENT CHARACTER}" if character in bad else character for character in text)
+
+
 def heard(*highlights: Highlight) -> str:
     """The names of what is heard in highlights, each once, the surest of each first, or ""."""
     return ", ".join(dict.fromkeys(sound.name for one in highlights for sound in one.sounds or ()))
@@ -185,5 +194,6 @@ __all__ = [
     "WriterError",
     "clock",
     "heard",
+    "printable",
     "rounded",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 from .base import FileWriter, HighlightResult, UnsuitableError, clock, heard
@@ -26,6 +27,35 @@ class ChaptersWriter(FileWriter):
             raise UnsuitableError(f"{result.source_name} is {result.duration:g} s long, but {needed}.")
         lines = (f"{clock(second)} {title}\n" for second, title in _chapters(result))
         path.write_text("".join(lines), encoding="utf-8")
+
+
+class FFMetadataWriter(FileWriter):
+    """Chapters in FFmpeg's text for metadata, to be put into the film itself, undecoded.
+
+    They are the highlights, to the millisecond, and what lies before, between and after them.
+    """
+
+    name, suffix = "ffmetadata", ".highlights.ffmetadata"
+
+    def save(self, result: HighlightResult, path: Path) -> None:
+        lines = [";FFMETADATA1"]
+        for start, end, title in _exact_chapters(result):
+            escaped = re.sub(r"([=;#\\\n])", r"\\\1", title)
+            lines += ["[CHAPTER]", "TIMEBASE=1/1000", f"START={start}", f"END={end}", f"title={escaped}"]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _exact_chapters(result: HighlightResult) -> list[tuple[int, int, str]]:
+    """(start, end, title) of each chapter in milliseconds, from the film's beginning to its end."""
+    chapters: list[tuple[int, int, str]] = []
+    free, last = 0, "Intro"  # as in a list of chapters
+    for number, segment in enumerate(result.segments, start=1):
+        start, end = (round(1000 * edge) for edge in segment)
+        label = _label(result, [number])
+        chapters += [(free, start, last), (start, end, label)]
+        free, last = end, f"After {label.lower()}"
+    chapters.append((free, round(1000 * result.duration), last))
+    return [chapter for chapter in chapters if chapter[0] < chapter[1]]
 
 
 def _chapters(result: HighlightResult) -> list[tuple[int, str]]:

@@ -1,20 +1,22 @@
-"""Edit lists, for editing programs to cut the film by."""
+"""Edit lists in text and JSON, for editing programs to cut the film by."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ..highlights import Highlight
-from .base import FileWriter, HighlightResult, WriterError, heard, rounded
-from .timecodes import TimeCode, editing_rate
+from .base import FileWriter, HighlightResult, heard, rounded
+from .timelines import Cut, Lane, Timeline
 
-EDL_EVENTS = 999  # event numbers have three digits
+EDL_CHANNELS = 4  # of sound, that an event can name
+# What an EDL calls the first two channels of sound that an event takes, with the picture and without.
+WITH_PICTURE = {(): "V", (1,): "B", (2,): "A2/V", (1, 2): "AA/V"}
+SOUND_ALONE = {(): "NONE", (1,): "A", (2,): "A2", (1, 2): "AA"}
+AUDIO_TYPES = {1: "Mono", 2: "Stereo", 6: "5.1", 8: "7.1"}  # as Resolve names them
 
 
 class EDLWriter(FileWriter):
@@ -22,124 +24,132 @@ class EDLWriter(FileWriter):
 
     The source's frames are numbered from its own time code, where it has one, drop-frame if that is. Time
     codes count frames: without drop-frame, at 29.97 frames a second, the digits run on 30 to the second and
-    fall behind the clock by 3.6 s an hour, while every cut stays on its frame.
+    fall behind the clock by 3.6 s an hour, while every cut stays on its frame. Events take the channels of
+    the sound tracks that are heard, of the first four that the film has.
     """
 
     name, suffix = "edl", ".highlights.edl"
 
     def save(self, result: HighlightResult, path: Path) -> None:
-        count = len(result.highlights)
-        if count > EDL_EVENTS:
-            raise WriterError(f"An EDL holds at most {EDL_EVENTS} events, but there are {count} highlights.")
-        mode = "DROP FRAME" if _time_code(result).drop else "NON-DROP FRAME"
-        lines = [f"TITLE: {result.source_name} highlights", f"FCM: {mode}", "", *_edl_events(result)]
-        path.write_text("\n".join(lines), encoding="utf-8")
+        timeline = Timeline.of(result)
+        timeline.check_events()
+        path.write_text("\n".join([*edl_head(timeline), *_edl_events(timeline)]), encoding="utf-8")
 
 
 class OTIOWriter(FileWriter):
-    """OpenTimelineIO: a timeline of a video and an audio track, where the film has both, that refer to it."""
+    """OpenTimelineIO: a timeline of the picture and of every sound track that the film has.
+
+    Tracks that are not heard are there, switched off. Which of the film's channels a clip takes is said in
+    the way of DaVinci Resolve, as OpenTimelineIO has none.
+    """
 
     name, suffix = "otio", ".highlights.otio"
 
     def save(self, result: HighlightResult, path: Path) -> None:
-        timeline = {
+        timeline = Timeline.of(result)
+        pictures = [_otio_track(timeline, None)] if timeline.has_picture else []
+        content = {
             "OTIO_SCHEMA": "Timeline.1",
-            "name": f"{result.source_name} highlights",
+            "name": timeline.title,
             "global_start_time": None,
             "tracks": {
                 "OTIO_SCHEMA": "Stack.1",
                 "name": "tracks",
-                "children": [_otio_track(result, kind) for kind in _kinds(result)],
+                "children": pictures + [_otio_track(timeline, lane) for lane in timeline.lanes],
             },
         }
-        path.write_text(json.dumps(timeline, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
-def _time_code(result: HighlightResult) -> TimeCode:
-    """How the source's frames are numbered, from its first picture on."""
-    film = result.film
-    rate = editing_rate(result.fps, film.nominal_fps if film else None)
-    return TimeCode.of(rate, film.timecode if film else None, result.fps)
+def edl_head(timeline: Timeline) -> list[str]:
+    """The lines before the first event."""
+    mode = "DROP FRAME" if timeline.code.drop else "NON-DROP FRAME"
+    return [f"TITLE: {timeline.title}", f"FCM: {mode}", ""]
 
 
-def _kinds(result: HighlightResult) -> list[str]:
-    """Which kinds of track the film has; both if nothing is known of it."""
-    film = result.film
-    there = {"Video": film is None or film.has_video, "Audio": film is None or film.has_audio}
-    return [kind for kind, known in there.items() if known]
-
-
-def _frame_ranges(result: HighlightResult) -> list[tuple[int, int]]:
-    """(first frame, frame after the last) of each highlight: edges go to the nearest frame.
-
-    Frames count from the film's first picture, which may be later than its first sound.
-    """
-    rate = _time_code(result).rate
-    zero = result.film.picture_start if result.film else 0.0
-    nearest = [
-        [max(math.floor((edge - zero) * rate + 0.5), 0) for edge in segment] for segment in result.segments
-    ]
-    return [(first, max(last, first + 1)) for first, last in nearest]
-
-
-def _edl_events(result: HighlightResult) -> list[str]:
-    source = _time_code(result)
+def _edl_events(timeline: Timeline) -> list[str]:
+    source = timeline.code
     record = replace(source, start=0)
-    reel = re.sub(r"[^A-Z0-9_]", "_", (result.film and result.film.reel or "AX").upper())[:8]
-    channels = {"Video": "V", "Audio": "AA"}
-    kinds = "/".join(sorted(channels[kind] for kind in _kinds(result)))
-    lines, recorded = [], 0
-    events = zip(result.highlights, _frame_ranges(result), strict=True)
-    for number, (highlight, (first, last)) in enumerate(events, start=1):
-        codes = [source.digits(source.start + frame) for frame in (first, last)]
-        codes += [record.digits(frame) for frame in (recorded, recorded + last - first)]
-        lines.append(f"{number:03d}  {reel:<8} {kinds:<4}  C        {' '.join(codes)}")
-        lines.append(f"* FROM CLIP NAME: {result.source_name}")
-        lines += [f"* COMMENT: {names}"] if (names := heard(highlight)) else []
-        lines += [""]
-        recorded += last - first
+    reel = re.sub(r"[^A-Z0-9_]", "_", (timeline.reel or "AX").upper())[:8]
+    channels, remarks = _edl_channels(timeline)
+    lines = []
+    for cut in timeline.cuts:
+        codes = [source.digits(source.start + frame) for frame in (cut.first, cut.last)]
+        codes += [record.digits(frame) for frame in (cut.recorded, cut.recorded + cut.length)]
+        lines.append(f"{cut.number:03d}  {reel:<8} {channels:<4}  C        {' '.join(codes)}")
+        lines += [f"* FROM CLIP NAME: {timeline.name}", f"* SOURCE FILE: {timeline.path}"]
+        lines += [f"* COMMENT: {names}"] if (names := heard(cut.highlight)) else []
+        lines += [*remarks, ""]
     return lines
 
 
-def _otio_track(result: HighlightResult, kind: str) -> dict[str, Any]:
-    clips = zip(result.highlights, _frame_ranges(result), strict=True)
-    return {
-        "OTIO_SCHEMA": "Track.1",
-        "name": kind,
-        "kind": kind,
-        "children": [_otio_clip(result, i, h, frames) for i, (h, frames) in enumerate(clips, start=1)],
-    }
+def _edl_channels(timeline: Timeline) -> tuple[str, list[str]]:
+    """What an event calls the picture and the channels that it takes, and further lines that do."""
+    taken = [channel for lane in timeline.lanes if lane.heard for channel in lane.channels]
+    names = WITH_PICTURE if timeline.has_picture else SOUND_ALONE
+    first = names[tuple(channel for channel in taken if channel <= 2)]
+    lines = []
+    if max(taken, default=0) > EDL_CHANNELS:
+        lines.append(f"* SOUND CHANNELS: {len(taken)}, OF WHICH AN EDL HOLDS THOSE UP TO {EDL_CHANNELS}")
+    third, fourth = ("3" if 3 in taken else " "), ("4" if 4 in taken else "")
+    if third.strip() or fourth:
+        lines.append(f"AUD  {third}    {fourth}".rstrip())
+    return first, lines
 
 
-def _otio_clip(
-    result: HighlightResult, number: int, highlight: Highlight, frames: tuple[int, int]
-) -> dict[str, Any]:
-    code = _time_code(result)
-    length = max(math.floor(result.duration * code.rate + 0.5), frames[1])
+def _otio_track(timeline: Timeline, lane: Lane | None) -> dict[str, Any]:
+    """The picture's track if there is no lane, or else the lane's."""
+    kind = "Audio" if lane else "Video"
+    fields: dict[str, Any] = {"OTIO_SCHEMA": "Track.1", "name": lane.name if lane else "", "kind": kind}
+    fields["name"] = fields["name"] or (f"{kind} {lane.number}" if lane and len(timeline.lanes) > 1 else kind)
+    if lane:
+        fields["enabled"] = lane.heard
+        if audio_type := AUDIO_TYPES.get(len(lane.channels)):
+            fields["metadata"] = {"Resolve_OTIO": {"Audio Type": audio_type}}
+    return fields | {"children": [_otio_clip(timeline, cut, lane) for cut in timeline.cuts]}
+
+
+def _otio_clip(timeline: Timeline, cut: Cut, lane: Lane | None) -> dict[str, Any]:
+    code = timeline.code
     media = {
         "OTIO_SCHEMA": "ExternalReference.1",
-        "name": result.source_name,
-        "target_url": result.source.absolute().as_uri(),
-        "available_range": _otio_range(code.start, code.start + length, code.rate),
+        "name": timeline.name,
+        "target_url": timeline.url,
+        "available_range": _otio_range(code.start, timeline.length, code.rate),
     }
+    span = _otio_range(code.start + cut.first, cut.length, code.rate)
+    marker = {"OTIO_SCHEMA": "Marker.2", "color": "ORANGE", "marked_range": span}
+    names = heard(cut.highlight)
     return {
         "OTIO_SCHEMA": "Clip.2",
-        "name": f"Highlight {number}",
-        "metadata": {"davihd": rounded(highlight)},
-        "source_range": _otio_range(code.start + frames[0], code.start + frames[1], code.rate),
-        "markers": [_otio_marker(names, frames, code)] if (names := heard(highlight)) else [],
+        "name": f"Highlight {cut.number}",
+        "metadata": _otio_metadata(timeline, cut, lane),
+        "source_range": span,
+        "markers": [marker | {"name": names}] if names else [],
         "media_references": {"DEFAULT_MEDIA": media},
         "active_media_reference_key": "DEFAULT_MEDIA",
     }
 
 
-def _otio_marker(names: str, frames: tuple[int, int], code: TimeCode) -> dict[str, Any]:
-    span = _otio_range(code.start + frames[0], code.start + frames[1], code.rate)
-    return {"OTIO_SCHEMA": "Marker.2", "name": names, "color": "ORANGE", "marked_range": span}
+def _otio_metadata(timeline: Timeline, cut: Cut, lane: Lane | None) -> dict[str, Any]:
+    """Ours, the reel as OpenTimelineIO's EDLs have it, and what Resolve links a film's tracks by."""
+    fields: dict[str, Any] = {"davihd": rounded(cut.highlight)}
+    if timeline.reel:
+        fields["cmx_3600"] = {"reel": timeline.reel}
+    fields["Resolve_OTIO"] = {"Link Group ID": cut.number}
+    if lane:
+        fields["Resolve_OTIO"]["Channels"] = [
+            {"Source Track ID": lane.number - 1, "Source Channel ID": channel}
+            for channel in range(len(lane.channels))
+        ]
+    return fields
 
 
-def _otio_range(first: int, last: int, rate: Fraction) -> dict[str, Any]:
+def _otio_range(first: int, length: int, rate: Fraction) -> dict[str, Any]:
     def time(frames: int) -> dict[str, Any]:
         return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(rate), "value": float(frames)}
 
-    return {"OTIO_SCHEMA": "TimeRange.1", "start_time": time(first), "duration": time(last - first)}
+    return {"OTIO_SCHEMA": "TimeRange.1", "start_time": time(first), "duration": time(length)}
+
+
+__all__ = ["EDLWriter", "OTIOWriter", "edl_head"]

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -45,8 +46,14 @@ def test_every_format(film, tmp_path):
     out = tmp_path / "out"
     assert run(film, "--output-dir", out, "--formats", ",".join(WRITERS), "--top-k", 1) == 0
     written = {path.name.removeprefix("match.") for path in out.iterdir()}
-    suffixes = ("json", "csv", "png", "mp4", "edl", "otio", "chapters.txt")
-    assert written == {f"highlights.{suffix}" for suffix in suffixes} | {"highlight-01.mp4"}
+    assert written == {writer.suffix.format(1)[1:] for writer in WRITERS.values()}
+
+
+def test_edit_lists_may_name_the_film_by_its_path_from_them(film, tmp_path):
+    options = ["--names", "none", "--formats", "edl", "--top-k", 1, "--list-paths", "relative"]
+    assert run(film, "--output-dir", tmp_path / "out", *options) == 0
+    edl = tmp_path / "out" / "match.highlights.edl"
+    assert f"\n* SOURCE FILE: {os.path.relpath(film, edl.parent)}\n" in edl.read_text()
 
 
 def test_what_cannot_be_written_keeps_nothing_else_away(tmp_path, capsys):

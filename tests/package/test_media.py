@@ -231,6 +231,7 @@ def test_all_sound_tracks_of_a_language_are_heard_unless_one_is_chosen(tmp_path,
     path = make_tracks(tmp_path / "game.mkv", tracks, 16000)
     info = probe(path, audio_track=wanted)
     assert [track.number for track in info.sounds if track.heard] == heard
+    assert [track.channels for track in info.sounds] == [1] * 4
     assert click_times(decode(info)[0], 16000) == pytest.approx(heard, abs=0.002)
     cut_reel(info, [(0, 5)], tmp_path / "reel.mp4")
     assert click_times(decode(tmp_path / "reel.mp4")[0], 16000) == pytest.approx(heard, abs=0.002)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import av
 import numpy as np
-import opentimelineio as otio
 import pytest
 import torch
+from edit_readers import fcpxml_spans, spans_of, timeline_of
 from films import film_with_sound, make_film, tone
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from opentimelineio.url_utils import filepath_from_url
 from tiny_models import TINY, one_video, random_inputs, tiny_model
 
 from modeling_davihd import DAViHDFeatureExtractor, modeling_davihd, streaming_davihd
@@ -276,43 +277,21 @@ def same(rows: list[dict], result: HighlightResult) -> bool:
 
 @tries(40)
 @given(results())
-def test_otio_comes_back(tmp_path_factory, result):
-    timeline = otio.adapters.read_from_file(str(written(result, tmp_path_factory.mktemp("otio"), "otio")))
-    rate = float(editing_rate(result.fps))
-    for track in (timeline.video_tracks()[0], timeline.audio_tracks()[0]):
-        clips = list(track.find_clips())
-        for clip, (start, end) in zip(clips, result.segments, strict=True):
-            first, length = clip.source_range.start_time, clip.source_range.duration
-            assert abs(first.to_seconds() - start) <= 0.501 / rate
-            assert abs(length.to_seconds() - (end - start)) <= 1.001 / rate and length.value >= 1
-            there = clip.available_range()
-            assert there.start_time <= first and clip.source_range.end_time_exclusive() <= (
-                there.end_time_exclusive()
-            )
-
-
-def read_edl(path: Path, base: int) -> list[tuple[int, ...]]:
-    """Source in, source out, record in and record out of each event, in frames."""
-    events = []
-    for line in path.read_text(encoding="utf-8").split("\n"):
-        if found := re.fullmatch(r"(\d{3})  AX       AA/V  C        ((?:\d\d+:\d\d:\d\d:\d\d+ ?){4})", line):
-            assert int(found[1]) == len(events) + 1
-            codes = [[int(part) for part in code.split(":")] for code in found[2].split()]
-            assert all(m < 60 and s < 60 and f < base for _, m, s, f in codes)
-            events.append(tuple(((h * 60 + m) * 60 + s) * base + f for h, m, s, f in codes))
-    return events
-
-
-@tries(40)
-@given(results())
-def test_edl_comes_back(tmp_path_factory, result):
-    rate = float(editing_rate(result.fps))
-    events = read_edl(written(result, tmp_path_factory.mktemp("edl"), "edl"), round(rate))
-    recorded = 0
-    for (first, last, record_in, record_out), (start, _) in zip(events, result.segments, strict=True):
-        assert abs(first / rate - start) <= 0.501 / rate and last > first
-        assert record_in == recorded and record_out - record_in == last - first
-        recorded = record_out
+def test_edit_lists_come_back(tmp_path_factory, result):
+    rate, folder = editing_rate(result.fps), tmp_path_factory.mktemp("lists")
+    lists = write_outputs(result, folder, ["edl", "otio", "xmeml", "fcpxml"])
+    spans, recorded = fcpxml_spans(lists[3], rate), 0
+    for (first, last, at), (start, end) in zip(spans, result.segments, strict=True):
+        assert abs(first / rate - start) <= 0.501 / rate and last > first and at == recorded
+        assert abs((last - first) / rate - (end - start)) <= 1.001 / rate
+        recorded += last - first
+    for path in lists[:3]:
+        for track in timeline_of(path, float(rate)).tracks:
+            assert spans_of(track) == spans
+            for clip in track:
+                if path.suffix != ".edl":  # which does not say how long the film is
+                    assert clip.available_range().contains(clip.source_range)
+                    assert filepath_from_url(clip.media_reference.target_url) == str(result.source)
 
 
 @tries(40)

@@ -75,7 +75,7 @@ def highlight_all(films: Path, out: Path, count: int, after_each=lambda: None, f
     detect, refused = load_pipeline(DEFAULT_MODEL, cli._device("cpu")), 0
     options = SimpleNamespace(min_length=2, max_length=30, top_k=None, duration=None, model="davihd-small")
     options.output_dir, options.formats, options.limit = out, formats, []
-    options.audio_track = None
+    options.audio_track, options.list_paths = None, "absolute"
     paths = sorted(films.iterdir())
     for number in range(count):
         try:

@@ -1,5 +1,7 @@
 import re
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -67,6 +69,24 @@ def test_chapters_of_short_films_and_of_films_without_highlights(tmp_path):
     ]
     with pytest.raises(WriterError, match=r"match.mp4 is 29.5 s long.*three chapters of 10 s"):
         write_outputs(result_of([], duration=29.5), tmp_path, ["chapters"])
+
+
+def test_chapters_for_ffmpeg_are_exact(tmp_path):
+    segments, heard = (
+        [(0, 2.5), (4, 6), (6, 7.0625)],
+        [(Sound("a=b;#\\c", 0.9),), (), (Sound("gunshot", 0.8),)],
+    )
+    path = written(result_of(segments, duration=9, sounds=heard), tmp_path, "ffmetadata")
+    with av.open(str(path), format="ffmetadata") as container:
+        chapters = container.chapters()
+    assert {chapter["time_base"] for chapter in chapters} == {Fraction(1, 1000)}
+    assert [(one["start"], one["end"], one["metadata"]["title"]) for one in chapters] == [
+        (0, 2500, "A=b;#\\c"),
+        (2500, 4000, "After a=b;#\\c"),
+        (4000, 6000, "Highlight 2"),
+        (6000, 7062, "Gunshot"),
+        (7062, 9000, "After gunshot"),
+    ]
 
 
 @settings(max_examples=150, deadline=None)

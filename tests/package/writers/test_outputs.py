@@ -10,11 +10,12 @@ from modeling_davihd.writers import WRITERS, WriterError, write_outputs
 
 
 def test_file_names_are_the_contract(tmp_path):
-    paths = write_outputs(result_of(), tmp_path / "new", ["json", "csv", "edl", "otio", "chapters"])
-    names = ["json", "csv", "edl", "otio", "chapters.txt"]
-    assert [path.name for path in paths] == [f"match.highlights.{name}" for name in names]
+    text = {"json": "json", "csv": "csv", "edl": "edl", "otio": "otio", "fcpxml": "fcpxml", "xmeml": "xml"}
+    text |= {"markers": "markers.edl", "vtt": "vtt", "chapters": "chapters.txt", "ffmetadata": "ffmetadata"}
+    paths = write_outputs(result_of(), tmp_path / "new", text)
+    assert [path.name for path in paths] == [f"match.highlights.{name}" for name in text.values()]
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in paths)
-    assert list(WRITERS) == ["json", "csv", "png", "mp4", "clips", "edl", "otio", "chapters"]
+    assert set(WRITERS) == {*text, "png", "mp4", "clips"}
 
 
 def test_unwritable_places_and_unknown_formats_are_named(tmp_path):

@@ -21,7 +21,7 @@ def loaded_after(code: str) -> set[str]:
 
 def test_formats_can_be_listed_and_looked_for_without_loading_anything():
     code = "from modeling_davihd.writers import WRITERS; assert 'png' in [*WRITERS] and 'gif' not in WRITERS"
-    assert loaded_after(code + "; assert 'png' in WRITERS and len(WRITERS) == 8") == set()
+    assert loaded_after(code + "; assert 'png' in WRITERS and len(WRITERS) > 8") == set()
 
 
 def test_text_is_written_without_loading_what_draws_and_cuts():
@@ -55,7 +55,7 @@ def test_a_format_from_outside_is_one_of_the_command_line(tmp_path, capsys):
     def listed() -> bool:
         with pytest.raises(SystemExit):
             cli.main(["highlight", "--help"])
-        return "otio,chapters,toy" in "".join(capsys.readouterr().out.split())
+        return "chapters,ffmetadata,toy" in "".join(capsys.readouterr().out.split())
 
     assert not listed()
     WRITERS["toy"] = ToyWriter
