@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from limits import Limits
@@ -97,6 +97,7 @@ def score_film(
     log_mel, attention = found.pop("log_mel"), found.pop("velocity_attention")  # too large to be kept
     strip = None if log_mel is None else strip_picture(log_mel, attention)
     result = HighlightResult.of_film(info, found, model_id, limits.decoding, detect.calibration)
+    result = replace(result, relative_to=info.path.parent)  # a path of the server is of no use to a visitor
     sentences = (damage.replace(f"{info.path.parent}{os.sep}", "") for damage in dict.fromkeys(damages))
     return Scored(result, strip, info.has_video, tuple(sentences))
 

@@ -168,7 +168,7 @@ def rounded(highlight: Highlight) -> dict[str, Any]:
 
 
 def printable(name: str) -> str:
-    """A file's name without bytes that are no text, control characters and ends of lines."""
+    """A name, as of a file, without bytes that are no text, control characters and ends of lines."""
     text = os.fsencode(name).decode("utf-8", errors="replace")
     bad = {character for character in text if unicodedata.category(character) in ("Cc", "Zl", "Zp")}
     return "".join("\N{REPLACEMENT CHARACTER}" if character in bad else character for character in text)
@@ -176,7 +176,7 @@ def printable(name: str) -> str:
 
 def heard(*highlights: Highlight) -> str:
     """The names of what is heard in highlights, each once, the surest of each first, or ""."""
-    return ", ".join(dict.fromkeys(sound.name for one in highlights for sound in one.sounds or ()))
+    return printable(", ".join(dict.fromkeys(sound.name for one in highlights for sound in one.sounds or ())))
 
 
 def clock(seconds: float) -> str:

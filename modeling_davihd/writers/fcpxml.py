@@ -76,8 +76,8 @@ def _sound_of(timeline: Timeline) -> dict[str, object]:
     if not timeline.lanes:
         return {}
     channels = max(len(lane.channels) for lane in timeline.lanes)
-    counts = {"audioSources": len(timeline.lanes), "audioChannels": channels}
-    return {"hasAudio": 1} | counts | {"audioRate": timeline.sampling_rate}
+    facts: dict[str, object] = {"hasAudio": 1, "audioSources": len(timeline.lanes)}
+    return facts | {"audioChannels": channels, "audioRate": timeline.sampling_rate}
 
 
 def _add_clip(spine: Element, timeline: Timeline, cut: Cut) -> None:

@@ -146,9 +146,13 @@ def _frame(result: HighlightResult, time: float, code: TimeCode) -> int:
 
 
 def _cuts(result: HighlightResult, code: TimeCode) -> Iterator[Cut]:
-    recorded = 0
+    """Where the reel is cut, too: at whole frames of the film, to which there may be several of the rate."""
+    from ..media_writing import Grid
+
+    grid, recorded = result.film and Grid.of(result.film), 0
     for number, highlight in enumerate(result.highlights, start=1):
-        first, last = (_frame(result, edge, code) for edge in (highlight.start, highlight.end))
+        edges = (highlight.start, highlight.end)
+        first, last = (_frame(result, edge, code) for edge in (grid.fitted(*edges) if grid else edges))
         cut = Cut(number, highlight, first, max(last, first + 1), recorded)
         recorded += cut.length
         yield cut

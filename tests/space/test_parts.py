@@ -116,6 +116,7 @@ def test_space_decodes_a_film_once_and_later_within_the_same_limits(tmp_path, mo
     assert scored.result.log_mel is None  # it is large, and the strip shows it
     cut = scoring.choose_highlights(scored.result, scoring.CutOptions(count=1))
     scoring.write(cut, tmp_path, "mp4")
+    assert "* SOURCE FILE: film.mp4\n" in scoring.write(cut, tmp_path, "edl").read_text()
     scoring.playable_copy(cut, tmp_path)
     assert len(opened) > 3 and set(opened) == {limits.decoding}
     small = replace(cut, limits=media.DecodingLimits(duration=15))

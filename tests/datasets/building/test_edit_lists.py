@@ -13,8 +13,7 @@ from datasets_scripts.building.label_files import collecting, edit_files
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.reading import read_labels
 from modeling_davihd.highlights import Highlight
-from modeling_davihd.writers.base import HighlightResult
-from modeling_davihd.writers.edit_lists import EDLWriter, OTIOWriter
+from modeling_davihd.writers import WRITERS, HighlightResult
 
 EDL = """TITLE: best of
 FCM: NON-DROP FRAME
@@ -172,13 +171,13 @@ M2   AX       050.0                00:00:01:00
     assert found == {"match.mp4": [(1, 3, "")]}
 
 
-@pytest.mark.parametrize("writer", [EDLWriter(), OTIOWriter()], ids=["edl", "otio"])
-def test_our_own_edit_lists_come_back(folder, tmp_path, writer):
+@pytest.mark.parametrize("name", ["edl", "otio", "fcpxml", "xmeml"])
+def test_our_own_edit_lists_come_back(folder, tmp_path, name):
     highlights = [Highlight(1, 3, 0.9, 2), Highlight(5, 6, 0.7, 5.5)]
     result = HighlightResult(
         folder / "derby.mp4", 8.0, [0.5] * 8, highlights, "davihd-small", "0.1", fps=30000 / 1001
     )
-    (path,) = writer.write(result, tmp_path)
+    (path,) = WRITERS[name]().write(result, tmp_path)
     found, said = read(folder, path)
     assert found == {"derby.mp4": [(1, 3, ""), (5, 6, "")]} and not said
 

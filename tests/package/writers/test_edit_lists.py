@@ -77,6 +77,13 @@ def test_edit_lists_cut_at_the_nearest_frame_and_record_without_gaps(tmp_path, f
     assert kinds(timelines["fcpxml"]) == ["Video"]
 
 
+def test_edit_lists_cut_where_the_reel_does(tmp_path):
+    """At whole frames of the film, where they count two to each."""
+    slow = film(fps=12.5, nominal_fps=12.5, timecode=None)
+    _, found = read_all(result_of([(19, 25), (40.3, 40.31)], fps=12.5, film=slow), tmp_path, Fraction(25))
+    assert found == [(476, 626, 0), (1008, 1010, 150)]
+
+
 def test_edit_lists_count_from_the_cameras_own_time_code(tmp_path):
     """From its first picture on, which is later than its sound, without the numbers that NTSC leaves out."""
     camera = film(picture_start=0.5, reel="a001.c-2 & more")
