@@ -99,9 +99,10 @@ def _edl_channels(timeline: Timeline) -> tuple[str, list[str]]:
 
 def _otio_track(timeline: Timeline, lane: Lane | None) -> dict[str, Any]:
     """The picture's track if there is no lane, or else the lane's."""
-    kind = "Audio" if lane else "Video"
-    fields: dict[str, Any] = {"OTIO_SCHEMA": "Track.1", "name": lane.name if lane else "", "kind": kind}
-    fields["name"] = fields["name"] or (f"{kind} {lane.number}" if lane and len(timeline.lanes) > 1 else kind)
+    kind = name = "Audio" if lane else "Video"
+    if lane and len(timeline.lanes) > 1:
+        name = lane.name or f"{kind} {lane.number}"
+    fields: dict[str, Any] = {"OTIO_SCHEMA": "Track.1", "name": name, "kind": kind}
     if lane:
         fields["enabled"] = lane.heard
         if audio_type := AUDIO_TYPES.get(len(lane.channels)):
