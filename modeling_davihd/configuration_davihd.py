@@ -196,10 +196,12 @@ class DAViHDConfig(HighlightConfig):
     r"""
     Configuration of a [`DAViHDModel`]. The defaults are the network of the paper at Mr.HiSum size.
 
-    modalities (`list[str]`, defaults to all three):
-        Non-empty subset of `"visual"`, `"semantic"`, `"dynamics"` (Table 2). What is not named is not built.
-    visual_dim, semantic_dim, dynamics_dim (`int`):
-        Widths D_v, D_s and D_d of the three streams.
+    modalities (`list[str]`, defaults to the paper's three):
+        Non-empty subset of `"visual"`, `"semantic"`, `"dynamics"` (Table 2) and `"text"`, which is ours and
+        not the paper's: features of what is said, fused with the streams of sound. What is not named is not
+        built.
+    visual_dim, semantic_dim, dynamics_dim, text_dim (`int`):
+        Widths D_v, D_s, D_d and D_t of the streams.
     projection_dim (`int`, *optional*):
         When set, every stream is projected to this width before attention.
     num_attention_heads (`int`):
@@ -247,7 +249,7 @@ class DAViHDConfig(HighlightConfig):
     fusion_operation (`str`):
         `"multiply"` (Eq. 3) or `"concat"` (followed by a linear layer); or `"gate"`, not the paper's, which
         is Eq. 3 at the other end of the network: the scores that all else gives are multiplied by a logistic
-        regression on the features of each stream of sound but the dynamics.
+        regression on the features of each stream of sound, and of the text, but the dynamics.
     score_hidden_dim (`int`):
         Width h of the last hidden layer of the score head; the one before is twice as wide.
     visual_backbone, semantic_backbone (`str`, *optional*):
@@ -259,10 +261,11 @@ class DAViHDConfig(HighlightConfig):
 
     model_type = "davihd"
 
-    modalities: list[str] | tuple[str, ...] = tuple(STREAMS)
+    modalities: list[str] | tuple[str, ...] = ("visual", "semantic", "dynamics")
     visual_dim: int = 1024
     semantic_dim: int = 2048
     dynamics_dim: int = 2048
+    text_dim: int = 768
     projection_dim: int | None = None
     num_attention_heads: int = 4
     intermediate_ratio: int = 4
@@ -470,7 +473,7 @@ class DAViHDConfig(HighlightConfig):
 
     @property
     def audio_streams(self) -> list[Stream]:
-        """The streams of sound."""
+        """The streams of sound, and what is fused with them: the text."""
         return [stream for stream in self.streams if not stream.sees]
 
     @property

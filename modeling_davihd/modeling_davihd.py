@@ -70,9 +70,9 @@ class DAViHDOutput(ModelOutput):
         Mean squared error over the labelled segments of the batch (Eq. 5), when `labels` are given.
     scores (`torch.Tensor` of shape `(B, T)`):
         Predicted highlight score of each segment in [0, 1]; 0 where masked.
-    visual_attentions, semantic_attentions, fused_attentions (`torch.Tensor` of shape `(B, heads, T, T)`,
-    *optional*):
-        Self-attention of the visual stream, of the semantic stream and, with late fusion, of the fused audio
+    visual_attentions, semantic_attentions, text_attentions, fused_attentions (`torch.Tensor` of shape
+    `(B, heads, T, T)`, *optional*):
+        Self-attention of the visual, semantic and text streams and, with late fusion, of the fused audio
         stream.
     dynamics_attentions (`tuple` of `torch.Tensor` of shape `(B, heads, T, T)`, *optional*):
         Self-attention of each Transformer layer of the dynamics encoder.
@@ -88,6 +88,7 @@ class DAViHDOutput(ModelOutput):
     scores: torch.Tensor | None = None
     visual_attentions: torch.Tensor | None = None
     semantic_attentions: torch.Tensor | None = None
+    text_attentions: torch.Tensor | None = None
     fused_attentions: torch.Tensor | None = None
     dynamics_attentions: tuple[torch.Tensor, ...] | None = None
     visual_to_audio_attentions: torch.Tensor | None = None
@@ -738,7 +739,8 @@ class DAViHDModel(DAViHDPreTrainedModel):
         labels (`torch.Tensor` of shape `(B, T)`, *optional*):
             Ground-truth scores in [0, 1]; read at real segments only, and not where they are -100.
         others (`torch.Tensor`, *optional*):
-            Inputs of further streams of the table `STREAMS`, by their column.
+            Inputs of further streams of the table `STREAMS`, by their column: `text_features` of shape
+            `(B, T, D_t)`.
 
         Raises ValueError, naming the argument, the shape it has and the shape it needs, if an input that the
         config's `modalities` call for is missing or misshapen.

@@ -61,9 +61,14 @@ class VideoHighlightDetectionPipeline(Pipeline):
     _load_tokenizer = False
 
     def __init__(self, *arguments, **kwargs):
-        """Raises ValueError if the feature extractor does not make what the model reads."""
+        """Raises ValueError if the model reads what no film has, or the feature extractor does not make."""
         super().__init__(*arguments, **kwargs)
         self.model.eval()
+        if strange := [stream for stream in self.model.config.streams if not stream.is_of_films]:
+            raise ValueError(
+                f"The model reads `{strange[0].column}`, which a film does not have by itself; it scores the "
+                "rows of a dataset that has them, or needs to be trained without them."
+            )
         if self.model.config.reads_spectrogram:
             for name, needed in self.model.config.log_mel_settings.items():
                 if (made := getattr(self.feature_extractor, name)) != needed:

@@ -49,6 +49,11 @@ class Stream:
     spectrogram: bool = False
 
     @property
+    def is_of_films(self) -> bool:
+        """Whether a film has it; one that has to be given as features is not to be had from a film alone."""
+        return self.raw is not None or self.spectrogram
+
+    @property
     def dim_field(self) -> str:
         """The configuration's field for the width of the features."""
         return f"{self.name}_dim"
@@ -65,6 +70,7 @@ STREAMS: dict[str, Stream] = {
         Stream("visual", "visual_features", raw="pixel_values", sees=True),
         Stream("semantic", "semantic_features", raw="waveform"),
         Stream("dynamics", "log_mel", spectrogram=True),
+        Stream("text", "text_features"),
     )
 }
 

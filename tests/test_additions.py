@@ -214,23 +214,23 @@ def test_a_frozen_encoder_with_weights(monkeypatch, film, tmp_path, capsys):
 
 
 @strict
-class SubtitledConfig(DAViHDConfig):
-    model_type = "davihd_subtitled"
+class CrowdedConfig(DAViHDConfig):
+    model_type = "davihd_crowded"
 
-    text_dim: int = 5
-
-
-class SubtitledModel(DAViHDModel):
-    config: SubtitledConfig
+    chat_dim: int = 5
 
 
-def subtitled(number: int, split: str) -> Video:
+class CrowdedModel(DAViHDModel):
+    config: CrowdedConfig
+
+
+def chatted(number: int, split: str) -> Video:
     rng = np.random.default_rng(number)
     labels = rng.random(SECONDS + number).astype(np.float32)
 
     def given():
         return {
-            "text_features": rng.normal(size=(len(labels), 5)),
+            "chat_features": rng.normal(size=(len(labels), 5)),
             "log_mel": rng.normal(size=(len(labels), 128)),
         }
 
@@ -240,41 +240,41 @@ def subtitled(number: int, split: str) -> Video:
 @pytest.mark.parametrize("placement", ["early", "late"])
 @pytest.mark.parametrize("operation", ["multiply", "concat"])
 def test_a_stream(monkeypatch, tmp_path, placement, operation):
-    monkeypatch.setitem(STREAMS, "text", Stream("text", "text_features"))
-    monkeypatch.setitem(BACKBONES, "text", {"made-up": FrozenBackbone})
-    given = {"text_features": GivenColumn(5, "made up"), "log_mel": GivenColumn(128, "made up")}
-    settings = Settings({"text": EncoderChoice("made-up")}, LogMel(rate=1), given=given)
-    build_dataset(tmp_path, [subtitled(i, "train") for i in range(3)], settings, card=CARD)
+    monkeypatch.setitem(STREAMS, "chat", Stream("chat", "chat_features"))
+    monkeypatch.setitem(BACKBONES, "chat", {"made-up": FrozenBackbone})
+    given = {"chat_features": GivenColumn(5, "made up"), "log_mel": GivenColumn(128, "made up")}
+    settings = Settings({"chat": EncoderChoice("made-up")}, LogMel(rate=1), given=given)
+    build_dataset(tmp_path, [chatted(i, "train") for i in range(3)], settings, card=CARD)
     facts = json.loads((tmp_path / "extraction.json").read_text())
-    assert (facts["text_backbone"], facts["text_dim"]) == ("made-up", 5)
-    names = ["text", "dynamics"]
+    assert (facts["chat_backbone"], facts["chat_dim"]) == ("made-up", 5)
+    names = ["chat", "dynamics"]
     rows = read_dataset(tmp_path).rows("train", names, log_mel_rate=1)
     batch = collate([rows[i] for i in range(3)])
-    assert batch["text_features"].shape == (3, SECONDS + 2, 5)
+    assert batch["chat_features"].shape == (3, SECONDS + 2, 5)
 
     torch.manual_seed(0)
     sizes = CONFIG | {"projection_dim": 16, "fusion_placement": placement, "fusion_operation": operation}
     del sizes["model_type"]
-    config = SubtitledConfig(**sizes | {"modalities": names, "log_mel_rate": 1})
-    model = SubtitledModel(config).train()
+    config = CrowdedConfig(**sizes | {"modalities": names, "log_mel_rate": 1})
+    model = CrowdedModel(config).train()
     model(**batch).loss.backward()
-    assert model.text_projection.weight.grad.abs().sum() > 0
+    assert model.chat_projection.weight.grad.abs().sum() > 0
     model.eval()
     together = model(**batch).scores
     for index, length in enumerate(rows.lengths):
         alone = model(**collate([rows[index]])).scores[0]
         assert torch.allclose(alone, together[index, :length], atol=1e-5)
-    other = batch | {"text_features": F.pad(batch["text_features"], (0, 0, 1, 0))[:, :-1]}
+    other = batch | {"chat_features": F.pad(batch["chat_features"], (0, 0, 1, 0))[:, :-1]}
     assert not torch.allclose(model(**other).scores, together, atol=1e-4)
-    with pytest.raises(ValueError, match=r"`text_features` is missing; it needs shape \(B, T, D\)"):
-        model(**{name: values for name, values in batch.items() if name != "text_features"})
+    with pytest.raises(ValueError, match=r"`chat_features` is missing; it needs shape \(B, T, D\)"):
+        model(**{name: values for name, values in batch.items() if name != "chat_features"})
 
 
 def test_a_stream_that_is_gone_is_no_longer_known():
     with pytest.raises(Exception, match="it needs a non-empty selection of"):
-        SubtitledConfig(**TINY, modalities=["text"])
-    with pytest.raises(TypeError, match="unexpected input `text_features`"):
-        DAViHDModel(DAViHDConfig(**TINY, modalities=["visual"]))(text_features=torch.zeros(1, 2, 5))
+        CrowdedConfig(**TINY, modalities=["chat"])
+    with pytest.raises(TypeError, match="unexpected input `chat_features`"):
+        DAViHDModel(DAViHDConfig(**TINY, modalities=["visual"]))(chat_features=torch.zeros(1, 2, 5))
 
 
 # ----------------------------------------------------------------------------------------------- a dataset

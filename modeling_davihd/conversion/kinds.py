@@ -219,7 +219,7 @@ def read_config(path: Path) -> PreTrainedConfig:
 
 def extractor_for(config: PreTrainedConfig) -> DAViHDFeatureExtractor:
     """The feature extractor that makes what a model reads."""
-    names = [STREAMS[modality].raw or STREAMS[modality].column for modality in config.modalities]
+    names = [stream.raw or stream.column for stream in config.streams if stream.is_of_films]
     settings = config.log_mel_settings if "log_mel" in names else {}
     return feature_extractor_for(
         getattr(config, "visual_backbone", None), [*names, "attention_mask"], **settings

@@ -143,7 +143,7 @@ def enumerate_reference(tensors: dict) -> dict:
 
 
 @pytest.mark.parametrize("rate", [62.5, 1])
-@pytest.mark.parametrize("modalities", SUBSETS, ids="+".join)
+@pytest.mark.parametrize("modalities", [*SUBSETS, ["text"], [*MODALITIES, "text"]], ids="+".join)
 def test_padding_never_changes_a_score(modalities, rate):
     lengths = [5, 1, 12, 3]
     model = tiny_model(modalities=modalities, log_mel_rate=rate)

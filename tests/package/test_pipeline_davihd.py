@@ -239,3 +239,8 @@ def test_a_film_without_sound_is_not_listened_to(tmp_path, monkeypatch):
     with pytest.warns(MediaWarning, match="no sound"):
         found = detector(modalities=["dynamics"])(str(film), return_features=True)
     assert list(found["scores"]) == [0, 0, 0] and found["log_mel"] is None
+
+
+def test_a_model_that_reads_what_no_film_has_is_refused_at_once():
+    with pytest.raises(ValueError, match="reads `text_features`, which a film does not have by itself"):
+        detector(modalities=["text", "dynamics"], text_dim=32)

@@ -12,6 +12,7 @@ TINY = {
     "visual_dim": 16,
     "semantic_dim": 32,
     "dynamics_dim": 32,
+    "text_dim": 32,
     "dynamics_channels": [4, 8, 8, 8, 12, 8],
     "score_hidden_dim": 8,
 }
@@ -49,8 +50,10 @@ def random_inputs(config: DAViHDConfig, lengths: list[int], padding: float = flo
         "attention_mask": (torch.arange(segments) < torch.tensor(lengths)[:, None]).long(),
         "labels": torch.rand(batch, segments, generator=generator),
     }
+    if "text" in config.modalities:
+        inputs["text_features"] = torch.randn(batch, segments, config.text_dim, generator=generator)
     for row, length in enumerate(lengths):
-        for name in ("visual_features", "semantic_features", "labels"):
+        for name in inputs.keys() - {"log_mel", "attention_mask"}:
             inputs[name][row, length:] = padding
         inputs["log_mel"][row, :, config.log_mel_frames(length) :] = padding
     return inputs
@@ -63,5 +66,6 @@ def silence(inputs: dict, config: DAViHDConfig, row: int, *spans: tuple[int, int
 
 
 def one_video(inputs: dict, config: DAViHDConfig, row: int, length: int) -> dict:
-    alone = {name: inputs[name][row : row + 1, :length] for name in ("visual_features", "semantic_features")}
+    features = [name for name in inputs if name.endswith("_features")]
+    alone = {name: inputs[name][row : row + 1, :length] for name in features}
     return alone | {"log_mel": inputs["log_mel"][row : row + 1, :, : config.log_mel_frames(length)]}
