@@ -4,9 +4,9 @@
     python examples/convert_checkpoint.py --checkpoint Cnn14_16k.pth --into build/davihd --output build/hears
     python examples/convert_checkpoint.py --checkpoint folds/ --output build/tvsum
 
-The kind is recognised by the keys: the authors' DAViHD, PGL-SUM, UMT and CSTA, which score the seconds of a
-film by features, and the frozen encoders CNN14, YAMNet, Inception-v3 and 3D ResNet-34, which make the
-features.
+The kind is recognised by the keys: the authors' DAViHD, PGL-SUM, UMT, CSTA and TripleSumm, which score the
+seconds of a film by features, and the frozen encoders CNN14, YAMNet, Inception-v3 and 3D ResNet-34, which
+make the features.
 --into puts an encoder into a model that scores; once that has all that it needs, it takes films. Without
 --into, the folder holds the encoder alone: it is for `get_visual_features`, `get_semantic_features`, and
 --visual-weights and --semantic-weights of datasets_scripts/, and as a model it gives every second the same

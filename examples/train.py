@@ -117,7 +117,7 @@ def training_step(
     batches: Sequence[Batch],
     gradient_clip: float,
 ) -> torch.Tensor:
-    """One step of Adam on the loss over all real segments of all batches and processes (Eq. 5).
+    """One step of the optimizer on the loss over all real segments of all batches and processes (Eq. 5).
 
     Returns that loss.
     """
@@ -195,9 +195,8 @@ def prepare(run: Run, accelerator: Accelerator) -> tuple[torch.nn.Module, torch.
     if run.recipe.gradient_checkpointing:
         model.activation_checkpointing_enable()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(
-        parameters, lr=run.recipe.learning_rate, weight_decay=run.recipe.weight_decay
-    )
+    kind = torch.optim.AdamW if run.recipe.optimizer == "adamw" else torch.optim.Adam
+    optimizer = kind(parameters, lr=run.recipe.learning_rate, weight_decay=run.recipe.weight_decay)
     set_seed(run.recipe.seed, device_specific=True)  # dropout differs between processes
     return accelerator.prepare(model, optimizer)
 

@@ -645,13 +645,18 @@ class DAViHDPreTrainedModel(PreTrainedModel):
 
         Raises ValueError naming the argument if one is missing or given twice, TypeError if no stream has it.
         """
-        known = {name for stream in STREAMS.values() for name in (stream.column, stream.raw) if name}
+        known = {name for stream in STREAMS.values() for name in stream.inputs}
         if unknown := sorted(given.keys() - known):
             raise TypeError(f"{type(self).__name__} got an unexpected input `{unknown[0]}`.")
         inputs = {
-            stream.name: self._stream_input(stream, given, attention_mask) for stream in self.config.streams
+            stream.name: self._stream_input(stream, given, attention_mask)
+            for stream in self._streams_read(given)
         }
         return {name: values.to(self.dtype) for name, values in inputs.items()}
+
+    def _streams_read(self, given: dict[str, torch.Tensor | None]) -> list[Stream]:
+        """The streams that `forward` needs, of what it was given: all that the config names."""
+        return self.config.streams
 
     def _stream_input(
         self, stream: Stream, given: dict[str, torch.Tensor | None], attention_mask: torch.Tensor | None

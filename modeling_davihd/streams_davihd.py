@@ -49,6 +49,11 @@ class Stream:
     spectrogram: bool = False
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """The model's arguments for it: the features and, if there is one, the raw input."""
+        return (self.column,) if self.raw is None else (self.column, self.raw)
+
+    @property
     def is_of_films(self) -> bool:
         """Whether a film has it; one that has to be given as features is not to be had from a film alone."""
         return self.raw is not None or self.spectrogram

@@ -213,8 +213,9 @@ def _data(record: Record, config: PreTrainedConfig) -> str:
 
 def _recipe(record: Record) -> str:
     recipe = record.recipe
+    optimizer = {"adamw": "AdamW"}.get(recipe.get("optimizer"), "Adam")
     return (
-        f"Adam, learning rate {recipe['learning_rate']:g} ({recipe['schedule']}), weight decay "
+        f"{optimizer}, learning rate {recipe['learning_rate']:g} ({recipe['schedule']}), weight decay "
         f"{recipe['weight_decay']:g}, gradient norm at most {recipe['gradient_clip']:g}, seed "
         f"{recipe['seed']}. Epoch {record.best_epoch} of {record.epochs} was the best by "
         f"{recipe['metric']} on the {record.selection} videos. training.json holds the whole recipe and "

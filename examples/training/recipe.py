@@ -17,6 +17,7 @@ from examples.training.tables import METRIC_COLUMNS
 
 SYNTHETIC = "synthetic"  # instead of a dataset's folder
 TEST_CLIPS = 200  # soundtracks that a model trained on generated ones is tested on
+OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("constant", "exponential", "cosine")
 METRICS = tuple(METRIC_COLUMNS)
 # The mean of rank correlation, events found and picks right, where the rows have events.
@@ -65,6 +66,7 @@ class Recipe:
     )
     label_fall: float = option(3.0, "for 'synthetic': seconds over which labels fall after it")
     start: str | None = option(None, "checkpoint, a folder or Hub id, whose weights the training starts from")
+    optimizer: str = option("adam", "adam; or adamw, whose weight decay does not pass through its averages")
     learning_rate: float = option(1e-4, "at its highest")
     schedule: str = option(
         "constant", "constant; exponential: times 0.99 an epoch; cosine: down to 1 % after the warm-up"
@@ -72,7 +74,7 @@ class Recipe:
     warmup_steps: int = option(
         0, "steps over which the learning rate rises, but at most a fifth of all steps"
     )
-    weight_decay: float = option(0.0, "of Adam, coupled")
+    weight_decay: float = option(0.0, "of the optimizer, on every weight")
     weight_averaging: float | None = option(
         None, "share of its moving average of the weights that a step keeps; the average is the model then"
     )
@@ -110,7 +112,8 @@ class Recipe:
         self._require("eventless_share", 0 <= self.eventless_share < 1, "0 or more, and less than 1")
         for name in ("label_rise", "label_fall"):
             self._require(name, 0 < (getattr(self, name) or 1) <= 30, "over 0 and at most 30 seconds")
-        for name, choices in (("schedule", SCHEDULES), ("metric", CRITERIA), ("selection", SELECTIONS)):
+        chosen = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "metric": CRITERIA, "selection": SELECTIONS}
+        for name, choices in chosen.items():
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
         if self.dataset == SYNTHETIC and not (self.batch_seconds and self.steps_per_epoch):
             raise ValueError("The dataset 'synthetic' needs batch_seconds and steps_per_epoch.")

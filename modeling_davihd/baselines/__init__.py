@@ -19,6 +19,7 @@ BASELINES = LazyTable(
         "baseline_csta": "csta.CSTAModel",
         "baseline_joint_va": "joint_va.JointVAModel",
         "baseline_umt": "umt.UMTModel",
+        "baseline_triplesumm": "triplesumm.TripleSummModel",
         "baseline_position": "position.PositionModel",
         "baseline_loudness": "loudness.LoudnessModel",
     },

@@ -1,4 +1,4 @@
-"""Configurations of the baselines. `modalities` of each is fixed: the streams that the model reads."""
+"""Configurations of the baselines. `modalities`, what a model reads, is fixed but for TripleSumm."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ class BaselineConfig(HighlightConfig):
     What the configurations of all baselines share.
 
     modalities (class attribute):
-        Which of `"visual"`, `"semantic"`, `"dynamics"` (the log-Mel spectrogram) the model reads.
+        Which of `"visual"`, `"semantic"`, `"dynamics"` (the log-Mel spectrogram), `"text"` the model reads.
 
     A model that reads visual or semantic features has `visual_dim` and `visual_backbone`, or `semantic_dim`
     and `semantic_backbone`, as in `DAViHDConfig`: their width, and the frozen encoder for raw input, if any.
@@ -196,4 +196,69 @@ class UMTConfig(BaselineConfig):
         self._require_divisible("hidden_dim", self.num_attention_heads, "attention heads share it")
 
 
-__all__ = ["BaselineConfig", "CSTAConfig", "JointVAConfig", "PGLSumConfig", "UMTConfig"]
+@strict
+class TripleSummConfig(BaselineConfig):
+    r"""
+    Configuration of a [`TripleSummModel`]; the defaults are the published network for Mr.HiSum.
+
+    modalities (`list[str]`):
+        Which of `"visual"`, `"semantic"`, `"text"` it is given; the others are missing everywhere.
+    visual_dim, semantic_dim, text_dim (`int`), visual_backbone, semantic_backbone (`str`, *optional*):
+        Widths of the streams, and their frozen encoders, if any.
+    hidden_dim, score_hidden_dim, num_attention_heads (`int`):
+        Widths of the network, even, and of its head; heads of every attention.
+    num_layers, num_temporal_blocks, num_fusion_blocks (`int`):
+        Layers, and blocks over time and over the streams in each.
+    window_seconds (`list[int]`):
+        For every block over time, all layers in a row, how many seconds one attends to: an odd number, itself
+        in the middle, or 0 for the whole video.
+    dropout (`float`):
+        Dropout everywhere.
+    drop_missing (`bool`):
+        Whether a missing stream is left out. As published, which is the default, it is one of zero features.
+    """
+
+    model_type = "baseline_triplesumm"
+
+    modalities: list[str] | tuple[str, ...] = ("visual", "semantic", "text")  # type: ignore[misc]  # a field
+    visual_dim: int = 1024
+    semantic_dim: int = 768
+    text_dim: int = 768
+    hidden_dim: int = 128
+    score_hidden_dim: int = 192
+    num_attention_heads: int = 4
+    num_layers: int = 2
+    num_temporal_blocks: int = 2
+    num_fusion_blocks: int = 2
+    window_seconds: list[int] | tuple[int, ...] = (5, 15, 45, 0)
+    dropout: float | int = 0.1
+    drop_missing: bool = False
+    visual_backbone: str | None = None
+    semantic_backbone: str | None = None
+
+    def validate_architecture(self):
+        names, known = list(self.modalities), ["visual", "semantic", "text"]
+        if not names or len(set(names)) < len(names) or not set(names) <= set(known):
+            raise ValueError(f"`modalities` is {names}; it needs a non-empty selection of {known}.")
+        super().validate_architecture()
+        self._require_range(1, 256, "num_attention_heads", "num_layers")
+        self._require_range(1, 256, "num_temporal_blocks", "num_fusion_blocks")
+        self._require_range(1, 65536, "hidden_dim", "score_hidden_dim")
+        self._require_range(0, 1, "dropout")
+        self._require_divisible("hidden_dim", self.num_attention_heads, "attention heads share it")
+        self._require_divisible("hidden_dim", 2, "positions have sines and cosines")
+        windows, blocks = list(self.window_seconds), self.num_layers * self.num_temporal_blocks
+        if len(windows) != blocks or any(not (one == 0 or (one > 0 and one % 2)) for one in windows):
+            raise ValueError(
+                f"`window_seconds` is {windows}; it needs {blocks} numbers, one a block, each odd or 0."
+            )
+
+
+__all__ = [
+    "BaselineConfig",
+    "CSTAConfig",
+    "JointVAConfig",
+    "PGLSumConfig",
+    "TripleSummConfig",
+    "UMTConfig",
+]

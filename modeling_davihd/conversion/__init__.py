@@ -12,6 +12,7 @@ _EXPORTS = {
     "convert_pgl_sum_state_dict": "baselines",
     "convert_reference_state_dict": "davihd",
     "convert_resnet3d_state_dict": "backbones",
+    "convert_triplesumm_state_dict": "baselines",
     "convert_umt_state_dict": "baselines",
     "convert_yamnet_state_dict": "yamnet",
     "encoder_state": "encoders",
@@ -20,6 +21,7 @@ _EXPORTS = {
     "load_pca": "backbones",
     "reference_config": "davihd",
     "strict_rename": "checkpoints",
+    "triplesumm_config": "baselines",
     "weights_file": "encoders",
 }
 

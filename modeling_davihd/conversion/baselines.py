@@ -1,16 +1,19 @@
-"""Published PGL-SUM, UMT and CSTA networks -> our baselines."""
+"""Published PGL-SUM, UMT, CSTA and TripleSumm networks -> our baselines."""
 
 import functools
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..baselines.configuration_baselines import CSTAConfig, PGLSumConfig, UMTConfig
+from ..baselines.configuration_baselines import CSTAConfig, PGLSumConfig, TripleSummConfig, UMTConfig
 from ..baselines.csta import CSTAModel
 from ..baselines.pgl_sum import PGLSumModel
+from ..baselines.triplesumm import TripleSummModel
 from ..baselines.umt import UMTModel
 from ..loading import not_finite
+from ..wording import some
 from .checkpoints import (
     ForeignState,
     Signature,
@@ -26,6 +29,9 @@ from .checkpoints import (
 PGL_SUM = Signature("PGL-SUM", ("attention.attention.Wq.", "norm_y.", "linear_2."))
 UMT = Signature("UMT", ("video_enc.", "audio_enc.", "cross_enc.", "query_dec."))
 CSTA = Signature("CSTA", ("googlenet.", "key_embedding.", "layernorm1."))
+TRIPLESUMM = Signature(
+    "TripleSumm", ("visual_proj.", "modality_embedding.", "temporal_block.", "modality_block.")
+)
 
 # Our names -> those of the published networks.
 _PGL_SUM_NAMES = [
@@ -86,6 +92,27 @@ _CSTA_NAMES = [
     (r"^head\.norm\.", "linear1.3."),
     (r"^head\.output\.", "linear2.0."),
 ]
+_TRIPLESUMM_NAMES = [
+    (r"^semantic_", "audio_"),
+    (r"^(visual|text|audio)_projection\.", r"\1_proj."),
+    (r"^(visual|text|audio)_norm\.", r"\1_ln."),
+    (r"^stream_vectors$", "modality_embedding.embedding.weight"),
+    (r"^temporal_blocks\.(\d+)\.", r"temporal_block.\1.wsa_layer."),
+    (r"^fusion_blocks\.(\d+)\.", r"modality_block.\1.cma_layer."),
+    (r"\.attention\.qkv\.", ".wsa.qkv_proj."),
+    (r"\.attention\.out\.", ".wsa.out_proj."),
+    (r"\.cma_layer\.(\w+_proj)\.", r".cma_layer.cma.\1."),
+    (r"\.attention_norm\.", ".norm1."),
+    (r"\.query_norm\.", ".norm_q."),
+    (r"\.context_norm\.", ".norm_c."),
+    (r"\.feed_forward_norm\.", ".norm2."),
+    (r"\.feed_forward\.gate\.", ".ffn.w1."),
+    (r"\.feed_forward\.value\.", ".ffn.w2."),
+    (r"\.feed_forward\.out\.", ".ffn.w3."),
+    (r"^hidden\.", "head.0."),
+    (r"^hidden_norm\.", "head.3."),
+    (r"^head\.(weight|bias)$", r"head.4.\1"),
+]
 
 
 def pgl_sum_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
@@ -120,6 +147,47 @@ def csta_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
     """The fields of a CSTAConfig that give the weights their shapes. Raises ValueError, naming a key."""
     hidden, visual = stored_shape(CSTA.title, state_dict, "key_embedding.weight", 2)
     return {"visual_dim": visual, "hidden_dim": hidden}
+
+
+def triplesumm_sizes(state_dict: Mapping[str, Tensor]) -> dict[str, object]:
+    """The fields of a TripleSummConfig that give the weights their shapes. Raises ValueError, naming a key.
+
+    Heads and windows give none, and how many layers the blocks are in cannot be told.
+    """
+    shape = functools.partial(stored_shape, TRIPLESUMM.title, state_dict)
+    hidden, visual = shape("visual_proj.weight")
+    return {
+        "visual_dim": visual,
+        "text_dim": shape("text_proj.weight")[1],
+        "semantic_dim": shape("audio_proj.weight")[1],
+        "hidden_dim": hidden,
+        "score_hidden_dim": shape("head.0.weight")[0],
+    }
+
+
+def triplesumm_config(hyper: Mapping[str, Any]) -> TripleSummConfig:
+    """The config of a published TripleSumm, from its hyper-parameters under its own names.
+
+    Needs visual_dim, text_dim, audio_dim, input_dim, hidden_dim, num_model_layers, num_mst_layers,
+    num_cmf_layers, num_heads, dropout and window_size; raises ValueError naming those that are missing.
+    """
+    needed = "visual_dim text_dim audio_dim input_dim hidden_dim num_model_layers num_mst_layers"
+    needed += " num_cmf_layers num_heads dropout window_size"
+    if missing := [name for name in needed.split() if name not in hyper]:
+        raise ValueError(f"TripleSumm's hyper-parameters lack {some(missing)}.")
+    return TripleSummConfig(
+        visual_dim=hyper["visual_dim"],
+        text_dim=hyper["text_dim"],
+        semantic_dim=hyper["audio_dim"],
+        hidden_dim=hyper["input_dim"],
+        score_hidden_dim=hyper["hidden_dim"],
+        num_layers=hyper["num_model_layers"],
+        num_temporal_blocks=hyper["num_mst_layers"],
+        num_fusion_blocks=hyper["num_cmf_layers"],
+        num_attention_heads=hyper["num_heads"],
+        dropout=hyper["dropout"],
+        window_seconds=list(hyper["window_size"]),
+    )
 
 
 def convert_pgl_sum_state_dict(state_dict: Mapping[str, Tensor], config: PGLSumConfig) -> StateDict:
@@ -185,3 +253,17 @@ def convert_csta_state_dict(state_dict: Mapping[str, Tensor], config: CSTAConfig
     published = functools.partial(substitute, names=_CSTA_NAMES)
     unused = ("Positional_encoding_op.pe", "googlenet.fc.")
     return rename_published(state.with_tensors(tokens), expected, published, CSTA.title, unused)
+
+
+def convert_triplesumm_state_dict(state_dict: Mapping[str, Tensor], config: TripleSummConfig) -> StateDict:
+    """State dict of a published TripleSumm -> `TripleSummModel(config)`.
+
+    The table of positions is dropped: ours has no maximum length; so are the maps of streams that the config
+    has dropped for good. Raises ValueError on a key missing or left over.
+    """
+    expected = expected_state(lambda: TripleSummModel(config))
+    published = functools.partial(substitute, names=_TRIPLESUMM_NAMES)
+    streams = {"visual": "visual", "text": "text", "semantic": "audio"}
+    dropped = [key for name, key in streams.items() if f"{name}_projection.weight" not in expected]
+    unused = ("temporal_pe.pe", *(f"{key}_{part}." for key in dropped for part in ("proj", "ln")))
+    return rename_published(ForeignState.of(state_dict), expected, published, TRIPLESUMM.title, unused)

@@ -13,7 +13,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from .. import registration  # noqa: F401  (makes our model types known)
 from ..backbones_davihd import FrozenBackbone, backbone_class
-from ..baselines import BASELINES, CSTAModel, PGLSumModel, UMTModel
+from ..baselines import BASELINES, CSTAModel, PGLSumModel, TripleSummModel, UMTModel
 from ..configuration_davihd import DAViHDConfig
 from ..feature_extraction_davihd import DAViHDFeatureExtractor, feature_extractor_for
 from ..modeling_davihd import DAViHDModel
@@ -45,12 +45,14 @@ class ScoringKind(Kind):
     sizes: the fields of its config that weights tell. convert: weights to those of `model_class(config)`.
     presets: the folder of configuration/ that says the rest, by the width of visual features; none where the
         defaults of the config do.
+    from_hyper: hyper-parameters under the names of the authors' code to a config.
     """
 
     model_class: type[PreTrainedModel]
     sizes: Callable[[Mapping[str, Tensor]], dict[str, Any]]
     convert: Callable[[Mapping[str, Tensor], PreTrainedConfig], StateDict]
     presets: Mapping[int, str] = field(default_factory=dict)
+    from_hyper: Callable[[Mapping[str, Any]], PreTrainedConfig] = davihd.reference_config
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,16 @@ _KINDS: list[Kind] = [
         model_class=CSTAModel,
         sizes=baselines.csta_sizes,
         convert=baselines.convert_csta_state_dict,
+    ),
+    ScoringKind(
+        name="triplesumm",
+        signature=baselines.TRIPLESUMM,
+        origin="https://github.com/smkim37/TripleSumm",
+        terms="MIT",
+        model_class=TripleSummModel,
+        sizes=baselines.triplesumm_sizes,
+        convert=baselines.convert_triplesumm_state_dict,
+        from_hyper=baselines.triplesumm_config,
     ),
     EncoderKind(
         name="cnn14",
@@ -177,7 +189,7 @@ def config_of(kind: ScoringKind, state: Mapping[str, Tensor], file: Path | None)
     sizes = kind.sizes(state)
     if file is None:
         return kind.model_class.config_class(**sizes)
-    config = read_config(file)
+    config = read_config(file, kind.from_hyper)
     if config.model_type != (needed := kind.model_class.config_class.model_type):
         raise ValueError(
             f"{file} is the config of a {config.model_type} model; that of a {needed} is needed."
@@ -191,11 +203,13 @@ def config_of(kind: ScoringKind, state: Mapping[str, Tensor], file: Path | None)
     return config
 
 
-def read_config(path: Path) -> PreTrainedConfig:
+def read_config(
+    path: Path, from_hyper: Callable[[Mapping[str, Any]], PreTrainedConfig] = davihd.reference_config
+) -> PreTrainedConfig:
     """The config in a JSON file or in the config.json of a folder.
 
-    Hyper-parameters under the names of the authors' code go through `reference_config`. Raises ValueError
-    naming the file.
+    Hyper-parameters under the names of the authors' code go through `from_hyper`. Raises ValueError naming
+    the file.
     """
     file = path / "config.json" if path.is_dir() else path
     try:
@@ -212,7 +226,7 @@ def read_config(path: Path) -> PreTrainedConfig:
             f"{file} is the config of a {short(kind)} model; one of {', '.join(known)} is needed."
         )
     try:
-        return AutoConfig.for_model(**fields) if "model_type" in fields else davihd.reference_config(fields)
+        return AutoConfig.for_model(**fields) if "model_type" in fields else from_hyper(fields)
     except (StrictDataclassError, TypeError, AttributeError, KeyError, ValueError) as error:
         raise ValueError(f"{file} does not hold: {error.__cause__ or error}") from error
 

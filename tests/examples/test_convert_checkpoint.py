@@ -34,6 +34,7 @@ from modeling_davihd.conversion.kinds import KINDS
 from modeling_davihd.loading import load_extractor, load_model
 from modeling_davihd.media import stream_segments
 
+TRIPLE = {"visual": "visual", "text": "text", "semantic": "audio"}
 # kind -> golden file, tolerance, prefixes of its cases, and the names of scores and inputs in them.
 BASELINE = ("output.scores", {"visual_features": "input.visual"})
 SCORING = {
@@ -47,7 +48,13 @@ SCORING = {
         *("output.scores", {"visual_features": "input.visual", "semantic_features": "input.audio"}),
     ),
     "csta": ("csta", 2e-5, ["case0.", "case1."], *BASELINE),
+    "triplesumm": (
+        *("triplesumm_small", 2e-5, ["case0.", "case1.", "case2."], "output.scores"),
+        {f"{ours}_features": f"input.{theirs}" for ours, theirs in TRIPLE.items()},
+    ),
 }
+# Where the authors' hyper-parameters are in the golden file, if weights do not tell all.
+HYPER = {"davihd": "config", "triplesumm": "hyper"}
 BESIDE = {
     "epoch": 3,
     "best": 0.4,
@@ -104,12 +111,15 @@ def convert(checkpoint: Path, output: Path, *options: object) -> int:
 
 
 @pytest.fixture(scope="module")
-def hyper_parameters(tmp_path_factory) -> Path:
-    """Those of the small golden network, under the names of the authors' code."""
-    facts = json.loads((GOLDEN / "reference_model_small.json").read_text())
-    path = tmp_path_factory.mktemp("config") / "hyper_parameters.json"
-    path.write_text(json.dumps(facts["config"]))
-    return path
+def options_of(tmp_path_factory) -> dict[str, list]:
+    """Options with the hyper-parameters of small golden networks, under the names of the authors' code."""
+    options: dict[str, list] = {kind: [] for kind in SCORING}
+    for kind, entry in HYPER.items():
+        facts = json.loads((GOLDEN / f"{SCORING[kind][0]}.json").read_text())
+        path = tmp_path_factory.mktemp("config") / "hyper_parameters.json"
+        path.write_text(json.dumps(facts[entry]))
+        options[kind] = ["--config", path]
+    return options
 
 
 @pytest.fixture
@@ -137,23 +147,21 @@ def assert_golden_scores(model: torch.nn.Module, kind: str):
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 @pytest.mark.parametrize("kind", SCORING)
-def test_scores_are_the_published_ones(kind, wrapping, hyper_parameters, tmp_path):
+def test_scores_are_the_published_ones(kind, wrapping, options_of, tmp_path):
     file = write_wrapped(tmp_path / "best", wrapping, golden(kind)[1])
-    options = ["--config", hyper_parameters] if kind == "davihd" else []
-    assert convert(file, tmp_path / "out", *options) == 0
+    assert convert(file, tmp_path / "out", *options_of[kind]) == 0
     assert_golden_scores(AutoModel.from_pretrained(tmp_path / "out").eval(), kind)
     assert_golden_scores(load_model(tmp_path / "out"), kind)
 
 
 @pytest.mark.parametrize("kind", SCORING)
-def test_the_folder_is_whole(kind, hyper_parameters, tmp_path, capsys):
+def test_the_folder_is_whole(kind, options_of, tmp_path, capsys):
     file = write_wrapped(tmp_path / "best", "bare", golden(kind)[1])
-    options = ["--config", hyper_parameters] if kind == "davihd" else []
-    assert convert(file, tmp_path / "out", "--kind", kind, *options) == 0
+    assert convert(file, tmp_path / "out", "--kind", kind, *options_of[kind]) == 0
     assert capsys.readouterr().out.startswith("out  ")
     model, extractor = load_model(tmp_path / "out"), load_extractor(tmp_path / "out")
-    inputs = {"visual": "pixel_values", "semantic": "waveform", "dynamics": "log_mel"}
-    made = {inputs[modality] for modality in model.config.modalities if modality != "visual"}
+    inputs = {"semantic": "waveform", "dynamics": "log_mel"}
+    made = {inputs[modality] for modality in model.config.modalities if modality in inputs}
     assert set(extractor.model_input_names) == made | {"attention_mask"}
     if kind == "davihd":
         assert (extractor.log_mel_rate, extractor.num_mel_bins) == (1, model.config.num_mel_bins)
@@ -172,10 +180,10 @@ def test_a_model_without_encoders_says_so_of_films(tmp_path, capsys):
     assert "`pixel_values` needs a frozen encoder" in error and error.count("\n") == 1
 
 
-def test_what_weights_do_not_tell_comes_from_a_config(hyper_parameters, tmp_path):
+def test_what_weights_do_not_tell_comes_from_a_config(options_of, tmp_path):
     state = golden("davihd")[1]
     file = write_wrapped(tmp_path / "best", "bare", state)
-    assert convert(file, tmp_path / "theirs", "--config", hyper_parameters) == 0
+    assert convert(file, tmp_path / "theirs", *options_of["davihd"]) == 0
     assert convert(file, tmp_path / "ours", "--config", tmp_path / "theirs") == 0
     assert convert(file, tmp_path / "file", "--config", tmp_path / "theirs" / "config.json") == 0
     configs = {(tmp_path / name / "config.json").read_text() for name in ("theirs", "ours", "file")}
@@ -419,7 +427,7 @@ def test_two_state_dicts_of_one_kind_are_named(tmp_path, capsys):
     assert load_model(tmp_path / "out").head.bias.item() == 9
 
 
-def test_configs_that_do_not_fit_are_told(tmp_path, hyper_parameters, capsys):
+def test_configs_that_do_not_fit_are_told(tmp_path, options_of, capsys):
     davihd = write_wrapped(tmp_path / "davihd", "bare", golden("davihd")[1])
     pgl_sum = write_wrapped(tmp_path / "pgl_sum", "bare", golden("pgl-sum")[1])
     (tmp_path / "bert.json").write_text('{"model_type": "bert"}')
@@ -427,7 +435,11 @@ def test_configs_that_do_not_fit_are_told(tmp_path, hyper_parameters, capsys):
     for file, config, message in (
         (davihd, None, "visual features are 16 wide, and there are presets for 1024 and 512"),
         (davihd, CONFIGURATION / "davihd-tvsum-reference", "the weights have visual_dim 16 and not 512, "),
-        (pgl_sum, hyper_parameters, "is the config of a davihd model; that of a baseline_pgl_sum is needed"),
+        (
+            pgl_sum,
+            options_of["davihd"][1],
+            "is the config of a davihd model; that of a baseline_pgl_sum is needed",
+        ),
         (pgl_sum, CONFIGURATION / "baselines" / "pgl-sum", "the weights have visual_dim 64 and not 1024."),
         (pgl_sum, tmp_path / "bert.json", "is the config of a 'bert' model"),
         (pgl_sum, tmp_path / "list.json", "holds no JSON object"),

@@ -34,6 +34,8 @@ from modeling_davihd.baselines import (
     PGLSumModel,
     PositionConfig,
     PositionModel,
+    TripleSummConfig,
+    TripleSummModel,
     UMTConfig,
     UMTModel,
 )
@@ -42,13 +44,20 @@ from modeling_davihd.baselines.pgl_sum import relative_positions
 from modeling_davihd.baselines.umt import UMTPositions
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 from modeling_davihd.streaming_davihd import SegmentRows
+from modeling_davihd.streams_davihd import STREAMS
 
 BASELINES = CONFIGURATION / "baselines"
+TRIPLE_SIZES = {
+    **{"visual_dim": 16, "semantic_dim": 24, "text_dim": 12},
+    **{"hidden_dim": 16, "score_hidden_dim": 8, "num_attention_heads": 2},
+}
+TRIPLE_SETS = [("visual",), ("semantic", "text"), ("visual", "text")]
 TINY = {
     "pgl_sum": PGLSumConfig(visual_dim=32),
     "csta": CSTAConfig(visual_dim=24, hidden_dim=128),
     "joint_va": JointVAConfig(visual_dim=16, semantic_dim=24, score_hidden_dim=8),
     "umt": UMTConfig(visual_dim=16, semantic_dim=24, hidden_dim=16, num_attention_heads=4, max_positions=9),
+    "triplesumm": TripleSummConfig(**TRIPLE_SIZES, window_seconds=[3, 7, 11, 0]),
     "position": PositionConfig(),
     "loudness": LoudnessConfig(),
 }
@@ -66,7 +75,15 @@ VARIANTS = {
         num_decoder_layers=3,
     ),
     "loudness, 1 a second": LoudnessConfig(log_mel_rate=1),
+    **{
+        f"triplesumm, {' and '.join(names)}, {'dropped' if drop else 'zeros'}": TripleSummConfig(
+            **TRIPLE_SIZES, modalities=list(names), drop_missing=drop
+        )
+        for names in TRIPLE_SETS
+        for drop in (False, True)
+    },
 }
+FEATURES = ("visual_features", "semantic_features", "text_features")
 LENGTHS = [5, 1, 33, 14, 2, 13, 7, 9]
 
 
@@ -94,12 +111,13 @@ def random_inputs(
     sizes = {
         "visual_features": (batch, count, getattr(config, "visual_dim", 3)),
         "semantic_features": (batch, count, getattr(config, "semantic_dim", 3)),
+        "text_features": (batch, count, getattr(config, "text_dim", 3)),
         "log_mel": (batch, 128, frames(config, count)),
         "labels": (batch, count),
     }
     inputs = {name: torch.rand(size, generator=generator).to(dtype) for name, size in sizes.items()}
     for row, length in enumerate(lengths):
-        for name in ("visual_features", "semantic_features", "labels"):
+        for name in (*FEATURES, "labels"):
             inputs[name][row, length:] = padding
         inputs["log_mel"][row, :, frames(config, length) :] = padding
     mask = torch.arange(count) < torch.tensor(lengths)[:, None]
@@ -107,7 +125,7 @@ def random_inputs(
 
 
 def one_video(config, inputs: dict, row: int, length: int) -> dict:
-    alone = {name: inputs[name][row : row + 1, :length] for name in ("visual_features", "semantic_features")}
+    alone = {name: inputs[name][row : row + 1, :length] for name in FEATURES}
     alone["log_mel"] = inputs["log_mel"][row : row + 1, :, : frames(config, length)]
     return alone | {"attention_mask": torch.ones(1, length)}
 
@@ -221,13 +239,14 @@ def test_what_is_not_read_is_ignored_and_what_is_read_is_needed(name):
     config = TINY[name]
     model = build(config)
     inputs = random_inputs(config, [6, 4])
-    streams = {"visual": "visual_features", "semantic": "semantic_features", "dynamics": "log_mel"}
+    streams = {name: stream.column for name, stream in STREAMS.items()}
     read = {streams[modality] for modality in config.modalities}
     expected = model(**inputs).scores
     assert torch.equal(model(**(inputs | dict.fromkeys(set(streams.values()) - read))).scores, expected)
     for stream in read:
-        with pytest.raises(ValueError, match=f"`{stream}` is missing"):
-            model(**(inputs | {stream: None}))
+        missing = read if name == "triplesumm" else {stream}  # it needs one of them
+        with pytest.raises(ValueError, match=f"`{stream}`.* is missing"):
+            model(**(inputs | dict.fromkeys(missing)))
         with pytest.raises(ValueError, match=rf"`{stream}` has shape \(2, 3, 1\); it needs \("):
             model(**(inputs | {stream: torch.zeros(2, 3, 1)}))
     with pytest.raises(ValueError, match="padding needs to be at the end"):
@@ -295,6 +314,47 @@ def test_umt_has_the_parameters_of_the_published_one():
     with torch.device("meta"):
         model = UMTModel(UMTConfig())
     assert round(model.num_parameters() / 1e6, 1) == 11.9
+
+
+def test_triplesumm_has_the_parameters_of_the_published_ones():
+    with torch.device("meta"):
+        sizes = [
+            TripleSummModel(TripleSummConfig(visual_dim=width)).num_parameters() for width in (1024, 768)
+        ]
+    assert sizes == [1_406_337, 1_373_569]
+
+
+@pytest.mark.parametrize("seconds", [90, 32, 7])
+@torch.no_grad()
+def test_triplesumm_attends_within_its_window_alone(seconds):
+    torch.manual_seed(0)
+    block = build(TINY["triplesumm"]).temporal_blocks[2].attention  # 11 seconds
+    states, mask = torch.randn(4, 2, seconds, 16), torch.arange(seconds) < torch.tensor([[seconds], [5]])
+    query, key, value = block.qkv(states).unflatten(-1, (3, 2, 8)).movedim(-3, 0).transpose(-2, -3)
+    place = torch.arange(seconds)
+    allowed = ((place - place[:, None]).abs() <= 5) & mask[:, None, None]
+    weights = (query @ key.transpose(-1, -2) / 8**0.5).masked_fill(~allowed, -1e9).softmax(-1)
+    expected = block.out((weights @ value).transpose(-2, -3).flatten(-2))
+    assert torch.allclose(block(states, mask)[:, mask], expected[:, mask], atol=1e-6)
+    assert torch.allclose(block(states[:, :1], None), expected[:, :1], atol=1e-6)
+
+
+@torch.no_grad()
+def test_triplesumm_drops_what_is_missing_or_takes_zeros_for_it():
+    model = build(TINY["triplesumm"])
+    inputs = random_inputs(model.config, [9, 4], padding=0.0)
+    without = inputs | {"text_features": None}
+    zeros = inputs | {"text_features": torch.zeros_like(inputs["text_features"])}
+    output = model(**without, output_attentions=True)
+    assert difference(output.scores, model(**zeros).scores) < 1e-6
+    assert (output.modality_weights[1][0, :9, :, 1] > 0).all()
+    model.config.drop_missing = True
+    honest = model(**without, output_attentions=True)
+    assert difference(honest.scores, output.scores) > 1e-4
+    assert [weights.shape for weights in honest.modality_weights] == [(2, 10, 2, 3)] * 2
+    total = honest.modality_weights[1].sum(-1)
+    assert torch.allclose(total, inputs["attention_mask"][..., None].expand(-1, -1, 2).float())
+    assert (honest.modality_weights[1][..., 1] == 0).all()
 
 
 def test_joint_va_without_its_sentinel_is_davihd_without_dynamics():
@@ -393,6 +453,7 @@ PRESETS = {
     "csta": CSTAModel,
     "joint-va": JointVAModel,
     "umt": UMTModel,
+    "triplesumm": TripleSummModel,
     "position": PositionModel,
     "loudness": LoudnessModel,
 }
@@ -414,7 +475,7 @@ def test_preset_gives_a_model_an_extractor_and_a_recipe(name):
     extractor = AutoFeatureExtractor.from_pretrained(folder)
     assert isinstance(extractor, DAViHDFeatureExtractor)
     inputs = {"visual": "pixel_values", "semantic": "waveform", "dynamics": "log_mel"}
-    names = [inputs[modality] for modality in config.modalities]
+    names = [inputs[modality] for modality in config.modalities if modality in inputs]
     assert extractor.model_input_names == [*names, "attention_mask"]
     assert Recipe(**read_recipe(folder)).epochs > 1
 
@@ -435,6 +496,10 @@ def test_preset_gives_a_model_an_extractor_and_a_recipe(name):
         (JointVAConfig, {"semantic_backbone": "statistics"}, "`semantic_dim` is 2048; the statistics"),
         (UMTConfig, {"hidden_dim": 30}, "`hidden_dim` is 30"),
         (UMTConfig, {"num_decoder_layers": 0}, "`num_decoder_layers` is 0"),
+        (TripleSummConfig, {"hidden_dim": 130}, "`hidden_dim` is 130; attention heads share it"),
+        (TripleSummConfig, {"window_seconds": [5, 15, 44, 0]}, "needs 4 numbers, one a block, each odd or 0"),
+        (TripleSummConfig, {"num_layers": 3}, "`window_seconds` is .* it needs 6 numbers"),
+        (TripleSummConfig, {"modalities": ["dynamics"]}, r"`modalities` is \['dynamics'\]"),
         (PositionConfig, {"num_positions": 100}, "needs to be odd"),
         (LoudnessConfig, {"log_mel_rate": 50}, "`log_mel_rate` is 50"),
     ],
@@ -453,6 +518,7 @@ ON_FILMS = {
     "csta": CSTAConfig(hidden_dim=128, **STATISTICS),
     "joint_va": JointVAConfig(score_hidden_dim=8, **BOTH),
     "umt": UMTConfig(hidden_dim=16, **BOTH),
+    "triplesumm": TripleSummConfig(modalities=["visual", "semantic"], drop_missing=True, **BOTH),
     "position": PositionConfig(),
     "loudness": LoudnessConfig(),
 }

@@ -12,17 +12,22 @@ from safetensors.torch import load_file
 from modeling_davihd import DAViHDConfig
 from modeling_davihd.backbones_davihd import InceptionV3Backbone, YAMNetBackbone
 from modeling_davihd.baselines import CSTAConfig, PGLSumConfig, UMTConfig
-from modeling_davihd.conversion import reference_config
+from modeling_davihd.conversion import reference_config, triplesumm_config
 from modeling_davihd.conversion.kinds import KINDS, config_of, open_checkpoint, preset, read_config
 
 HYPER_PARAMETERS = json.loads((GOLDEN / "reference_model_small.json").read_text())["config"]
 # kind -> golden file and config
-SMALL = {"davihd": "reference_model_small", "pgl-sum": "pgl_sum", "umt": "umt_small", "csta": "csta"}
+SMALL = {
+    "davihd": "reference_model_small",
+    **{"pgl-sum": "pgl_sum", "umt": "umt_small", "csta": "csta", "triplesumm": "triplesumm_small"},
+}
+TRIPLESUMM = json.loads((GOLDEN / "triplesumm_small.json").read_text())["hyper"]
 CONFIGS = {
     "davihd": reference_config(HYPER_PARAMETERS),
     "pgl-sum": PGLSumConfig(visual_dim=64),
     "umt": UMTConfig(visual_dim=48, semantic_dim=40, hidden_dim=32, max_positions=64),
     "csta": CSTAConfig(visual_dim=128, hidden_dim=128),
+    "triplesumm": triplesumm_config(TRIPLESUMM),
 }
 
 
@@ -67,7 +72,7 @@ def test_weights_tell_what_gives_them_their_shapes(name):
     state, config = small_state(name), CONFIGS[name].to_dict()
     sizes = KINDS[name].sizes(state)
     assert sizes.items() <= config.items() and "visual_dim" in sizes
-    if name != "davihd":
+    if name not in ("davihd", "triplesumm"):
         assert config_of(KINDS[name], state, None).to_dict() == config
 
 
@@ -80,7 +85,11 @@ def test_pgl_sum_without_local_attention_is_known_by_its_keys():
 @pytest.mark.parametrize("name", SMALL)
 def test_a_missing_key_is_named_as_its_file_has_it(name):
     state = small_state(name)
-    needed = [key for key in state if not key.endswith(("num_batches_tracked", "positional_encoding.pe"))]
+    needed = [
+        key
+        for key in state
+        if not key.endswith(("num_batches_tracked", "positional_encoding.pe", "temporal_pe.pe"))
+    ]
     for missing in needed[:: len(needed) // 12]:
         changed = {key: value for key, value in state.items() if key != missing}
         with pytest.raises(ValueError, match=rf"lacks {re.escape(missing)}\.$"):
@@ -109,7 +118,12 @@ def test_configs_are_ours_or_the_authors(tmp_path):
     path = tmp_path / "hyper_parameters.json"
     path.write_text(json.dumps(HYPER_PARAMETERS))
     assert read_config(path).to_dict() == CONFIGS["davihd"].to_dict()
+    kind = KINDS["triplesumm"]
+    path.write_text(json.dumps(TRIPLESUMM))
+    assert config_of(kind, small_state("triplesumm"), path).to_dict() == CONFIGS["triplesumm"].to_dict()
     path.write_text(json.dumps({"audio_dim": 32}))
+    with pytest.raises(ValueError, match="TripleSumm's hyper-parameters lack dropout"):
+        read_config(path, kind.from_hyper)
     with pytest.raises(ValueError, match="does not hold: The reference's hyper-parameters lack DY_layers, "):
         read_config(path)
     path.write_text(json.dumps(HYPER_PARAMETERS | {"n_filt": 3}))
