@@ -30,10 +30,11 @@ from examples.training.data import HighlightDataset, Rows, read_dataset
 from examples.training.machine import on_cpu, processes
 from examples.training.recipe import SYNTHETIC, TEST_CLIPS
 from examples.training.runs import log_mel_settings
-from examples.training.scoring import measure, open_model, predict
+from examples.training.scoring import PROTOCOL, measure, open_model, predict
 from examples.training.tables import headings, markdown, measured
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
 from modeling_davihd.files import write_json
+from modeling_davihd.metrics.highlight_detection import PROTOCOLS
 
 if TYPE_CHECKING:
     from examples.training.generated import SyntheticClips
@@ -47,7 +48,9 @@ def scores_of(model: PreTrainedModel, rows: Rows) -> list[np.ndarray]:
     return predict(accelerator, model.to(accelerator.device, torch.float32), rows, BATCH)
 
 
-def evaluate_rules(rows: Rows, training: Rows | None) -> dict[str, dict[str, float]]:
+def evaluate_rules(
+    rows: Rows, training: Rows | None, protocol: str = PROTOCOL
+) -> dict[str, dict[str, float]]:
     """The metrics of the rules, by name; those of sound only if the rows have a log-Mel spectrogram.
 
     The position profile is learnt on the labels of `training`.
@@ -64,24 +67,28 @@ def evaluate_rules(rows: Rows, training: Rows | None) -> dict[str, dict[str, flo
             found |= rules.sound_scores(row["log_mel"].numpy(), seconds)
         for name, values in found.items():
             scores.setdefault(name, []).append(rules.without_negatives(values))
-    return {name: measure(values, rows) for name, values in scores.items()}
+    return {name: measure(values, rows, protocol) for name, values in scores.items()}
 
 
-def rule_metrics(dataset: HighlightDataset, split: str) -> dict[str, dict[str, float]]:
+def rule_metrics(
+    dataset: HighlightDataset, split: str, protocol: str = PROTOCOL
+) -> dict[str, dict[str, float]]:
     """The metrics of those rules on a split for which the dataset has what they read."""
     rate = dataset.extraction["log_mel_rate"]
     modalities = ["dynamics"] if rate else []
     rows, training = (dataset.rows(name, modalities, rate or 1) for name in (split, "train"))
-    return evaluate_rules(rows, training)
+    return evaluate_rules(rows, training, protocol)
 
 
-def dataset_results(models: Mapping[str, PreTrainedModel], folder: Path, split: str) -> dict[str, dict]:
+def dataset_results(
+    models: Mapping[str, PreTrainedModel], folder: Path, split: str, protocol: str
+) -> dict[str, dict]:
     """Metrics by row: the rules, then the models."""
     dataset = read_dataset(folder)
-    found = rule_metrics(dataset, split)
+    found = rule_metrics(dataset, split, protocol)
     for name, model in models.items():
         rows = dataset.rows(split, model.config.modalities, **log_mel_settings(model.config))
-        found[name] = measure(scores_of(model, rows), rows)
+        found[name] = measure(scores_of(model, rows), rows, protocol)
     return found
 
 
@@ -140,6 +147,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="score on soundtracks made of the recordings in this folder (datasets_scripts/sounds.py)",
     )
+    parser.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        default=PROTOCOL,
+        help="rules of the metrics: ours, or those of TripleSumm's published code (default %(default)s)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
     options = parser.parse_args(arguments)
     if options.clips < 1:
@@ -163,7 +176,7 @@ def evaluate(options: argparse.Namespace):
     """Print the metrics of the rules and of the models, and write them to a file if one is named."""
     models = open_models(options.model)
     if options.dataset != SYNTHETIC:
-        found = dataset_results(models, Path(options.dataset), options.split)
+        found = dataset_results(models, Path(options.dataset), options.split, options.protocol)
         report(found, options.dataset, options)
         return
     settings, *others = [log_mel_settings(model.config) for model in models.values()]
@@ -171,8 +184,8 @@ def evaluate(options: argparse.Namespace):
         raise ValueError("The models of --model read log-Mel at different rates; score one after the other.")
     clips = soundtracks(options.split, options.clips, options.sounds, **settings)
     predictions = {name: scores_of(model, clips) for name, model in models.items()}
-    found = evaluate_rules(clips, None)
-    found |= {name: measure(scores, clips) for name, scores in predictions.items()}
+    found = evaluate_rules(clips, None, options.protocol)
+    found |= {name: measure(scores, clips, options.protocol) for name, scores in predictions.items()}
     made = "generated soundtracks" if options.sounds is None else f"soundtracks of {options.sounds}"
     report(found, f"{made} of 60 s", options)
     if processes().is_main_process:
@@ -183,12 +196,13 @@ def report(found: dict[str, dict], source: str, options: argparse.Namespace):
     """Print metrics by row, and write them to the file of --json, in the first of several processes."""
     if not processes().is_main_process:
         return
+    protocol, first = options.protocol, next(iter(found.values()))
     if options.json:
-        write_json(options.json, found)
-    videos = next(iter(found.values()))["n_videos"]
-    print(f"{source}, split {options.split}, {videos} videos\n")
+        write_json(options.json, {row: {"protocol": protocol, **metrics} for row, metrics in found.items()})
+    print(f"{source}, split {options.split}, {first['n_videos']} videos, by the protocol {protocol}\n")
     rows = {row: measured([metrics]) for row, metrics in found.items()}
-    print(markdown(["scores", *headings(metrics=next(iter(found.values())))], rows))
+    source = "" if protocol == PROTOCOL else protocol  # a column shows what it does not compare with
+    print(markdown(["scores", *headings(source, first)], rows))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

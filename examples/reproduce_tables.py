@@ -35,6 +35,7 @@ from examples.training.machine import processes
 from examples.training.recipe import add_recipe_options, given_fields
 from examples.training.record import Record
 from examples.training.runs import make_runs, read_ablation
+from examples.training.scoring import PROTOCOL
 from examples.training.tables import METRIC_COLUMNS, headings, markdown, measured
 from modeling_davihd import __version__
 from modeling_davihd.files import write_json, write_text
@@ -179,7 +180,8 @@ def caption(name: str, dataset: HighlightDataset, preset: str, seeds: int, selec
     videos = ", ".join(f"{part['videos']} {split}" for split, part in extraction["splits"].items())
     text = (
         f"Ours: {preset} on {name} ({videos} videos; visual features: {extraction['visual_backbone']}, "
-        f"semantic: {extraction['semantic_backbone']}), mean ± standard deviation over {seeds} seeds. "
+        f"semantic: {extraction['semantic_backbone']}), mean ± standard deviation over {seeds} seeds, by the "
+        f"protocol {PROTOCOL} of the metric. "
         f"{chosen[selection]} The paper's figures are the paper's, on its datasets and features."
     )
     return f"{text} {GENERATED_DATA}" if dataset.is_generated else text

@@ -234,7 +234,10 @@ def _figures(record: Record) -> str:
         "| " + " | ".join(METRIC_NAMES.values()) + " |\n" + "|---" * len(METRIC_NAMES) + "|\n"
         "| " + " | ".join(f"{metrics[metric]:.4f}" for metric in METRIC_NAMES) + " |"
     )
-    notes = ["Means over videos, as fractions, by the metric `highlight_detection` of the `davihd` package."]
+    notes = [
+        "Means over videos, as fractions, by the metric `highlight_detection` of the `davihd` package, and "
+        "its protocol `davihd`."
+    ]
     if record.selection == "test":
         notes.append("The epoch was chosen on the test videos, so these figures are too good.")
     return f"{table}\n\n{' '.join(notes)}"

@@ -13,7 +13,9 @@ from transformers import PreTrainedModel
 from examples.training.data import Batch, Rows, collate
 from examples.training.recipe import EVENTS_AND_RANK
 from modeling_davihd.loading import checkpoint_folder, load_model
-from modeling_davihd.metrics.highlight_detection import highlight_scores
+from modeling_davihd.metrics.highlight_detection import protocol_scores
+
+PROTOCOL = "davihd"  # by which models are trained and tables made, unless another is asked for
 
 
 @torch.no_grad()
@@ -45,9 +47,10 @@ def open_model(model: str) -> PreTrainedModel:
         raise ValueError(f"The model {model} cannot be loaded: {error}") from error
 
 
-def measure(predictions: Sequence[np.ndarray], rows: Rows) -> dict[str, float]:
-    """The means over videos of every metric (`modeling_davihd.metrics`)."""
-    values = highlight_scores(predictions, rows.labels, **rows.summaries)
+def measure(predictions: Sequence[np.ndarray], rows: Rows, protocol: str = PROTOCOL) -> dict[str, float]:
+    """The means of every metric by the rules of a protocol (`modeling_davihd.metrics`)."""
+    summaries = rows.summaries if protocol == PROTOCOL else {}
+    values = protocol_scores(predictions, rows.labels, protocol=protocol, **summaries)
     if "event_recall" in values:
         parts = [values[name] for name in ("spearman", "event_recall", "event_precision")]
         values[EVENTS_AND_RANK] = sum(parts) / len(parts)

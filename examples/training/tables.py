@@ -21,7 +21,8 @@ EVENT_COLUMNS = {"event_recall": ("found", 100, 1), "event_precision": ("right",
 
 def columns_of(metrics: Mapping[str, float]) -> dict[str, tuple[str, int, int]]:
     """The columns of a table of such metrics."""
-    return METRIC_COLUMNS | {name: column for name, column in EVENT_COLUMNS.items() if name in metrics}
+    known = METRIC_COLUMNS | EVENT_COLUMNS
+    return {name: column for name, column in known.items() if name in metrics}
 
 
 def measured(runs: Sequence[Mapping[str, float]]) -> list[str]:
@@ -35,8 +36,9 @@ def measured(runs: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def headings(source: str = "", metrics: Mapping[str, float] | None = None) -> list[str]:
-    """The columns' headings, of figures from that source: the paper's five, and those that `metrics` add."""
-    return [f"{source} {heading}".strip() for heading, _, _ in columns_of(metrics or {}).values()]
+    """The columns' headings, of figures from that source: the paper's five, or those of `metrics`."""
+    columns = columns_of(METRIC_COLUMNS if metrics is None else metrics)
+    return [f"{source} {heading}".strip() for heading, _, _ in columns.values()]
 
 
 def markdown(columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:

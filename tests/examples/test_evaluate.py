@@ -37,6 +37,16 @@ def test_the_model_stands_beside_the_rules(model, data, tmp_path, capsys):
     assert f"| out | {100 * results['out']['f1']:.2f} |" in printed and "2 videos" in printed
 
 
+def test_a_table_says_its_protocol_and_has_no_figures_of_another(model, data, tmp_path, capsys):
+    target = tmp_path / "results.json"
+    options = ["--model", str(model), "--dataset", str(data), "--protocol", "triplesumm"]
+    assert main([*options, "--json", str(target)]) == 0
+    printed = capsys.readouterr().out
+    assert "2 videos, by the protocol triplesumm" in printed
+    assert "| triplesumm mAP@50 |" in printed and "F1" not in printed
+    assert {row["protocol"] for row in json.loads(target.read_text()).values()} == {"triplesumm"}
+
+
 def test_one_of_several_processes_prints(model, data, tmp_path, capsys, monkeypatch):
     second = SimpleNamespace(is_main_process=False)
     monkeypatch.setattr("examples.evaluate.processes", lambda: second)

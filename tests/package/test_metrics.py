@@ -92,6 +92,57 @@ def test_f1_of_reversed_time_is_the_published_one_under_the_opposite_rule_for_ti
         assert value == pytest.approx(expected, abs=1e-6), case["id"]
 
 
+# Agreement with TripleSumm's
+
+
+TRIPLESUMM = json.loads((GOLDEN / "triplesumm_metrics_cases.json").read_text())
+TRIPLESUMM_NAMES = {"kendall": "ktau", "spearman": "srho", "map_50": "map50", "map_15": "map15"}
+
+
+def triplesumm_inputs(ids):
+    """What the metric takes of those cases, with -100 where a mask has ended."""
+    cases = [TRIPLESUMM["cases"][number] for number in ids]
+    labels = [case["gt"][: case["evaluated_frames"]] for case in cases]
+    tails = [[-100] * (case["length"] - len(one)) for case, one in zip(cases, labels, strict=True)]
+    return {
+        "predictions": [case["pred"] for case in cases],
+        "references": [one + tail for one, tail in zip(labels, tails, strict=True)],
+    }
+
+
+@pytest.mark.parametrize("name", TRIPLESUMM_NAMES)
+def test_agrees_with_the_published_values_of_triplesumm(metric, name):
+    inputs = triplesumm_inputs(range(len(TRIPLESUMM["cases"])))
+    found = metric.compute(**inputs, protocol="triplesumm", per_video=True)["per_video"][name]
+    theirs, scale = TRIPLESUMM_NAMES[name], 100 if name.startswith("map") else 1
+    for case, value in zip(TRIPLESUMM["cases"], found, strict=True):
+        expected = case["expected"][theirs]
+        low, high = case["tie_dependent"].get(theirs) or (np.nan if expected is None else expected,) * 2
+        np.testing.assert_allclose(np.clip(scale * value, low, high), scale * value, atol=1e-7)
+
+
+def test_agrees_with_the_published_means_of_triplesumm(metric):
+    for name, expected in TRIPLESUMM["aggregate"].items():
+        options = {"protocol": "triplesumm", "batch_size": int(name.rpartition("_")[2])}
+        result = metric.compute(**triplesumm_inputs(expected["ids"]), **options)
+        for ours, theirs in TRIPLESUMM_NAMES.items():
+            value = expected["result"][theirs]
+            found = result[ours] * (100 if ours.startswith("map") else 1)
+            assert found == pytest.approx(np.nan if value is None else value, abs=1e-7, nan_ok=True), name
+
+
+def test_protocols_are_told_apart(metric):
+    with pytest.raises(
+        ValueError, match="The protocol is 'mrhisum'; it needs to be one of davihd, triplesumm"
+    ):
+        metric.compute(predictions=[GOOD], references=[GOOD], protocol="mrhisum")
+    with pytest.raises(ValueError, match="The protocol 'triplesumm' takes no events"):
+        metric.compute(predictions=[GOOD], references=[GOOD], protocol="triplesumm", events=[[]])
+    with pytest.raises(ValueError, match="Video 0: the reference is -100 at second 1"):
+        metric.compute(predictions=[GOOD], references=[[0.1, -100, 0.2]], protocol="triplesumm")
+    assert "f1" not in metric.compute(predictions=[GOOD], references=[GOOD], protocol="triplesumm")
+
+
 # The rules
 
 

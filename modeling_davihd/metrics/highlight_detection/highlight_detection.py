@@ -1,4 +1,4 @@
-"""The `evaluate` module of highlight detection metrics; the arithmetic is in scores.py beside it."""
+"""The `evaluate` module of highlight detection metrics; the arithmetic is in files beside it."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import evaluate
 from datasets import Features, Sequence, Value
 
 from .events import TOLERANCE
-from .scores import highlight_scores
+from .protocols import TRIPLESUMM_BATCH, protocol_scores
+from .scores import IGNORED
 
 _DESCRIPTION = f"""
 Compares a highlight score for every second of a video with the ground truth of the same seconds, as is usual
@@ -16,11 +17,14 @@ have a fixed rule: the earlier second comes first. Given the events of each vide
 found within {TOLERANCE:g} s, and how many picks are right, when as many highlights are picked as there are.
 """
 
-_INPUTS = """
+_INPUTS = f"""
 Args:
     predictions: for each video a list of numbers, one per second, on any scale.
     references: for each video a list of the same length, of numbers of 0 or more, normally in [0, 1]. Seconds
-        whose reference is -100 are left out, as transformers pads labels.
+        whose reference is {IGNORED} are left out, as transformers pads labels.
+    protocol: "davihd", or "triplesumm": the rules of TripleSumm's published code, which give map_50, map_15,
+        spearman and kendall alone, as means over batches of `batch_size` videos ({TRIPLESUMM_BATCH}, as
+        published). The figures of the two do not compare.
     per_video (bool): also return "per_video": for each metric a list of one value per video, None if skipped.
     change_points, gt_summaries: given together, add knapsack_f1. For each video the shots [start, end) in
         seconds, and a 0 or 1 for every second. Predictions must then be 0 or more.
@@ -48,7 +52,7 @@ _CITATION = """
 
 
 class HighlightDetection(evaluate.Metric):
-    """Metrics of per-second highlight scores; see `scores.highlight_scores`."""
+    """Metrics of per-second highlight scores; see `protocols.protocol_scores`."""
 
     def _info(self) -> evaluate.MetricInfo:
         # float32 would make ties of scores that differ.
@@ -62,4 +66,4 @@ class HighlightDetection(evaluate.Metric):
         )
 
     def _compute(self, predictions, references, **options: Any) -> dict[str, Any]:
-        return highlight_scores(predictions, references, **options)
+        return protocol_scores(predictions, references, **options)

@@ -7,7 +7,7 @@ here is stable: of equal values the earlier second (segment, shot) comes first.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ def highlight_scores(
     Returns METRICS as fractions, n_videos (those in the means) and skipped (those shorter than two seconds).
     Raises ValueError, naming the video, for lengths that differ and for values that cannot be scored.
     """
-    pairs = _pairs(predictions, references)
+    pairs = paired(predictions, references, lambda reference: reference != IGNORED)
     summaries = _summaries(change_points, gt_summaries, [len(reference) for _, reference in pairs])
     rows = []
     for index, (prediction, reference) in enumerate(pairs):
@@ -94,7 +94,7 @@ def _descending(values: np.ndarray) -> np.ndarray:
     return np.argsort(-values, kind="stable")
 
 
-def _top(values: np.ndarray, count: int) -> np.ndarray:
+def top(values: np.ndarray, count: int) -> np.ndarray:
     """Mask (n,) of the `count` largest values, but at least one."""
     mask = np.zeros(len(values), dtype=bool)
     mask[_descending(values)[: max(1, count)]] = True
@@ -106,7 +106,7 @@ def f1(prediction: np.ndarray, reference: np.ndarray) -> float:
     if not reference.any():
         return 0.0
     half = len(reference) // 2
-    return int((_top(prediction, half) & _top(reference, half)).sum()) / max(1, half)
+    return int((top(prediction, half) & top(reference, half)).sum()) / max(1, half)
 
 
 def segment_average_precisions(
@@ -116,7 +116,7 @@ def segment_average_precisions(
     if not reference.any():
         return [0.0] * len(percents)
     found, truth = _segment_means(prediction), _segment_means(reference)
-    return [average_precision(found, _top(truth, percent * len(truth) // 100)) for percent in percents]
+    return [average_precision(found, top(truth, percent * len(truth) // 100)) for percent in percents]
 
 
 def _segment_means(values: np.ndarray) -> np.ndarray:
@@ -220,7 +220,13 @@ def _knapsack(values: Sequence[float], weights: np.ndarray, capacity: int) -> It
             yield index
 
 
-def _pairs(predictions: Iterable, references: Iterable) -> list[tuple[np.ndarray, np.ndarray]]:
+def paired(
+    predictions: Iterable, references: Iterable, scored: Callable[[np.ndarray], np.ndarray]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Of each video the seconds, of prediction and reference, that `scored` says of the reference (T,).
+
+    Raises ValueError, naming the video, for lengths that differ and for values that cannot be scored.
+    """
     predictions, references = list(predictions), list(references)
     if len(predictions) != len(references):
         raise ValueError(
@@ -229,10 +235,14 @@ def _pairs(predictions: Iterable, references: Iterable) -> list[tuple[np.ndarray
         )
     if not predictions:
         raise ValueError("predictions and references are empty; they need at least one video.")
-    return [_pair(index, *pair) for index, pair in enumerate(zip(predictions, references, strict=True))]
+    return [
+        _pair(index, *pair, scored) for index, pair in enumerate(zip(predictions, references, strict=True))
+    ]
 
 
-def _pair(index: int, prediction: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
+def _pair(
+    index: int, prediction: Any, reference: Any, scored: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     prediction, reference = (
         _sequence(index, name, values)
         for name, values in (("prediction", prediction), ("reference", reference))
@@ -242,9 +252,9 @@ def _pair(index: int, prediction: Any, reference: Any) -> tuple[np.ndarray, np.n
             f"Video {index}: the prediction has {len(prediction)} seconds and the reference "
             f"{len(reference)}; both need one number for every second of the video."
         )
-    scored = reference != IGNORED
-    return _finite(index, "prediction", prediction[scored]), _not_negative(
-        index, "reference", _finite(index, "reference", reference[scored])
+    kept = scored(reference)
+    return _finite(index, "prediction", prediction[kept]), _not_negative(
+        index, "reference", _finite(index, "reference", reference[kept])
     )
 
 
