@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from bisect import bisect_right
@@ -25,6 +26,10 @@ AUTOMATIC_SECONDS = 15  # or this, where it is more
 SNAP_SECONDS = 1.0
 BRIEFEST = 0.001  # seconds: a clip that is shorter is lost where times are added
 KNAPSACK_UNITS = 10  # a second
+END_TOLERANCE = 0.1  # seconds; whole frames, and the headers of a film, may end this much later than it does
+TOUCHING = 1e-4  # seconds; one highlight may begin so little before the end of another: times are rounded
+
+Span = tuple[float, float]  # start and end in seconds
 
 
 class Sound(NamedTuple):
@@ -75,11 +80,14 @@ class Calibration:
 
     def find(self, scores: ArrayLike, **search: Any) -> list[Highlight]:
         """The highlights that `find_highlights` chooses, with their confidence; `search`: its arguments."""
-        found = find_highlights(scores, **{"level": self.level, **search})
+        return [self.judged(one) for one in find_highlights(scores, **{"level": self.level, **search})]
+
+    def judged(self, highlight: Highlight) -> Highlight:
+        """The highlight with the confidence that goes with its score, if that is known."""
         if self.confidence is None:
-            return found
+            return highlight
         known, shares = np.transpose(self.confidence)
-        return [replace(h, confidence=round(float(np.interp(h.score, known, shares)), 2)) for h in found]
+        return replace(highlight, confidence=round(float(np.interp(highlight.score, known, shares)), 2))
 
 
 class _Clip(NamedTuple):
@@ -140,14 +148,51 @@ def find_highlights(
     clips = _place_clips(levels, *_whole_seconds(shortest, longest))
     clips = _snap(_merge(clips, merge_gap, longest), cuts, shortest, longest, len(scores))
     chosen = _choose(clips, _Area(levels), top_k, duration, shortest)
-    found = [_describe(scores, clip) for clip in sorted(chosen)]
+    found = [describe(scores, clip.start, clip.end) for clip in sorted(chosen)]
     asked = top_k is not None or duration is not None
     return found if asked or any(highlight.score >= level for highlight in found) else []
+
+
+def describe(scores: np.ndarray, start: float, end: float) -> Highlight:
+    """The highlight from `start` to `end` of a film with these scores (T,), 0 <= start < end <= T."""
+    seconds = np.arange(math.floor(start), math.ceil(end))
+    inside = np.minimum(end, seconds + 1) - np.maximum(start, seconds)
+    score = float(scores[seconds] @ (inside / inside.sum()))
+    top = int(seconds[np.argmax(scores[seconds])])
+    return Highlight(float(start), float(end), score, max(float(top), float(start)))
 
 
 def clip_highlights(highlights: Sequence[Highlight], duration: float) -> list[Highlight]:
     """End highlights where the film does: its last second may be a partial one (T = ceil(duration))."""
     return [replace(h, end=min(h.end, duration)) for h in highlights if h.start < duration]
+
+
+def check_spans(
+    spans: Sequence[Span], duration: float, places: Sequence[str] | None = None, film: str = "the film"
+) -> None:
+    """Raise ValueError, in one sentence, unless all spans lie within a film and none overlaps another.
+
+    spans: (start, end) in seconds, in any order. An end may be END_TOLERANCE after the film's.
+    places: what messages call each; by default highlight 1, 2 and so on. film: what they call the film.
+    """
+    places = places or [f"highlight {number}" for number in range(1, len(spans) + 1)]
+    if not spans:
+        raise ValueError("There is no highlight; at least one is needed.")
+    for place, (start, end) in zip(places, spans, strict=True):
+        if not 0 <= start < end < math.inf:
+            raise ValueError(
+                f"{place}: goes from {start:.10g} s to {end:.10g} s; 0 <= start < end is needed."
+            )
+        if start >= duration or end > duration + END_TOLERANCE:
+            late = f"goes from {start:.10g} s to {end:.10g} s"
+            raise ValueError(f"{place}: {late}, but {film} ends at {duration:.10g} s.")
+        if min(end, duration) - start < BRIEFEST:
+            raise ValueError(f"{place}: lasts {end - start:.10g} s; at least {BRIEFEST} s is needed.")
+    ordered = sorted(zip(spans, places, strict=True))
+    for ((start, end), place), ((next_start, next_end), other) in itertools.pairwise(ordered):
+        if next_start < end - TOUCHING:
+            both = f"from {start:.10g} s to {end:.10g} s and {next_start:.10g} s to {next_end:.10g} s"
+            raise ValueError(f"{other}: overlaps {place} ({both}); highlights lie apart.")
 
 
 # Checks: one sentence naming the argument, what it was and what is needed.
@@ -453,12 +498,3 @@ def _knapsack(clips: list[_Clip], values: np.ndarray, duration: float) -> list[_
             chosen.append(clip)
             room = at
     return chosen
-
-
-def _describe(scores: np.ndarray, clip: _Clip) -> Highlight:
-    seconds = np.arange(math.floor(clip.start), math.ceil(clip.end))
-    inside = np.minimum(clip.end, seconds + 1) - np.maximum(clip.start, seconds)
-    score = float(scores[seconds] @ (inside / inside.sum()))
-    top = int(seconds[np.argmax(scores[seconds])])
-    peak = max(float(top), float(clip.start))
-    return Highlight(float(clip.start), float(clip.end), score, peak)

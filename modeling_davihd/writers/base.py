@@ -16,10 +16,14 @@ import numpy as np
 
 from .. import __version__
 from ..files import whole
-from ..highlights import Calibration, Highlight, clip_highlights
+from ..highlights import Calibration, Highlight, Span, check_spans, clip_highlights, describe
 
 if TYPE_CHECKING:
     from ..media import DecodingLimits, MediaInfo
+
+
+DIGITS = 6  # of times in seconds
+MADE_OF = 0.5
 
 
 class WriterError(ValueError):
@@ -39,7 +43,8 @@ class HighlightResult:
     """What is known about one film, enough for every output format.
 
     source: the film's path. duration: its length in seconds. scores: (T,), one a second, T = ceil(duration).
-    highlights: as found; on construction each is cut off at `duration`.
+    highlights: as found; on construction each is cut off at `duration`, its times to the microsecond, as they
+        are written: what is read again and cut is the same.
     model_id: which model made the scores. version: of this package.
     log_mel: (128, M) and velocity_attention: (L, F), both spanning the T seconds, bins from low to high up to
         8 kHz; for the picture only. fps: picture frames a second, None without a picture.
@@ -78,7 +83,8 @@ class HighlightResult:
             if array is not None and (np.ndim(array) != 2 or np.size(array) == 0):
                 raise ValueError(f"{name} has shape {np.shape(array)}, but two dimensions are needed.")
         object.__setattr__(self, "source", Path(self.source))
-        object.__setattr__(self, "highlights", clip_highlights(self.highlights, self.duration))
+        within = clip_highlights(self.highlights, self.duration)
+        object.__setattr__(self, "highlights", [_rounded_times(one) for one in within])
 
     @classmethod
     def of_film(
@@ -115,6 +121,28 @@ class HighlightResult:
         The level is the calibration's unless another is given.
         """
         return replace(self, highlights=self.calibration.find(self.scores, **search))
+
+    def recut(self, spans: Sequence[Span], places: Sequence[str] | None = None) -> HighlightResult:
+        """The same film with these highlights instead, (start, end) in seconds, in any order.
+
+        Edges stay where they are. A highlight that was there stays as it was; of others, score, peak and
+        confidence follow from the film's scores, and what is heard from the highlight that it was made of:
+        the one with which it shares at least MADE_OF of what both cover.
+        places: what messages call each; by default highlight 1, 2 and so on. Raises ValueError, in one
+        sentence, for a span that is none, is beyond the film or overlaps another, and if there is none.
+        """
+        check_spans(spans, self.duration, places, self.source_name)
+        return replace(self, highlights=[self._recut(start, end) for start, end in sorted(spans)])
+
+    def _recut(self, start: float, end: float) -> Highlight:
+        start, end = round(start, DIGITS), round(min(end, self.duration), DIGITS)
+        origin = max(self.highlights, key=lambda one: _share(one, start, end), default=None)
+        if origin and (origin.start, origin.end) == (start, end):
+            return origin
+        new = self.calibration.judged(describe(np.asarray(self.scores, np.float64), start, end))
+        return replace(
+            new, sounds=origin.sounds if origin and _share(origin, start, end) >= MADE_OF else None
+        )
 
     @property
     def segments(self) -> list[tuple[float, float]]:
@@ -161,10 +189,21 @@ def _writing(target: Path) -> Iterator[None]:
         raise WriterError(f"{target}: cannot be written ({error.strerror or error}).") from error
 
 
+def _rounded_times(highlight: Highlight) -> Highlight:
+    start, end, peak = (round(time, DIGITS) for time in (highlight.start, highlight.end, highlight.peak))
+    return replace(highlight, start=start, end=end, peak=peak)
+
+
+def _share(highlight: Highlight, start: float, end: float) -> float:
+    """How much of what a highlight and a span cover both do."""
+    both = min(highlight.end, end) - max(highlight.start, start)
+    return max(both, 0.0) / (max(highlight.end, end) - min(highlight.start, start))
+
+
 def rounded(highlight: Highlight) -> dict[str, Any]:
-    """A highlight's fields, times to the microsecond."""
+    """A highlight's fields, numbers to six digits."""
     fields = highlight.as_dict().items()
-    return {name: round(value, 6) if isinstance(value, float) else value for name, value in fields}
+    return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in fields}
 
 
 def printable(name: str) -> str:
