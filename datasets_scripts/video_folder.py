@@ -97,7 +97,7 @@ def build_video_folder(
         which split each video is in. seed: of dealing the videos out.
 
     Labelled videos that are not there are listed in missing.json; what cannot be used of labels and reels is
-    said in a LabelWarning. Raises UsageError for impossible shares, for a kind that there is not and for
+    said in a ListWarning. Raises UsageError for impossible shares, for a kind that there is not and for
     settings that compute nothing, and DatasetError for wrong labels and for videos without labels.
     """
     for name, share in (("validation", validation), ("test", test)):

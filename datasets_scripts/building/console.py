@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from huggingface_hub.errors import StrictDataclassError
 
-from datasets_scripts.building.errors import LabelWarning, UsageError
+from datasets_scripts.building.errors import UsageError
 from modeling_davihd.media import MediaWarning
+from modeling_davihd.readers import ListWarning
 
 
 def run_command(
@@ -35,7 +36,7 @@ def run_dataset_command(command: Callable[[], object], prog: str) -> int:
     """`run_command` for datasets_scripts: what is wrong with a film or with labels is a line of its own."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for kind in (MediaWarning, LabelWarning):
+        for kind in (MediaWarning, ListWarning):
             warnings.simplefilter("always", kind)
         warnings.showwarning = lambda message, *_, **__: _say(f"{prog}: warning: {message}")
         goes_on = "interrupted; the same command goes on from here."

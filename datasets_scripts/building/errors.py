@@ -15,7 +15,3 @@ class UnusableVideo(ValueError):
 
 class UnreachableVideo(UnusableVideo):
     """The video's file cannot be fetched just now; the next run tries again."""
-
-
-class LabelWarning(UserWarning):
-    """A file of labels can be used only in part; the message names the file and says what is left out."""

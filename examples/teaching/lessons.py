@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from datasets_scripts.building.builder import build_dataset
-from datasets_scripts.building.errors import DatasetError, LabelWarning
+from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.extraction import Settings
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.labels import (
@@ -25,6 +25,7 @@ from datasets_scripts.building.label_files.labels import (
 from datasets_scripts.building.videos import Video
 from examples.training.data import read_dataset
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.readers import ListWarning
 from modeling_davihd.wording import some
 
 SEMANTIC = EncoderChoice("yamnet")
@@ -61,7 +62,7 @@ def labels_of(films: Films, labels: LabelFile) -> dict[str, VideoLabels]:
         (unlabelled, f"{labels.source} says nothing of it"),
     ):
         if names:
-            warnings.warn(f"{some(names)}: {why}; left out.", LabelWarning, stacklevel=2)
+            warnings.warn(f"{some(names)}: {why}; left out.", ListWarning, stacklevel=2)
     found = {name: labels.videos[name] for name in films.names if name in labels.videos}
     if not found:
         raise DatasetError(f"{films.folder}: holds none of the films that {labels.source} names.")
@@ -79,7 +80,7 @@ def make_lessons(films: Films, labels: dict[str, VideoLabels], work: Path) -> li
     videos = [Video(name, "train", None, media=films.folder / name) for name in labels]
     report = build_dataset(work, videos, Settings({"semantic": SEMANTIC}), card=CARD, rows_per_shard=1)
     for _, reason in report.missing:
-        warnings.warn(f"{reason.rstrip('.')}; left out.", LabelWarning, stacklevel=2)
+        warnings.warn(f"{reason.rstrip('.')}; left out.", ListWarning, stacklevel=2)
     highest = max(score for each in labels.values() for score in (0.0, *each.seconds.values()))
     rows = read_dataset(work).splits["train"]
     arrays = rows.select_columns(["log_mel", "semantic_features"]).with_format("torch", dtype=torch.float16)

@@ -11,6 +11,7 @@ import numpy as np
 
 from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.splits import SPLITS
+from modeling_davihd.readers.base import entry_of, number_of
 
 END_TOLERANCE = 0.1  # seconds; a film's headers may claim this much more than can be decoded
 
@@ -47,8 +48,9 @@ class VideoLabels:
         self.seconds[second] = score_of(where, score)
 
     def add_interval(self, where: str, start: object, end: object, score: object, kind: str = "") -> None:
-        """Add a highlight. Raises DatasetError if it is no range, is there already, or has a wrong score."""
-        interval = interval_of(where, start, end, score, kind)
+        """Add a highlight. Raises DatasetError if it is there already, ListError if it is no range."""
+        entry = entry_of(where, start, end, kind)
+        interval = Interval(entry.start, entry.end, score_of(where, score), entry.words)
         if interval[:2] in [known[:2] for known in self.intervals]:
             raise DatasetError(f"{where}: the highlight from {start} s to {end} s is there twice.")
         self.intervals.append(interval)
@@ -72,31 +74,12 @@ class LabelFile:
         return sorted(found - {""})
 
 
-def interval_of(where: str, start: object, end: object, score: object = 1, kind: str = "") -> Interval:
-    """A highlight of checked numbers. Raises DatasetError, beginning with `where`, if they make none."""
-    first, last = number_of(where, "start", start), number_of(where, "end", end)
-    if not 0 <= first < last:
-        raise DatasetError(f"{where}: goes from {start} s to {end} s; 0 <= start < end is needed.")
-    return Interval(first, last, score_of(where, score), kind.strip())
-
-
 def score_of(where: str, value: object) -> float:
-    """A score. Raises DatasetError, beginning with `where`, unless it is a number in [0, 1]."""
+    """A score. Raises DatasetError or ListError, beginning with `where`, unless it is a number in [0, 1]."""
     score = number_of(where, "score", value)
     if not 0 <= score <= 1:
         raise DatasetError(f"{where}: score is {value!r}; it needs to be from 0 to 1.")
     return score
-
-
-def number_of(where: str, name: str, value: object) -> float:
-    """A finite number. Raises DatasetError, beginning with `where` and what the value is called."""
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise DatasetError(f"{where}: {name} is {value!r}; a number is needed.")
-    return number
 
 
 def scores_of_seconds(video: str, labels: VideoLabels) -> np.ndarray:

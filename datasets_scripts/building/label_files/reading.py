@@ -7,23 +7,29 @@ from dataclasses import replace
 from pathlib import Path
 
 from datasets_scripts.building.errors import DatasetError, UsageError
-from datasets_scripts.building.label_files.edit_lists import read_edit_list
-from datasets_scripts.building.label_files.films import Films
+from datasets_scripts.building.label_files.collecting import label_file_of
 from datasets_scripts.building.label_files.json_lists import read_json
 from datasets_scripts.building.label_files.labels import LabelFile, VideoLabels
 from datasets_scripts.building.label_files.reels import read_reels
 from datasets_scripts.building.label_files.tables import read_csv
-from datasets_scripts.building.label_files.texts import read_text
+from modeling_davihd import readers
+from modeling_davihd.readers import Films, ListError, read_list
 from modeling_davihd.wording import some
+
+
+def _labels(path: Path, films: Films) -> LabelFile:
+    """What any list that is read elsewhere as well says."""
+    return label_file_of(readers.READERS[path.suffix.lower()](path, films))
+
 
 READERS: dict[str, Callable[[Path, Films], LabelFile]] = {
     ".csv": read_csv,
     ".json": read_json,
-    ".txt": read_text,
-    ".edl": read_edit_list,
-    ".otio": read_edit_list,
-    ".fcpxml": read_edit_list,
-    ".xml": read_edit_list,
+    ".txt": _labels,
+    ".edl": _labels,
+    ".otio": _labels,
+    ".fcpxml": _labels,
+    ".xml": _labels,
 }
 
 
@@ -33,7 +39,7 @@ def read_labels(
     """Read files of labels and reels, and folders of them, as one.
 
     only: kinds of highlights to keep, in any case; all by default. reels: as `read_reels` takes them. What
-    cannot be used is said in a LabelWarning, a line each. Raises DatasetError saying where something is wrong
+    cannot be used is said in a ListWarning, a line each. Raises DatasetError saying where something is wrong
     and what is needed, MediaError for a reel that cannot be read, and UsageError for a kind that there is not
     and where nothing is given.
     """
@@ -55,15 +61,10 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(path: Path, films: Films) -> LabelFile:
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise DatasetError(f"{path}: its name must end in {', '.join(READERS)}.")
     try:
-        labels = reader(path, films)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path}: is not UTF-8 text.") from error
+        labels = read_list(path, films, READERS)
+    except ListError as error:
+        raise DatasetError(str(error)) from error
     if not labels.videos:
         raise DatasetError(f"{path}: holds no labels.")
     return labels

@@ -11,9 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from datasets_scripts.building.errors import DatasetError
-from datasets_scripts.building.label_files.collecting import Collector, tell
-from datasets_scripts.building.label_files.films import Films
-from datasets_scripts.building.label_files.labels import Interval, LabelFile
+from datasets_scripts.building.label_files.collecting import label_file_of
+from datasets_scripts.building.label_files.labels import LabelFile
 from datasets_scripts.building.label_files.picture_joins import join_seen
 from datasets_scripts.building.label_files.sound_alignment import (
     SECOND,
@@ -34,6 +33,8 @@ from datasets_scripts.building.media_folders import SOUND_SUFFIXES, VIDEO_SUFFIX
 from modeling_davihd.media import MediaError, probe, stream_segments
 from modeling_davihd.media_reading import Sound
 from modeling_davihd.media_tracks import MediaInfo, Track
+from modeling_davihd.readers import Entry, Films, Listed
+from modeling_davihd.readers.base import tell
 
 ROOM = 3 * HOP  # samples by which a place may be wrong that was found by its spectrum
 ENOUGH = 30 * SECOND  # samples of a stretch that say by how much it lies later in the film
@@ -48,7 +49,7 @@ def read_reels(paths: Sequence[Path], films: Films) -> list[LabelFile]:
 
     A reel's sound is looked for in that of every film, whatever codec, loudness or sampling rate either has;
     the ranges of the films are those of its cuts, to some milliseconds. What is in no film is said in a
-    LabelWarning, a line each. Raises DatasetError for a reel of which nothing is, and MediaError for one that
+    ListWarning, a line each. Raises DatasetError for a reel of which nothing is, and MediaError for one that
     cannot be read.
     """
     reels = [reel for path in paths for reel in _reels_of(path)]
@@ -94,13 +95,13 @@ def _read_reel(path: Path, films: Films, spectra: dict[str, Array]) -> LabelFile
     stretches = [stretch for stretch in stretches if stretch.begin < stretch.end]
     if not stretches:
         raise DatasetError(f"{path}: nothing of its sound is in the films of {films.folder}.")
-    collector = Collector(path, films)
+    listed = Listed(path, films)
     for one in stretches:
         start, end = (max(round((at + one.lag) / SECOND, 3), 0.0) for at in (one.begin, one.end))
         if start < end:
-            collector.add(f"{path}, {_range(one.begin, one.end)}", one.film, Interval(start, end))
+            listed.add(one.film, Entry(f"{path}, {_range(one.begin, one.end)}", start, end))
     _tell_unfound(path, films, stretches, len(reel))
-    return collector.labels()
+    return label_file_of(listed)
 
 
 def _seen(info: MediaInfo, films: Films, before: Stretch, after: Stretch, within: tuple[int, int]) -> int:

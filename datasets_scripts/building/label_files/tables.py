@@ -6,8 +6,9 @@ import csv
 from pathlib import Path
 
 from datasets_scripts.building.errors import DatasetError
-from datasets_scripts.building.label_files.films import Films
-from datasets_scripts.building.label_files.labels import LabelFile, VideoLabels, number_of
+from datasets_scripts.building.label_files.labels import LabelFile, VideoLabels
+from modeling_davihd.readers import Films
+from modeling_davihd.readers.base import number_of
 
 PER_SECOND, INTERVALS = {"video", "second", "score"}, {"video", "start", "end"}
 KIND_COLUMNS = {"kind", "label"}

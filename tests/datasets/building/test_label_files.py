@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets_scripts.building.errors import DatasetError, LabelWarning, UsageError
+from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.labels import Interval, scores_of_intervals, scores_of_seconds
 from datasets_scripts.building.label_files.reading import read_labels
+from modeling_davihd.readers import ListWarning
 
 
 def written(path: Path, content: object) -> Path:
@@ -21,7 +22,7 @@ def written(path: Path, content: object) -> Path:
 def read(films: Path, *paths: Path, only: tuple[str, ...] = ()):
     """The highlights of each film, and what was warned of."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", LabelWarning)
+        warnings.simplefilter("always", ListWarning)
         labels = read_labels(paths, Films(films), only)
     found = {name: [tuple(one) for one in video.intervals] for name, video in labels.videos.items()}
     return found, [str(one.message).replace(f"{paths[0].parent}/", "") for one in caught]
@@ -29,7 +30,7 @@ def read(films: Path, *paths: Path, only: tuple[str, ...] = ()):
 
 def refused(films: Path, *paths: Path, only: tuple[str, ...] = ()) -> str:
     with warnings.catch_warnings(), pytest.raises(DatasetError) as error:
-        warnings.simplefilter("ignore", LabelWarning)
+        warnings.simplefilter("ignore", ListWarning)
         read_labels(paths, Films(films), only)
     return str(error.value)
 

@@ -8,10 +8,11 @@ import pytest
 from films import make_film, tone
 from scipy.signal import resample_poly
 
-from datasets_scripts.building.errors import DatasetError, LabelWarning, UsageError
+from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.reading import read_labels
 from modeling_davihd.media import MediaError, cut_reel
+from modeling_davihd.readers import ListWarning
 
 RATE = 16000
 CUTS = [("a.mp4", 3, 7), ("b.mp4", 20.2, 22.4), ("a.mp4", 21.33, 26), ("a.mp4", 27, 30), ("b.mp4", 0, 2)]
@@ -56,7 +57,7 @@ def cut(path: Path, cuts, rate: int = RATE, gain: float = 1.0, fade: float = 0.0
 def ranges(folder: Path, *reels: Path, labels: tuple[Path, ...] = ()):
     """The (film, start, end) that were found, sorted, and what was warned of."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", LabelWarning)
+        warnings.simplefilter("always", ListWarning)
         found = read_labels(labels, Films(folder), reels=reels)
     cuts = [(film, *one[:2]) for film, video in found.videos.items() for one in video.intervals]
     return sorted(cuts), [str(one.message).replace(f"{reels[0].parent}/", "") for one in caught]

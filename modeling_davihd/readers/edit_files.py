@@ -6,20 +6,15 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from datasets_scripts.building.errors import DatasetError
-from datasets_scripts.building.label_files.collecting import small_bytes, small_text
-from datasets_scripts.building.label_files.films import Films
-from modeling_davihd.wording import quoted, short
+from ..wording import quoted, short
+from .base import ListError, small_bytes, small_text
+from .films import Films
 
-if TYPE_CHECKING:
-    import opentimelineio
-
-    Edit = opentimelineio.core.SerializableObject
-
+Edit = Any  # a SerializableObject of opentimelineio, which may not be there
 INSTALL = 'is read with OpenTimelineIO and its adapters; pip install ".[edits]" brings them.'
 MOST_CLIPS = 10_000  # of an edit list, nested sequences counted as often as they are used; EDLs end at 999
 DEEPEST = 200  # elements within elements; editing programs write some 30
@@ -37,7 +32,7 @@ CLIPS = ("ref-clip", "clipitem", "asset-clip", "clip", "video", "audio")
 def open_edit_list(path: Path, films: Films) -> Edit:
     """Read .edl, .otio, .fcpxml or .xml of Final Cut Pro 7.
 
-    Raises DatasetError naming the file, and the line where it is known, for what is none, is too large, or
+    Raises ListError naming the file, and the line where it is known, for what is none, is too large, or
     could make a reader grow without end; and for OpenTimelineIO that is not installed.
     """
     suffix = path.suffix.lower()
@@ -48,7 +43,7 @@ def open_edit_list(path: Path, films: Films) -> Edit:
     root = _checked_xml(path)
     adapter = {"fcpxml": "fcpx_xml", "xmeml": "fcp_xml"}.get(root.tag)
     if adapter is None:
-        raise DatasetError(f"{path}: is XML of {short(root.tag)}; fcpxml or xmeml is needed.")
+        raise ListError(f"{path}: is XML of {short(root.tag)}; fcpxml or xmeml is needed.")
     if adapter == "fcpx_xml":
         _complete_resources(root)
     return _adapted(path, adapter, ElementTree.tostring(root, encoding="unicode"))
@@ -59,20 +54,20 @@ def _adapted(path: Path, adapter: str, text: str, **options: Any) -> Edit:
         from opentimelineio import adapters
         from opentimelineio.exceptions import OTIOError
     except ImportError as error:
-        raise DatasetError(f"{path}: {INSTALL}") from error
+        raise ListError(f"{path}: {INSTALL}") from error
     if adapter not in adapters.available_adapter_names():
-        raise DatasetError(f"{path}: {INSTALL}")
+        raise ListError(f"{path}: {INSTALL}")
     try:
         edit = adapters.read_from_string(text, adapter, **options)
     except (ValueError, OTIOError) as error:
         said = quoted(" ".join(str(error).split()).strip('".'))
-        raise DatasetError(f"{path}: is no edit list that can be read ({said}).") from error
+        raise ListError(f"{path}: is no edit list that can be read ({said}).") from error
     except Exception as error:  # of any type: an adapter has stumbled over something that is not there
-        raise DatasetError(
+        raise ListError(
             f"{path}: is no edit list that can be read: it lacks what its format needs."
         ) from error
     if not hasattr(edit, "find_clips"):
-        raise DatasetError(f"{path}: holds no timeline.")
+        raise ListError(f"{path}: holds no timeline.")
     return edit
 
 
@@ -83,7 +78,7 @@ def _open_edl(path: Path, films: Films) -> Edit:
     lines = [line.strip() for line in small_text(path).splitlines()]
     events = [number for number, line in enumerate(lines) if line[:1].isdigit()]
     if not 0 < len(events) <= MOST_CLIPS:
-        raise DatasetError(f"{path}: has {len(events)} events; from 1 to {MOST_CLIPS} are needed.")
+        raise ListError(f"{path}: has {len(events)} events; from 1 to {MOST_CLIPS} are needed.")
     highest = max(_highest_frame(f"{path}, line {number + 1}", lines[number]) for number in events)
     dropping = any(line.upper().startswith("FCM: DROP") for line in lines)
     likely = _likely_rates(path, lines, films, dropping or any(";" in lines[number] for number in events))
@@ -96,14 +91,14 @@ def _open_edl(path: Path, films: Films) -> Edit:
 
 
 def _highest_frame(where: str, event: str) -> int:
-    """The highest number of a frame in its second. Raises DatasetError for what is no event or time code."""
+    """The highest number of a frame in its second. Raises ListError for what is no event or time code."""
     if not EVENT.fullmatch(event):
-        raise DatasetError(f"{where}: {short(event)} is no event of an EDL.")
+        raise ListError(f"{where}: {short(event)} is no event of an EDL.")
     highest = 0
     for code in re.findall(CODE, event):
         _, minutes, seconds, frames = map(int, re.split("[:;.]", code))
         if max(minutes, seconds, frames) > 59:
-            raise DatasetError(f"{where}: {short(code)} is no time code.")
+            raise ListError(f"{where}: {short(code)} is no time code.")
         highest = max(highest, frames)
     return highest
 
@@ -143,16 +138,16 @@ def _checked_json(path: Path) -> str:
     def check(content: dict[str, object]) -> dict[str, object]:
         schema = content.get("OTIO_SCHEMA", "None.1")
         if not (isinstance(schema, str) and SCHEMA.fullmatch(schema)):
-            raise DatasetError(f"{path}: has the unknown schema {short(schema)}.")
+            raise ListError(f"{path}: has the unknown schema {short(schema)}.")
         return content
 
     text = small_text(path)
     try:
         json.loads(text, object_hook=check)
     except json.JSONDecodeError as error:
-        raise DatasetError(f"{path}, line {error.lineno}: is not JSON ({error.msg}).") from error
+        raise ListError(f"{path}, line {error.lineno}: is not JSON ({error.msg}).") from error
     except RecursionError as error:
-        raise DatasetError(f"{path}: its lists are nested too deeply.") from error
+        raise ListError(f"{path}: its lists are nested too deeply.") from error
     return text
 
 
@@ -166,13 +161,13 @@ def _checked_xml(path: Path) -> ElementTree.Element:
     def doctype(name: str, system: str | None, public: str | None, has_declarations: bool) -> None:
         if has_declarations:
             where = f"{path}, line {parser.CurrentLineNumber}"
-            raise DatasetError(f"{where}: its DOCTYPE declares entities or the like, which is refused.")
+            raise ListError(f"{where}: its DOCTYPE declares entities or the like, which is refused.")
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth
         depth += 1
         if depth > DEEPEST:
-            raise DatasetError(f"{path}, line {parser.CurrentLineNumber}: is nested too deeply.")
+            raise ListError(f"{path}, line {parser.CurrentLineNumber}: is nested too deeply.")
 
     def end(name: str) -> None:
         nonlocal depth
@@ -184,10 +179,10 @@ def _checked_xml(path: Path) -> ElementTree.Element:
         parser.Parse(content, True)
     except expat.ExpatError as error:
         said = expat.ErrorString(error.code)
-        raise DatasetError(f"{path}, line {error.lineno}: is not XML ({said}).") from error
+        raise ListError(f"{path}, line {error.lineno}: is not XML ({said}).") from error
     root = ElementTree.fromstring(content, ElementTree.XMLParser(encoding=ENCODING))
     if (count := _Counting(path, root).clips(root)) > MOST_CLIPS:
-        raise DatasetError(f"{path}: comes to {count:.6g} clips; {MOST_CLIPS} are read.")
+        raise ListError(f"{path}: comes to {count:.6g} clips; {MOST_CLIPS} are read.")
     return root
 
 
@@ -195,15 +190,17 @@ class _Counting:
     """Counts clips with what they refer to, since compounds of compounds could grow without end."""
 
     def __init__(self, path: Path, root: ElementTree.Element) -> None:
-        self._path, self._named, self._counts = path, {}, {}
+        self._path = path
+        self._named: dict[str | None, ElementTree.Element] = {}
+        self._counts: dict[ElementTree.Element, Any] = {}  # None while it is counted
         for element in root.iter():
             self._named.setdefault(element.get("id"), element)
 
     def clips(self, element: ElementTree.Element, depth: int = 0) -> int:
-        """How many clips an element comes to. Raises DatasetError if it contains itself."""
+        """How many clips an element comes to. Raises ListError if it contains itself."""
         known = self._counts.get(element, 0)
         if known is None or depth > DEEPEST:
-            raise DatasetError(f"{self._path}: has a sequence that contains itself, or nests too deeply.")
+            raise ListError(f"{self._path}: has a sequence that contains itself, or nests too deeply.")
         if element not in self._counts:
             self._counts[element] = None
             inside = [*element, *self._referred(element)]
@@ -228,3 +225,6 @@ def _complete_resources(root: ElementTree.Element) -> None:
     for form in root.iterfind("./resources/format"):
         if "/" not in form.get("frameDuration", ""):
             form.set("frameDuration", "100/2500s")
+
+
+__all__ = ["NAMELESS", "nearest_rate", "open_edit_list"]

@@ -1,4 +1,4 @@
-"""Edit lists of past cuts: what they take of each film are its highlights."""
+"""Edit lists: what they take of each film are its highlights."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from datasets_scripts.building.errors import DatasetError
-from datasets_scripts.building.label_files.collecting import Collector, tell
-from datasets_scripts.building.label_files.edit_files import NAMELESS, nearest_rate, open_edit_list
-from datasets_scripts.building.label_files.films import Films
-from datasets_scripts.building.label_files.labels import Interval, LabelFile
+from .base import Entry, Listed, ListError, tell
+from .edit_files import NAMELESS, nearest_rate, open_edit_list
+from .films import Films
 
 if TYPE_CHECKING:
     from opentimelineio.opentime import TimeRange
@@ -24,25 +22,24 @@ HALF_A_FRAME = 0.02  # seconds; adapters cut times off to whole frames
 class Use(NamedTuple):
     """A range of a film, in seconds from its beginning, that an edit list uses."""
 
-    where: str
     film: str
-    interval: Interval
+    entry: Entry
     sound_only: bool
 
 
-def read_edit_list(path: Path, films: Films) -> LabelFile:
-    """Read .edl, .otio, .fcpxml or .xml. Raises DatasetError for what has no use of these films."""
-    collector = Collector(path, films)
+def read_edit_list(path: Path, films: Films) -> Listed:
+    """Read .edl, .otio, .fcpxml or .xml. Raises ListError for what has no use of these films."""
+    listed = Listed(path, films)
     uses: list[Use] = []
     for number, clip in enumerate(_clips(path, films), start=1):
-        if film := collector.film(*_names(clip)):
+        if film := listed.film(*_names(clip)):
             uses += _use(f"{path}, clip {number}", clip, film, films)
     _check_start(uses, films)
     pictures = [use for use in uses if not use.sound_only]
     for use in uses:
         if not (use.sound_only and any(_overlap(use, picture) for picture in pictures)):
-            collector.add(use.where, use.film, use.interval)
-    return collector.labels()
+            listed.add(use.film, use.entry)
+    return listed
 
 
 def _clips(path: Path, films: Films) -> Iterator[Clip]:
@@ -84,7 +81,7 @@ def _use(where: str, clip: Clip, film: str, films: Films) -> list[Use]:
         tell(f"{where}: uses nothing of {film}; it is left out.")
         return []
     sound_only = getattr(clip.parent(), "kind", None) == TrackKind.Audio
-    return [Use(where, film, Interval(max(0.0, start), end, kind=_kind(clip)), sound_only)]
+    return [Use(film, Entry(where, max(0.0, start), end, _words(clip)), sound_only)]
 
 
 def _source_range(clip: Clip) -> TimeRange:
@@ -131,7 +128,7 @@ def start_time_code(film: str, films: Films) -> float:
         return 0.0
 
 
-def _kind(clip: Clip) -> str:
+def _words(clip: Clip) -> str:
     """The name of the clip's markers, if they have but one, or else its comment in an EDL."""
     names = {marker.name.strip() for marker in clip.markers} - {""}
     if not names:
@@ -142,18 +139,22 @@ def _kind(clip: Clip) -> str:
 
 
 def _check_start(uses: list[Use], films: Films) -> None:
-    """Raise DatasetError for a film whose time codes all begin at an hour that it does not reach."""
+    """Raise ListError for a film whose time codes all begin at an hour that it does not reach."""
     for film in sorted({use.film for use in uses}):
         own = [use for use in uses if use.film == film]
-        first, end = min(use.interval.start for use in own), films.end(film)
+        first, end = min(use.entry.start for use in own), films.end(film)
         hour = int(first // 3600)
         if hour and first >= end > first - 3600 * hour:
-            raise DatasetError(
-                f"{own[0].where}: all its times of {PurePosixPath(film).name} are beyond the end, {end:g} s; "
-                f"they seem to count from {hour:02d}:00:00:00, but the film carries no such time code."
+            late = f"all its times of {PurePosixPath(film).name} are beyond the end, {end:g} s"
+            raise ListError(
+                f"{own[0].entry.where}: {late}; they seem to count from {hour:02d}:00:00:00, "
+                "but the film carries no such time code."
             )
 
 
 def _overlap(one: Use, other: Use) -> bool:
-    at_once = one.interval.start < other.interval.end and other.interval.start < one.interval.end
+    at_once = one.entry.start < other.entry.end and other.entry.start < one.entry.end
     return one.film == other.film and at_once
+
+
+__all__ = ["read_edit_list"]
