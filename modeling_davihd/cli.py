@@ -1,4 +1,4 @@
-"""The command `davihd highlight FILE...`."""
+"""The commands `davihd highlight FILE...` and `davihd cut FILE --from LIST`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .loading import DEFAULT_MODEL, load_pipeline
@@ -24,9 +24,10 @@ from .writers import WRITERS
 if TYPE_CHECKING:
     import torch
 
-    from .media import MediaInfo
+    from .media import DecodingLimits, MediaInfo
     from .pipeline_davihd import VideoHighlightDetectionPipeline
     from .sound_names import SoundNamer
+    from .writers import HighlightResult
 
 DEFAULT_FORMATS = "json,png,mp4"
 NOTHING_HINT = "; --top-k 3 gives the best moments that there are"
@@ -36,22 +37,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 all files done, 1 some file failed (the others are still written), 2 wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    _check(parser, options)
+    options.check(parser, options)
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
-            return _run(options)
+            warnings.simplefilter("ignore")
+            return options.run(options)
     except KeyboardInterrupt:
         _say("interrupted")
         return 130
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run_highlight(options: argparse.Namespace) -> int:
     """Prepare folder, device and model, then score one film after the other; gives the exit status."""
-    warnings.simplefilter("ignore")
     try:
         options.output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -86,6 +87,21 @@ def _run(options: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
+def _run_cut(options: argparse.Namespace) -> int:
+    """Write a film with the highlights of a list; gives the exit status."""
+    from .media import MediaWarning
+    from .readers import ListWarning
+
+    for kind in (MediaWarning, ListWarning):
+        warnings.simplefilter("always", kind)
+    try:
+        _cut(options)
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
+        _say(f"error: {_one_line(error)}")
+        return 1
+    return 0
+
+
 @contextmanager
 def _without_collection() -> Iterator[None]:
     """Keep the collector from going through the million objects that imports make, and that stay."""
@@ -105,34 +121,75 @@ def _highlight(
     options: argparse.Namespace,
 ) -> None:
     """Score one film, write its outputs and print the line that says so."""
-    from .media import DecodingLimits, probe
-    from .writers import HighlightResult, WriterError, write_outputs
+    from .writers import HighlightResult
 
-    limits = DecodingLimits(**dict(options.limit))
-    info = probe(path, limits, options.audio_track)
-    if len(info.sounds) > 1:
-        _say(_heard(info))
+    info, limits = _probed(path, options)
     search = {"min_length": options.min_length, "max_length": options.max_length}
     search |= {"top_k": options.top_k, "duration": options.duration}
     found = detect(info, return_features="png" in options.formats, limits=limits)
     result = HighlightResult.of_film(info, found, options.model, limits, detect.calibration)
     result = result.with_highlights(**search)
-    if options.list_paths == "relative":
-        result = replace(result, relative_to=options.output_dir)
     if namer is not None:
         result = namer.name(result)
+    hint = NOTHING_HINT if options.top_k is None and options.duration is None else ""
+    _write(result, options, options.formats, hint)
+
+
+def _cut(options: argparse.Namespace) -> None:
+    """Write a film with the highlights of a list, but neither over the list nor over scores that it lacks."""
+    from .readers import holds_scores, read_result
+
+    result = read_result(options.list, *_probed(options.file, options))
+    formats = [name for name in options.formats if not _is_list(name, options)]
+    if kept := [name for name in options.formats if name not in formats]:
+        _say(f"{options.list}: is the list and stays as it is; another --output-dir gives {kept[0]} as well")
+    scores = _target("json", options)
+    if "json" in formats and not result.scored and holds_scores(scores):
+        _say(f"{scores}: stays as it is, since it holds scores, which the list does not")
+        formats.remove("json")
+    if not formats:
+        raise ValueError("Nothing is left that could be written; another --output-dir is needed.")
+    _write(result, options, formats)
+
+
+def _is_list(name: str, options: argparse.Namespace) -> bool:
+    """Whether a format's file would be the list that is read."""
+    target = _target(name, options)
+    return target.exists() and options.list.exists() and target.samefile(options.list)
+
+
+def _target(name: str, options: argparse.Namespace) -> Path:
+    return options.output_dir / f"{options.file.stem}{WRITERS[name].suffix}"
+
+
+def _probed(path: Path, options: argparse.Namespace) -> tuple[MediaInfo, DecodingLimits]:
+    """What a film holds, within what limits; says which sound tracks count, where there are several."""
+    from .media import DecodingLimits, probe
+
+    limits = DecodingLimits(**dict(options.limit))
+    info = probe(path, limits, options.audio_track)
+    if len(info.sounds) > 1:
+        _say(_heard(info))
+    return info, limits
+
+
+def _write(result: HighlightResult, options: argparse.Namespace, formats: list[str], hint: str = "") -> None:
+    """Write a film's outputs and print the line that says so; `hint`: what to do if it has no highlights."""
+    from .writers import WriterError, write_outputs
+
+    if options.list_paths == "relative":
+        result = replace(result, relative_to=options.output_dir)
     problem = None
     try:
-        written = write_outputs(result, options.output_dir, options.formats)
+        written = write_outputs(result, options.output_dir, formats)
     except WriterError as error:
         written, problem = error.written, error
     count = len(result.highlights)
-    names = [file.name for file in written]
     number = f"{count} highlight{'s' * (count != 1)}"
+    names = [file.name for file in written]
     _tell("  ".join([result.source_name, _clock(result.duration), number, *names]))
     if not count:
-        automatic = options.top_k is None and options.duration is None
-        _say(f"{result.source_name}: nothing stands out{NOTHING_HINT if automatic else ''}")
+        _say(f"{result.source_name}: nothing stands out{hint}")
     if problem:
         raise problem
 
@@ -159,22 +216,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="davihd", description="Finds the highlights of videos.")
     parser.add_argument("--version", action="version", version=f"davihd {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
+    _add_highlight(commands)
+    _add_cut(commands)
+    return parser
+
+
+def _add_highlight(commands: Any) -> None:
     highlight = commands.add_parser(
         "highlight",
         help="find the highlights of films and write them",
         description="Scores every second of each film and writes its highlights as MATCH.highlights.* files.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
+    highlight.set_defaults(run=_run_highlight, check=_check_highlight)
     highlight.add_argument("files", nargs="+", type=Path, metavar="FILE", help="video or sound file")
     highlight.add_argument("--model", default=DEFAULT_MODEL, help="checkpoint folder or Hub id")
-    highlight.add_argument("--output-dir", type=Path, default=Path("."), metavar="DIR", help="where to write")
-    highlight.add_argument(
-        "--formats",
-        type=_formats,
-        default=DEFAULT_FORMATS,
-        metavar="A,B",
-        help=f"what to write, out of {','.join(WRITERS)}",
-    )
+    _add_output_options(highlight)
     how_much = highlight.add_mutually_exclusive_group()
     how_much.add_argument(
         "--duration", type=float, metavar="S", help="seconds that the highlights may last in all"
@@ -192,19 +249,56 @@ def _parser() -> argparse.ArgumentParser:
         default="auto",
         help="say what is heard in each highlight, where that is sure enough, or do not listen for it",
     )
-    highlight.add_argument(
+    highlight.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    _add_reading_options(highlight)
+
+
+def _add_cut(commands: Any) -> None:
+    cut = commands.add_parser(
+        "cut",
+        help="cut a film by a list of highlights, such as an edited one",
+        description="Writes a film's MATCH.highlights.* files with the highlights of a list. "
+        "Its edges stay where they are, and nothing is scored.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    cut.set_defaults(run=_run_cut, check=_check_cut)
+    cut.add_argument("file", type=Path, metavar="FILE", help="video or sound file")
+    cut.add_argument(
+        "--from",
+        dest="list",
+        type=Path,
+        required=True,
+        metavar="LIST",
+        help="JSON or CSV of davihd, an edit list, labels of Audacity or time stamps",
+    )
+    _add_output_options(cut)
+    _add_reading_options(cut)
+
+
+def _add_output_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--output-dir", type=Path, default=Path("."), metavar="DIR", help="where to write")
+    command.add_argument(
+        "--formats",
+        type=_formats,
+        default=DEFAULT_FORMATS,
+        metavar="A,B",
+        help=f"what to write, out of {','.join(WRITERS)}",
+    )
+    command.add_argument(
         "--list-paths",
         choices=("absolute", "relative"),
         default="absolute",
         help="how edit lists say where the film is: by its whole path, or by that from the list on",
     )
-    highlight.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    highlight.add_argument(
+
+
+def _add_reading_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--audio-track",
         metavar="N|NAME|LANGUAGE",
         help="sound track to hear, of several; by default all of the film's own language",
     )
-    highlight.add_argument(
+    command.add_argument(
         "--limit",
         type=_limit,
         action="append",
@@ -212,7 +306,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="what a film may ask of its decoders, by the name that a refusal gives",
     )
-    return parser
 
 
 def _formats(text: str) -> list[str]:
@@ -238,7 +331,7 @@ def _limit(text: str) -> tuple[str, float]:
     return name, number
 
 
-def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Wrong usage ends here with status 2, before anything is loaded."""
     for name, least in (("duration", 0), ("top_k", 0), ("min_length", 0.1), ("max_length", 0.1)):
         value = getattr(options, name)
@@ -261,6 +354,17 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             parser.error(
                 f"{count} files would all write {stem}.highlights.*; run them with different --output-dir"
             )
+    _check_folder(parser, options)
+
+
+def _check_cut(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """As `_check_highlight`."""
+    _check_folder(parser, options)
+    if all(_is_list(name, options) for name in options.formats):
+        parser.error(f"--from {options.list} would be all that is written; use another --output-dir")
+
+
+def _check_folder(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.output_dir.exists() and not options.output_dir.is_dir():
         parser.error(f"--output-dir is {options.output_dir}, which is a file; it needs to be a folder")
 

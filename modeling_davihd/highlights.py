@@ -33,10 +33,17 @@ Span = tuple[float, float]  # start and end in seconds
 
 
 class Sound(NamedTuple):
-    """What is heard in a highlight. name: in plain words. confidence: share of cases in which it is right."""
+    """What is heard in a highlight.
+
+    name: in plain words. confidence: share of cases in which it is right; None where somebody gave the name.
+    """
 
     name: str
-    confidence: float
+    confidence: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The name and any confidence: ready for JSON."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Highlight:
     start, end: seconds from the start of the film.
     score: mean of the scores within, a second counting for the part of it that is inside.
     peak: time in seconds at which the highest-scoring second within starts (the clip's own start if that
-        second began before it).
+        second began before it). Both are NaN where nobody knows them: in a film that has not been scored.
     confidence: share of right picks among highlights of such a score, where `Calibration` knows it.
     sounds: what is heard, the surest first; None unless somebody has listened (`sound_names`).
     """
@@ -59,11 +66,14 @@ class Highlight:
     sounds: tuple[Sound, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Start, end, score, peak and any confidence as plain floats, and any sounds: ready for JSON."""
-        names = ["start", "end", "score", "peak"] + ["confidence"] * (self.confidence is not None)
-        fields: dict[str, Any] = {name: float(getattr(self, name)) for name in names}
+        """Start, end, and what is known of score, peak and confidence as plain floats, and any sounds."""
+        numbers = {name: getattr(self, name) for name in ("start", "end", "score", "peak", "confidence")}
+        known = {
+            name: value for name, value in numbers.items() if value is not None and not math.isnan(value)
+        }
+        fields: dict[str, Any] = {name: float(value) for name, value in known.items()}
         if self.sounds is not None:
-            fields["sounds"] = [sound._asdict() for sound in self.sounds]
+            fields["sounds"] = [sound.as_dict() for sound in self.sounds]
         return fields
 
 
@@ -154,12 +164,15 @@ def find_highlights(
 
 
 def describe(scores: np.ndarray, start: float, end: float) -> Highlight:
-    """The highlight from `start` to `end` of a film with these scores (T,), 0 <= start < end <= T."""
+    """The highlight from `start` to `end` of a film with these scores (T,), 0 <= start < end <= T.
+
+    Scores may be NaN, all of them, where nobody has scored the film.
+    """
     seconds = np.arange(math.floor(start), math.ceil(end))
     inside = np.minimum(end, seconds + 1) - np.maximum(start, seconds)
     score = float(scores[seconds] @ (inside / inside.sum()))
-    top = int(seconds[np.argmax(scores[seconds])])
-    return Highlight(float(start), float(end), score, max(float(top), float(start)))
+    top = math.nan if math.isnan(score) else max(float(seconds[np.argmax(scores[seconds])]), float(start))
+    return Highlight(float(start), float(end), score, top)
 
 
 def clip_highlights(highlights: Sequence[Highlight], duration: float) -> list[Highlight]:

@@ -135,6 +135,21 @@ def _true_end(info: MediaInfo, tracks: dict[str, list[Track]]) -> float:
     return end
 
 
+def true_end(path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS) -> float:
+    """Where a film ends, in seconds to the millisecond, whatever its headers say.
+
+    It is read to its end, but not decoded. Raises MediaError as `stream_segments` does.
+    """
+    info = probe(path, limits)
+    with ExitStack() as stack:
+        tracks = {kind: Track.all_of(info, kind, limits, quiet=True) for kind in ("video", "audio")}
+        for track in chain(*tracks.values()):
+            stack.enter_context(closing(track))
+            for _ in track.seconds():
+                pass
+        return _true_end(info, tracks)
+
+
 def sound_of(
     path: AnyPath | MediaInfo, spans: Sequence[tuple[int, int]], limits: DecodingLimits = DEFAULT_LIMITS
 ) -> Generator[Array, None, None]:

@@ -1,5 +1,7 @@
 """How messages quote what a file holds: in one line, readable and short."""
 
+import os
+import unicodedata
 from collections.abc import Iterable
 
 LONGEST_NAME = 160  # characters; the longest key of a published network, wrapped twice, has 111
@@ -19,6 +21,13 @@ def quoted(name: str) -> str:
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in shown)
 
 
+def printable(name: str) -> str:
+    """A name, as of a file, without bytes that are no text, control characters and ends of lines."""
+    text = os.fsencode(name).decode("utf-8", errors="replace")
+    bad = {character for character in text if unicodedata.category(character) in ("Cc", "Zl", "Zp")}
+    return "".join("\N{REPLACEMENT CHARACTER}" if character in bad else character for character in text)
+
+
 def short(value: object) -> str:
     """A value as Python writes it, its end cut off if it is long."""
     return _cut(repr(value), LONGEST_VALUE)
@@ -28,4 +37,4 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) < longest else f"{text[: longest - 3]}..."
 
 
-__all__ = ["quoted", "short", "some"]
+__all__ = ["printable", "quoted", "short", "some"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..lazy import LazyTable, lazy_exports
 
 _PLACES = {
+    ".csv": "tables.read_csv",
     ".json": "json_lists.read_highlights",
     ".txt": "texts.read_text",
     ".edl": "edit_lists.read_edit_list",
@@ -25,7 +26,10 @@ _EXPORTS = {
     "ListError": "base",
     "ListWarning": "base",
     "Listed": "base",
+    "OneFilm": "films",
+    "holds_scores": "json_lists",
     "read_list": "reading",
+    "read_result": "results",
 }
 _EXPORTS |= {name: module for module, name in (place.split(".") for place in _PLACES.values())}
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import codecs
 import math
+import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..highlights import Sound
+from ..wording import quoted, short
 
 if TYPE_CHECKING:
     from .films import Films
 
 SIZE_LIMIT = 20_000_000  # bytes of a file; two hours, cut every second, make an XML of 10 MB
+CLOCK = re.compile(
+    r"(?P<sign>-?)(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d+)?)", re.ASCII
+)
 
 
 class ListError(ValueError):
@@ -27,7 +36,7 @@ class Entry:
     """A highlight that a list names, in seconds from the film's beginning.
 
     where: the place in the list, such as "goals.txt, line 3". words: what the list says of it, or "".
-    score: None where the list gives none.
+    score, peak, confidence, sounds: as in a `Highlight`; None where the list does not give them.
     """
 
     where: str
@@ -35,60 +44,111 @@ class Entry:
     end: float
     words: str = ""
     score: float | None = None
+    peak: float | None = None
+    confidence: float | None = None
+    sounds: tuple[Sound, ...] | None = None
+
+
+class Scored(NamedTuple):
+    """The scores that a list holds of its film: one a second, of a film so long, by that model."""
+
+    scores: list[float]
+    duration: float
+    model_id: str
 
 
 class Listed:
-    """What a list names of films: `entries`, by the film; what cannot be used is said in a ListWarning."""
+    """What a list names of films: `entries`, by the film; `unknown`: what it calls those that are not there.
+
+    scored: of the list's only film, where the list holds scores.
+    """
 
     def __init__(self, path: Path, films: Films) -> None:
         self.path, self.films = path, films
         self.entries: dict[str, list[Entry]] = {}
         self.unknown: list[str] = []
+        self.scored: Scored | None = None
 
-    def film(self, *names: str) -> str | None:
-        """The film that the first of the names which mean one means; None, with a warning, if none does."""
+    def film(self, names: Iterable[str], reel: str = "") -> str | None:
+        """The film that the first of the names which mean one means, or else its reel; None if none does."""
         known = [name for name in names if name]
-        for name in known:
-            if film := self.films.find(str(self.path), name):
+        for name in [*known, reel]:
+            if name and (film := self.films.find(str(self.path), name)):
                 return film
-        self.miss(known[0] if known else "a clip without a name")
+        if not known and self.films.unnamed:
+            return self.films.unnamed
+        self._miss(known[0] if known else reel or "a clip without a name")
         return None
 
     def film_of_file(self) -> str | None:
-        """The film that the list is named like; None, with a warning, if there is none."""
+        """The film that the list is named like; None if there is none."""
         film = self.films.find_for(self.path)
         if film is None:
-            self.miss(self.path.stem)
+            self._miss(self.path.stem)
         return film
 
-    def miss(self, name: str) -> None:
-        """Warn, once for each name, that there is no such film."""
+    def _miss(self, name: str) -> None:
         if name not in self.unknown:
             self.unknown.append(name)
-            tell(f"{self.path}: {name}: there is no such film in {self.films.folder}; it is left out.")
 
     def add(self, film: str, entry: Entry) -> None:
         """Add a highlight of a film."""
         self.entries.setdefault(film, []).append(entry)
 
+    def tell_unknown(self) -> None:
+        """Warn of films that are not there, a line each."""
+        for name in self.unknown:
+            tell(f"{self.path}: {quoted(name)}: {self.films.lacking}; it is left out.")
 
-def entry_of(where: str, start: object, end: object, words: str = "", score: float | None = None) -> Entry:
-    """An entry of checked numbers. Raises ListError, beginning with `where`, if they make none."""
-    first, last = number_of(where, "start", start), number_of(where, "end", end)
+
+def entry_of(where: str, start: object, end: object, words: str = "", **known: Any) -> Entry:
+    """An entry of checked times; `known`: the other fields. Raises ListError, beginning with `where`."""
+    first, last = seconds_of(where, "start", start), seconds_of(where, "end", end)
     if not 0 <= first < last:
-        raise ListError(f"{where}: goes from {start} s to {end} s; 0 <= start < end is needed.")
-    return Entry(where, first, last, words.strip(), score)
+        raise ListError(f"{where}: goes from {first:.10g} s to {last:.10g} s; 0 <= start < end is needed.")
+    return Entry(where, first, last, words.strip(), **known)
+
+
+def seconds_of(where: str, name: str, value: object) -> float:
+    """Seconds, or a time such as 1:02:03.5. Raises ListError, beginning with `where` and its name."""
+    seconds = clock_of(value) if isinstance(value, str) else number_of(where, name, value)
+    if seconds is None:
+        said = f"{name} is {short(value)}; seconds or a time such as 1:02:03.5 are needed"
+        raise ListError(f"{where}: {said}.")
+    return seconds
 
 
 def number_of(where: str, name: str, value: object) -> float:
-    """A finite number. Raises ListError, beginning with `where` and what the value is called."""
+    """A finite number. Raises ListError, beginning with `where` and its name."""
     try:
-        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        known = _with_point(value) if isinstance(value, str) else value
+        number = math.nan if isinstance(value, bool) else float(known)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise ListError(f"{where}: {name} is {value!r}; a number is needed.")
+        raise ListError(f"{where}: {name} is {short(value)}; a number is needed.")
     return number
+
+
+def clock_of(text: str) -> float | None:
+    """Seconds of 1:02:03.5, 62:03.5 or 3723.5, with a point or a comma; None for anything else."""
+    if not (found := CLOCK.fullmatch(_with_point(text.strip()))):
+        return None
+    hours, minutes, seconds = (float(found[part] or 0) for part in ("hours", "minutes", "seconds"))
+    if (found["minutes"] and seconds >= 60) or (found["hours"] and minutes >= 60):
+        return None
+    return (-1 if found["sign"] else 1) * (3600 * hours + 60 * minutes + seconds)
+
+
+def names_in(words: str) -> tuple[Sound, ...]:
+    """What a list calls a highlight, with commas between, as names of what is heard in it."""
+    names = dict.fromkeys(name.strip() for name in words.split(","))
+    return tuple(Sound(name) for name in names if name)
+
+
+def _with_point(number: str) -> str:
+    """A number with a decimal point, where it has a decimal comma."""
+    return number.replace(",", ".") if number.count(",") == 1 and "." not in number else number
 
 
 def tell(message: str) -> None:
@@ -97,8 +157,10 @@ def tell(message: str) -> None:
 
 
 def small_text(path: Path) -> str:
-    """A file's text, in UTF-8. Raises ListError above SIZE_LIMIT."""
-    return small_bytes(path).decode("utf-8-sig")
+    """A file's text, in UTF-8, or in the UTF-16 of spreadsheets. Raises ListError above SIZE_LIMIT."""
+    content = small_bytes(path)
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf_16 else "utf-8-sig")
 
 
 def small_bytes(path: Path) -> bytes:
@@ -115,8 +177,12 @@ __all__ = [
     "ListError",
     "ListWarning",
     "Listed",
+    "Scored",
+    "clock_of",
     "entry_of",
+    "names_in",
     "number_of",
+    "seconds_of",
     "small_bytes",
     "small_text",
     "tell",

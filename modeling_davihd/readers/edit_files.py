@@ -12,13 +12,13 @@ from xml.parsers import expat
 
 from ..wording import quoted, short
 from .base import ListError, small_bytes, small_text
-from .films import Films
+from .films import Films, rate_of
 
 Edit = Any  # a SerializableObject of opentimelineio, which may not be there
 INSTALL = 'is read with OpenTimelineIO and its adapters; pip install ".[edits]" brings them.'
 MOST_CLIPS = 10_000  # of an edit list, nested sequences counted as often as they are used; EDLs end at 999
 DEEPEST = 200  # elements within elements; editing programs write some 30
-RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 48.0, 50.0, 60000 / 1001, 60.0)  # of time codes
+RATES = (24.0, 25.0, 30000 / 1001, 30.0, 48.0, 50.0, 60000 / 1001, 60.0)  # of time codes
 DROPPING = (30000 / 1001, 60000 / 1001)
 CODE = r"\d+(?:[:;.]\d+){3}"
 EVENT = re.compile(rf"\d+\s+\S+\s+\S+\s+[A-Z]\S*(?:\s+\d+)?(?:\s+(?:{CODE}|\d+)){{4}}")
@@ -106,9 +106,12 @@ def _highest_frame(where: str, event: str) -> int:
 def _likely_rates(path: Path, lines: list[str], films: Films, dropping: bool) -> list[float]:
     """Frames a second of the time codes, which an EDL does not say, the likeliest first: its films'."""
     names = [found[1].strip() for line in lines if (found := FILM_COMMENT.match(line))]
-    infos = [films.info(film) for name in names if (film := films.find(str(path), name))]
-    own = Counter(nearest_rate(info.fps) for info in infos if info and info.fps)
-    return [*(rate for rate, _ in own.most_common()), *(DROPPING if dropping else ()), *RATES[1:]]
+    own = [film for name in names if (film := films.find(str(path), name))]
+    if films.unnamed and not own:
+        own = [films.unnamed]
+    infos = [films.info(film) for film in own]
+    rates = Counter(float(rate_of(info)) for info in infos if info and info.has_video)
+    return [*(rate for rate, _ in rates.most_common()), *(DROPPING if dropping else ()), *RATES]
 
 
 def _as_rated(code: str, dropping: bool, rate: float) -> str:
@@ -116,14 +119,6 @@ def _as_rated(code: str, dropping: bool, rate: float) -> str:
     *before, frames = re.split("[:;.]", code)
     dropped = rate in DROPPING and (dropping or ";" in code)
     return ":".join(before) + (";" if dropped else ":") + frames
-
-
-def nearest_rate(fps: float) -> float:
-    """The rate of time codes for films of so many frames a second; for unusual films the next above it."""
-    nearest = min(RATES, key=lambda rate: abs(rate - fps))
-    if abs(nearest - fps) < 0.005 * fps:
-        return nearest
-    return next((rate for rate in RATES[1:] if rate >= fps), RATES[-1])
 
 
 # OTIO
@@ -227,4 +222,4 @@ def _complete_resources(root: ElementTree.Element) -> None:
             form.set("frameDuration", "100/2500s")
 
 
-__all__ = ["NAMELESS", "nearest_rate", "open_edit_list"]
+__all__ = ["NAMELESS", "open_edit_list"]

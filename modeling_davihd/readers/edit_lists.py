@@ -8,9 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from ..media import MediaInfo
+from ..writers.timecodes import TimeCode
 from .base import Entry, Listed, ListError, tell
-from .edit_files import NAMELESS, nearest_rate, open_edit_list
-from .films import Films
+from .edit_files import NAMELESS, open_edit_list
+from .films import Films, rate_of
 
 if TYPE_CHECKING:
     from opentimelineio.opentime import TimeRange
@@ -32,7 +34,7 @@ def read_edit_list(path: Path, films: Films) -> Listed:
     listed = Listed(path, films)
     uses: list[Use] = []
     for number, clip in enumerate(_clips(path, films), start=1):
-        if film := listed.film(*_names(clip)):
+        if film := listed.film(_names(clip), clip.metadata.get("cmx_3600", {}).get("reel", "")):
             uses += _use(f"{path}, clip {number}", clip, film, films)
     _check_start(uses, films)
     pictures = [use for use in uses if not use.sound_only]
@@ -57,11 +59,9 @@ def _names(clip: Clip) -> Iterator[str]:
     yield unquote(urlsplit(url).path) if "://" in url else url
     yield clip.media_reference.name if clip.media_reference else ""
     yield "" if clip.name.startswith(NAMELESS) else clip.name
-    notes = clip.metadata.get("cmx_3600", {})
-    for comment in notes.get("comments", []):
+    for comment in clip.metadata.get("cmx_3600", {}).get("comments", []):
         if comment.startswith("SOURCE FILE"):
             yield comment.partition(":")[2].strip()
-    yield notes.get("reel", "")
 
 
 def _use(where: str, clip: Clip, film: str, films: Films) -> list[Use]:
@@ -74,8 +74,9 @@ def _use(where: str, clip: Clip, film: str, films: Films) -> list[Use]:
     except OTIOError:  # it says neither what it uses nor what its media have
         tell(f"{where}: does not say what it uses of {film}; it is left out.")
         return []
-    start = used.start_time.to_seconds()
-    start -= _zero(clip, film, films, start)
+    start, info = used.start_time.to_seconds(), films.info(film)
+    start -= _zero(clip, info, start)
+    start += info.picture_start if info else 0.0
     end = start + used.duration.to_seconds() * _speed(clip)
     if not (math.isfinite(end) and end > max(0.0, start)):
         tell(f"{where}: uses nothing of {film}; it is left out.")
@@ -108,24 +109,15 @@ def _speed(clip: Clip) -> float:
     return speed
 
 
-def _zero(clip: Clip, film: str, films: Films, start: float) -> float:
+def _zero(clip: Clip, film: MediaInfo | None, start: float) -> float:
     """Seconds at which the clip's time codes begin to count: its media's start, or else the film's."""
-    available = clip.media_reference.available_range if clip.media_reference else None
-    zeros = [available.start_time.to_seconds() if available else 0.0, start_time_code(film, films)]
+    zeros = []
+    if clip.media_reference and clip.media_reference.available_range:
+        zeros.append(clip.media_reference.available_range.start_time.to_seconds())
+    if film:
+        code = TimeCode.of(rate_of(film), film.timecode, film.fps)
+        zeros.append(float(code.start / code.rate))
     return next((zero for zero in zeros if 0 < zero <= start + HALF_A_FRAME), 0.0)
-
-
-def start_time_code(film: str, films: Films) -> float:
-    """The start time code that a film carries, in seconds; 0 if it carries none."""
-    from opentimelineio.opentime import from_timecode
-
-    info = films.info(film)
-    if not (info and info.timecode):
-        return 0.0
-    try:
-        return from_timecode(info.timecode, nearest_rate(info.fps or 25.0)).to_seconds()
-    except ValueError:
-        return 0.0
 
 
 def _words(clip: Clip) -> str:

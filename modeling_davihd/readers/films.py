@@ -5,17 +5,27 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 from ..media import MediaError, MediaInfo, probe
+from ..wording import printable
+from ..writers.timecodes import editing_rate
 from .base import ListError
 
 
 class Films:
-    """Films of a folder; `names`: their paths in it, with forward slashes."""
+    """Films of a folder; `names`: their paths in it, with forward slashes.
+
+    lacking: what is to be said of a name that none of them has. unnamed: the film that is meant where a list
+    names none.
+    """
+
+    unnamed: str | None = None
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self.folder, self.names = folder, list(names)
+        self.lacking = f"there is no such film in {folder}"
         paths = [PurePosixPath(film) for film in self.names]
         named = [(path.name.casefold(), str(path)) for path in paths]
         self._forms = [named, [(path.stem.casefold(), str(path)) for path in paths]]
@@ -61,4 +71,25 @@ class Films:
             return None
 
 
-__all__ = ["Films"]
+def rate_of(film: MediaInfo) -> Fraction:
+    """At which edit lists count a film's frames."""
+    return editing_rate(film.fps, film.nominal_fps)
+
+
+class OneFilm(Films):
+    """A film that has been probed, which every list is of that does not name another."""
+
+    def __init__(self, film: MediaInfo) -> None:
+        super().__init__(film.path.parent, [printable(film.path.name)])
+        [self.unnamed] = self.names
+        self.lacking = f"is not {self.unnamed}"
+        self._film = film
+
+    def find_for(self, path: Path) -> str | None:
+        return self.unnamed
+
+    def _probe(self, film: str) -> MediaInfo | None:
+        return self._film
+
+
+__all__ = ["Films", "OneFilm", "rate_of"]

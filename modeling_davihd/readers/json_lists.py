@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-from .base import Entry, Listed, ListError, entry_of, number_of, small_text
+from ..highlights import Sound
+from ..wording import short
+from .base import Entry, Listed, ListError, Scored, entry_of, number_of, seconds_of, small_text
 from .films import Films
 
 
@@ -20,12 +23,21 @@ def is_of_highlights(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("source"), str) and "highlights" in content
 
 
+def holds_scores(path: Path) -> bool:
+    """Whether a file is there that davihd wrote, with scores."""
+    try:
+        content = json_of(path)
+    except (ListError, OSError, UnicodeDecodeError):
+        return False
+    return is_of_highlights(content) and content.get("scores") is not None
+
+
 def highlights_of(path: Path, content: Any, films: Films) -> Listed:
     """As `read_highlights`, of what `json_of` gave."""
     if not is_of_highlights(content):
         raise ListError(f'{path}: needs to be {{"source": ..., "highlights": [...]}}, as davihd writes it.')
     listed = Listed(path, films)
-    film = listed.film(content["source"])
+    film, listed.scored = listed.film([content["source"]]), _scored(path, content)
     if not isinstance(content["highlights"], list):
         raise ListError(f"{path}: its highlights are no list.")
     for number, item in enumerate(content["highlights"], start=1):
@@ -70,9 +82,50 @@ def kind_of(where: str, item: dict) -> str:
 
 
 def _entry(where: str, item: object) -> Entry:
-    fields = highlight_of(where, item)
-    score = number_of(where, "score", fields["score"]) if "score" in fields else None
-    return entry_of(where, fields.get("start"), fields.get("end"), kind_of(where, fields), score)
+    fields = {name: value for name, value in highlight_of(where, item).items() if value is not None}
+    readers = {"score": number_of, "peak": seconds_of, "confidence": number_of}
+    known: dict[str, Any] = {
+        name: read(where, name, fields[name]) for name, read in readers.items() if name in fields
+    }
+    if "sounds" in fields:
+        known["sounds"] = _sounds(where, fields["sounds"])
+    return entry_of(where, fields.get("start"), fields.get("end"), kind_of(where, fields), **known)
 
 
-__all__ = ["highlight_of", "highlights_of", "is_of_highlights", "json_of", "kind_of", "read_highlights"]
+def _sounds(where: str, items: object) -> tuple[Sound, ...]:
+    if not isinstance(items, list):
+        raise ListError(f'{where}: sounds is {short(items)}; [{{"name": ...}}, ...] is needed.')
+    return tuple(_sound(where, item) for item in items)
+
+
+def _sound(where: str, item: object) -> Sound:
+    name = item.get("name") if isinstance(item, dict) else None
+    if not (isinstance(item, dict) and isinstance(name, str)):
+        raise ListError(f'{where}: has the sound {short(item)}; {{"name": ...}} is needed.')
+    sure = item.get("confidence")
+    return Sound(name, None if sure is None else number_of(where, "confidence of a sound", sure))
+
+
+def _scored(path: Path, content: dict) -> Scored | None:
+    """The scores a second, where there are any. Raises ListError for what makes no sense."""
+    scores, model = content.get("scores"), content.get("model", "")
+    if scores is None:
+        return None
+    if not isinstance(scores, list) or not isinstance(model, str):
+        raise ListError(f"{path}: its scores are no list, or its model is no text.")
+    known = [number_of(f"{path}, second {second}", "score", score) for second, score in enumerate(scores)]
+    duration = number_of(str(path), "duration", content.get("duration"))
+    if not known or len(known) != math.ceil(duration):
+        raise ListError(f"{path}: has {len(known)} scores for {duration:g} s; one for each second is needed.")
+    return Scored(known, duration, model)
+
+
+__all__ = [
+    "highlight_of",
+    "highlights_of",
+    "holds_scores",
+    "is_of_highlights",
+    "json_of",
+    "kind_of",
+    "read_highlights",
+]

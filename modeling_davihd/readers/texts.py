@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .base import Listed, ListError, entry_of, small_text, tell
+from .base import Listed, ListError, clock_of, entry_of, small_text, tell
 from .films import Films
 
 AUDACITY = re.compile(r"\d+(?:[.,]\d+)?\t\d+(?:[.,]\d+)?(?:\t.*)?")
 LOWEST_AND_HIGHEST_PITCH = "\\"  # begins a line that Audacity adds to labels of spectral selections
-TIME = r"[\d:.]*\d[\d:.]*"
+TIME = r"[\d:.,]*\d[\d:.,]*"
 RANGE = re.compile(rf"(?P<start>{TIME})\s*(?:-|–|—|\bto\b)\s*(?P<end>{TIME})(?:\s+(?P<words>.*))?")
-CLOCK = re.compile(r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d+)?)")
 
 
 def read_text(path: Path, films: Films) -> Listed:
@@ -35,9 +34,8 @@ def _collect_track(listed: Listed, lines: dict[int, str]) -> None:
         if not AUDACITY.fullmatch(line):
             raise ListError(f"{where}: is {line!r}; start, end and label are needed, with tabs between.")
         start, end, *words = line.split("\t")
-        start, end = start.replace(",", "."), end.replace(",", ".")
-        if float(start) == float(end):
-            tell(f"{where}: is a label of one moment, {float(start):g} s; it is left out.")
+        if clock_of(start) == clock_of(end):
+            tell(f"{where}: is a label of one moment, {clock_of(start):g} s; it is left out.")
         elif film:
             listed.add(film, entry_of(where, start, end, " ".join(words)))
 
@@ -54,19 +52,17 @@ def _collect_stamps(listed: Listed, lines: dict[int, str]) -> None:
             if film:
                 listed.add(film, entry_of(where, start, end, found["words"] or ""))
         elif line.endswith(":"):
-            film, named = listed.film(line.removesuffix(":").strip()), True
+            film, named = listed.film([line.removesuffix(":").strip()]), True
         else:
             raise ListError(f"{where}: is {line!r}; 1:02:03-1:02:20 and words, or a film.mp4: is needed.")
 
 
 def _seconds(where: str, time: str) -> float:
-    """Seconds of 1:02:03.5, 62:03.5 or 3723.5. Raises ListError for anything else."""
-    found = CLOCK.fullmatch(time)
-    hours, minutes, seconds = (float(part or 0) for part in found.groups()) if found else (0.0, 0.0, -1.0)
-    too_many = found and ((found["minutes"] and seconds >= 60) or (found["hours"] and minutes >= 60))
-    if not found or too_many:
+    """Seconds of a time. Raises ListError for anything else."""
+    seconds = clock_of(time)
+    if seconds is None:
         raise ListError(f"{where}: {time!r} is no time; 1:02:03.5, 62:03.5 or seconds are needed.")
-    return 3600 * hours + 60 * minutes + seconds
+    return seconds
 
 
 __all__ = ["read_text"]

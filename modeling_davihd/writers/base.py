@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,13 +15,14 @@ import numpy as np
 from .. import __version__
 from ..files import whole
 from ..highlights import Calibration, Highlight, Span, check_spans, clip_highlights, describe
+from ..wording import printable
 
 if TYPE_CHECKING:
     from ..media import DecodingLimits, MediaInfo
 
 
 DIGITS = 6  # of times in seconds
-MADE_OF = 0.5
+MADE_OF = 0.5  # of what two highlights cover; with so much in common, one is made of the other
 
 
 class WriterError(ValueError):
@@ -42,7 +41,8 @@ class UnsuitableError(WriterError):
 class HighlightResult:
     """What is known about one film, enough for every output format.
 
-    source: the film's path. duration: its length in seconds. scores: (T,), one a second, T = ceil(duration).
+    source: the film's path. duration: its length in seconds. scores: (T,), one a second, T = ceil(duration);
+        NaN, all of them, where nobody has scored it.
     highlights: as found; on construction each is cut off at `duration`, its times to the microsecond, as they
         are written: what is read again and cut is the same.
     model_id: which model made the scores. version: of this package.
@@ -51,7 +51,7 @@ class HighlightResult:
     limits: of decoding the film again for a reel; None: the usual ones.
     calibration: of the model, by which highlights are chosen and judged.
     film: what the headers say of the film; None: not known.
-    listened: whether somebody has listened for what is heard in them.
+    listened: whether somebody has listened for what is heard in them; so it is where any has `sounds`.
     relative_to: the folder of the edit lists, if they are to name the film by its path from there; None: by
         its whole path.
     """
@@ -85,6 +85,8 @@ class HighlightResult:
         object.__setattr__(self, "source", Path(self.source))
         within = clip_highlights(self.highlights, self.duration)
         object.__setattr__(self, "highlights", [_rounded_times(one) for one in within])
+        named = any(one.sounds is not None for one in within)
+        object.__setattr__(self, "listened", self.listened or named)
 
     @classmethod
     def of_film(
@@ -135,14 +137,26 @@ class HighlightResult:
         return replace(self, highlights=[self._recut(start, end) for start, end in sorted(spans)])
 
     def _recut(self, start: float, end: float) -> Highlight:
+        new = self.judged(start, end)
+        origin = max(self.highlights, key=lambda one: _share(one, new), default=None)
+        if origin is None or _share(origin, new) < MADE_OF:
+            return new
+        return origin if _share(origin, new) == 1 else replace(new, sounds=origin.sounds)
+
+    def judged(self, start: float, end: float) -> Highlight:
+        """A highlight of the film, with what its scores say of it: NaN where there are none.
+
+        The film's last second counts as a whole, as it does for those that are found.
+        """
         start, end = round(start, DIGITS), round(min(end, self.duration), DIGITS)
-        origin = max(self.highlights, key=lambda one: _share(one, start, end), default=None)
-        if origin and (origin.start, origin.end) == (start, end):
-            return origin
-        new = self.calibration.judged(describe(np.asarray(self.scores, np.float64), start, end))
-        return replace(
-            new, sounds=origin.sounds if origin and _share(origin, start, end) >= MADE_OF else None
-        )
+        reached = len(self.scores) if end >= round(self.duration, DIGITS) else end
+        found = describe(np.asarray(self.scores, np.float64), start, reached)
+        return self.calibration.judged(replace(found, end=end))
+
+    @property
+    def scored(self) -> bool:
+        """Whether there are scores."""
+        return not np.isnan(self.scores).all()
 
     @property
     def segments(self) -> list[tuple[float, float]]:
@@ -194,23 +208,16 @@ def _rounded_times(highlight: Highlight) -> Highlight:
     return replace(highlight, start=start, end=end, peak=peak)
 
 
-def _share(highlight: Highlight, start: float, end: float) -> float:
-    """How much of what a highlight and a span cover both do."""
-    both = min(highlight.end, end) - max(highlight.start, start)
-    return max(both, 0.0) / (max(highlight.end, end) - min(highlight.start, start))
+def _share(one: Highlight, other: Highlight) -> float:
+    """How much of what two highlights cover both do."""
+    both = min(one.end, other.end) - max(one.start, other.start)
+    return max(both, 0.0) / (max(one.end, other.end) - min(one.start, other.start))
 
 
 def rounded(highlight: Highlight) -> dict[str, Any]:
     """A highlight's fields, numbers to six digits."""
     fields = highlight.as_dict().items()
     return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in fields}
-
-
-def printable(name: str) -> str:
-    """A name, as of a file, without bytes that are no text, control characters and ends of lines."""
-    text = os.fsencode(name).decode("utf-8", errors="replace")
-    bad = {character for character in text if unicodedata.category(character) in ("Cc", "Zl", "Zp")}
-    return "".join("\N{REPLACEMENT CHARACTER}" if character in bad else character for character in text)
 
 
 def heard(*highlights: Highlight) -> str:
@@ -233,6 +240,5 @@ __all__ = [
     "WriterError",
     "clock",
     "heard",
-    "printable",
     "rounded",
 ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..streams_davihd import HIGHEST_HZ
-from .base import FileWriter, HighlightResult, clock, heard
+from .base import FileWriter, HighlightResult, UnsuitableError, clock, heard
 from .spectrogram import abrupt_changes, averaged, brightness
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class PNGWriter(FileWriter):
     name, suffix = "png", ".highlights.png"
 
     def save(self, result: HighlightResult, path: Path) -> None:
+        if not result.scored:
+            raise UnsuitableError(f"{result.source_name}: there are no scores of which to draw the curve.")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # of a film's name
             _draw(result).savefig(path, format="png")

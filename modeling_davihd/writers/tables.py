@@ -17,12 +17,13 @@ class JSONWriter(FileWriter):
     name, suffix = "json", ".highlights.json"
 
     def save(self, result: HighlightResult, path: Path) -> None:
+        scores = [round(float(score), 6) for score in result.scores]
         fields = {
             "version": result.version,
             "model": result.model_id,
             "source": result.source_name,
             "duration": float(result.duration),
-            "scores": [round(float(score), 6) for score in result.scores],
+            "scores": scores if result.scored else None,
             "highlights": [rounded(highlight) for highlight in result.highlights],
         }
         lines = (f"  {json.dumps(key)}: {_json(value)}" for key, value in fields.items())
@@ -30,7 +31,7 @@ class JSONWriter(FileWriter):
 
 
 class CSVWriter(FileWriter):
-    """One row for each highlight, for spreadsheets; columns of confidences and sounds where there are any."""
+    """One row for each highlight, for spreadsheets; other columns than start and end where they are known."""
 
     name, suffix = "csv", ".highlights.csv"
 
@@ -42,10 +43,12 @@ class CSVWriter(FileWriter):
 
 
 def _columns(result: HighlightResult) -> list[str]:
-    known = result.calibration.confidence is not None
-    known |= any(highlight.confidence is not None for highlight in result.highlights)
-    named = result.listened or any(highlight.sounds is not None for highlight in result.highlights)
-    return ["start", "end", "score", "peak"] + ["confidence"] * known + ["sounds"] * named
+    known = {name for highlight in result.highlights for name in highlight.as_dict()}
+    judged = result.scored or bool(known & {"score", "peak"})
+    sure = result.calibration.confidence is not None or "confidence" in known
+    return (
+        ["start", "end"] + ["score", "peak"] * judged + ["confidence"] * sure + ["sounds"] * result.listened
+    )
 
 
 def _row(highlight: Highlight) -> dict[str, Any]:

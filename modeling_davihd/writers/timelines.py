@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..highlights import Highlight
-from .base import HighlightResult, WriterError, heard, printable
+from ..wording import printable
+from .base import HighlightResult, WriterError, heard
 from .timecodes import TimeCode, editing_rate
 
 MOST_EVENTS = 999  # of an EDL, whose event numbers have three digits
@@ -39,8 +40,9 @@ class Cut:
     @property
     def remark(self) -> str:
         """What there is to say of the highlight, in a line."""
-        names = heard(self.highlight)
-        return f"Highlight {self.number}, score {self.highlight.score:.2f}" + (f": {names}" if names else "")
+        score, names = self.highlight.score, heard(self.highlight)
+        known = "" if math.isnan(score) else f", score {score:.2f}"
+        return f"Highlight {self.number}{known}" + (f": {names}" if names else "")
 
 
 @dataclass(frozen=True)

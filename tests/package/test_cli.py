@@ -6,10 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from films import damage, film_with_sound, noise_within
+from films import damage, film_with_sound, make_film, noise_within, tone
 
 from modeling_davihd import DEFAULT_CHECKPOINT, cli, sound_names
-from modeling_davihd.writers import WRITERS
+from modeling_davihd.media import probe
+from modeling_davihd.writers import WRITERS, HighlightResult, write_outputs
 
 
 @pytest.fixture
@@ -201,3 +202,79 @@ def test_a_reader_who_leaves_stops_nothing(film, tmp_path):
     process.stdout.close()
     assert process.wait(timeout=120) == 0 and not process.stderr.read()
     assert len(list(out.iterdir())) == 2
+
+
+LISTS = "json,csv,edl,otio,mp4,clips"
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """A folder with a film of 5 s and what was written of it, as if it had been scored."""
+    folder = tmp_path_factory.mktemp("scored")
+    times = np.arange(50) / 10
+    film = make_film(folder / "match.mp4", times=times, fps=10, sounds=[(0.0, tone(5, 16000))], rate=16000)
+    found = {"duration": 5.0, "scores": np.array([0.1, 0.8, 0.4, 0.2, 0.6], np.float32)}
+    result = HighlightResult.of_film(probe(film), found, "davihd-small").recut([(1.1, 1.8), (3.3, 4)])
+    write_outputs(result, folder, LISTS.split(","))
+    return folder
+
+
+def cut(folder, list_, out, *arguments) -> int:
+    given = ["cut", folder / "match.mp4", "--from", list_, "--output-dir", out, *arguments]
+    return cli.main([*map(str, given)])
+
+
+@pytest.mark.parametrize("suffix", ["json", "csv", "edl", "otio"])
+def test_a_list_that_nobody_changed_is_cut_to_the_same(scored, tmp_path, capsys, monkeypatch, suffix):
+    monkeypatch.setattr(cli, "load_pipeline", None)
+    assert cut(scored, scored / f"match.highlights.{suffix}", tmp_path, "--formats", LISTS) == 0
+    assert capsys.readouterr().out.startswith("match.mp4  0:00:05  2 highlights  match.highlights.json  ")
+    new = list(tmp_path.iterdir())
+    same = {path.name for path in new if path.read_bytes() == (scored / path.name).read_bytes()}
+    assert same >= {f"match.highlight{name}" for name in ("s.mp4", "-01.mp4", "-02.mp4", "s.edl")}
+    assert len(new) == 7 and (len(same) == 7) == (suffix == "json")
+
+
+def test_an_edited_table_is_cut_and_neither_it_nor_known_scores_are_replaced(scored, tmp_path, capsys):
+    for name in ("match.mp4", "match.highlights.json"):
+        shutil.copy(scored / name, tmp_path)
+    table = "end;start\n0:02,5;1,2\n"
+    (tmp_path / "match.highlights.csv").write_text(table, encoding="utf-8-sig")
+    edited = tmp_path / "match.highlights.csv"
+    assert cut(tmp_path, edited, tmp_path, "--formats", "json,csv,png,edl") == 0
+    told = capsys.readouterr()
+    assert told.out == "match.mp4  0:00:05  1 highlight  match.highlights.edl\n"
+    assert told.err.splitlines() == [
+        f"{edited}: is the list and stays as it is; another --output-dir gives csv as well",
+        f"{tmp_path}/match.highlights.json: stays as it is, since it holds scores, which the list does not",
+        "warning: match.mp4: there are no scores of which to draw the curve.",
+    ]
+    assert edited.read_text(encoding="utf-8-sig") == table
+    kept = (tmp_path / "match.highlights.json").read_bytes()
+    assert kept == (scored / "match.highlights.json").read_bytes()
+    with pytest.raises(SystemExit) as stop:
+        cut(tmp_path, edited, tmp_path, "--formats", "csv")
+    assert stop.value.code == 2 and "would be all that is written" in capsys.readouterr().err
+    assert cut(tmp_path, edited, tmp_path, "--formats", "json,csv") == 1
+    assert "error: Nothing is left that could be written" in capsys.readouterr().err
+    for _ in range(2):
+        assert cut(tmp_path, edited, tmp_path / "out", "--formats", "json,csv") == 0
+    assert capsys.readouterr().err == ""
+    assert json.loads((tmp_path / "out" / "match.highlights.json").read_text())["scores"] is None
+    assert (tmp_path / "out" / "match.highlights.csv").read_text() == "start,end\n1.2,2.5\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"highlights": [{"start": 2, "end": 1}]}, "l.json, highlight 1: goes from 2 s to 1 s"),
+        ({"source": "derby.mp4"}, "l.json: holds no highlight of match.mp4, but of derby.mp4."),
+        ({"duration": 7.0, "scores": [0.5] * 7}, "l.json: is of a film of 7 s, but match.mp4 has 5 s."),
+    ],
+)
+def test_of_nonsense_nothing_is_cut(scored, tmp_path, capsys, change, said):
+    content = json.loads((scored / "match.highlights.json").read_text()) | change
+    (tmp_path / "l.json").write_text(json.dumps(content))
+    assert cut(scored, tmp_path / "l.json", tmp_path / "out") == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path}/{said}") and not (tmp_path / "out").exists()

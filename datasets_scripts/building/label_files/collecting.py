@@ -20,6 +20,7 @@ def label_file_of(listed: Listed) -> LabelFile:
 
     Raises DatasetError if it holds nothing, or nothing before a film's end.
     """
+    listed.tell_unknown()
     if not listed.entries:
         found = f" names no film of {listed.films.folder}, but {some(listed.unknown)}"
         raise DatasetError(f"{listed.path}:{found if listed.unknown else ' holds no highlight'}.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.label_files.labels import LabelFile, VideoLabels
 from modeling_davihd.readers import Films
 from modeling_davihd.readers.base import number_of
+from modeling_davihd.readers.tables import read_table
 
 PER_SECOND, INTERVALS = {"video", "second", "score"}, {"video", "start", "end"}
 KIND_COLUMNS = {"kind", "label"}
@@ -16,20 +16,14 @@ LABEL_COLUMNS = "video,second,score or video,start,end[,score][,kind], and split
 
 
 def read_csv(path: Path, films: Films) -> LabelFile:
-    """Read either form of CSV. Raises DatasetError naming the line."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, skipinitialspace=True, strict=True)
-        try:
-            columns = set(reader.fieldnames or ())
-            per_second = _form(path, list(reader.fieldnames or []))
-            videos: dict[str, VideoLabels] = {}
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                if None in row or None in row.values():
-                    raise DatasetError(f"{where}: needs {len(columns)} values, one for each column.")
-                _add_row(where, videos.setdefault(row["video"], VideoLabels()), row, per_second)
-        except csv.Error as error:
-            raise DatasetError(f"{path}, line {reader.line_num}: is not CSV ({error}).") from error
+    """Read either form of CSV. Raises DatasetError and ListError naming the line."""
+    columns, rows = read_table(path)
+    per_second = _form(path, columns)
+    videos: dict[str, VideoLabels] = {}
+    for where, row in rows:
+        if len(row) < len(columns):
+            raise DatasetError(f"{where}: needs {len(columns)} values, one for each column.")
+        _add_row(where, videos.setdefault(row["video"], VideoLabels()), row, per_second)
     return LabelFile(str(path), videos, per_second)
 
 

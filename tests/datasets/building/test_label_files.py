@@ -178,7 +178,7 @@ def test_times_are_hours_minutes_and_seconds_or_less(films, tmp_path, time, seco
         ("0:01-0:02\n1:75-2:00 goal\n", "long.txt, line 2: '1:75' is no time; 1:02:03.5, 62:03.5 or"),
         ("1:62:03-2:00:00\n", "long.txt, line 1: '1:62:03' is no time"),
         ("1::3-2:00\n", "long.txt, line 1: '1::3' is no time"),
-        ("0:02-0:01\n", "long.txt, line 1: goes from 2.0 s to 1.0 s; 0 <= start < end is needed."),
+        ("0:02-0:01\n", "long.txt, line 1: goes from 2 s to 1 s; 0 <= start < end is needed."),
         ("a goal\n", "long.txt, line 1: is 'a goal'; 1:02:03-1:02:20 and words, or a film.mp4: is needed."),
         ("x.mp4:\n0:01-0:02\n", "long.txt: names no film of "),
         (
@@ -233,7 +233,7 @@ def test_our_own_highlights_are_read_after_an_edit(films, tmp_path):
     assert found == {"long.mp4": [(1, 2, 0.9, ""), (2.5, 3, 1, "mine")]} and not said
     assert "names no film of" in refused(films, written(path, ours | {"source": "x.mp4"}))
     wrong = ours | {"highlights": [{"start": 1, "end": "soon"}]}
-    assert "highlights.json, highlight 1: end is 'soon'; a number" in refused(films, written(path, wrong))
+    assert "highlight 1: end is 'soon'; seconds or a time" in refused(films, written(path, wrong))
     assert "holds no highlight" in refused(films, written(path, ours | {"highlights": []}))
 
 

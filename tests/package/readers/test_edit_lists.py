@@ -82,7 +82,9 @@ def written(path: Path, content: str) -> Path:
 
 
 def listed(folder: Path, path: Path) -> Listed:
-    return read_list(path, Films(folder, sorted(film.name for film in folder.glob("*.m*"))))
+    found = read_list(path, Films(folder, sorted(film.name for film in folder.glob("*.m*"))))
+    found.tell_unknown()
+    return found
 
 
 def read(folder: Path, path: Path) -> tuple[dict, list[str]]:

@@ -29,7 +29,7 @@ def test_highlights_are_replaced_by_spans_and_judged_by_the_curve():
     kept, moved, new = result.recut([(8.5, 9.52), (4.5, 8), (0, 2)]).highlights
     assert kept == result.highlights[0]
     assert moved == Highlight(4.5, 8, pytest.approx(2.55 / 3.5), 5, 0.6, cheer)
-    assert new == Highlight(8.5, 9.5, pytest.approx(0.45), 9, 0.6, None)
+    assert new == Highlight(8.5, 9.5, pytest.approx(0.8 / 1.5), 9, 0.6, None)
     halves = result.recut([(4, 5), (5, 5.04)])
     assert [one.sounds for one in halves.highlights] == [None, None]
 
