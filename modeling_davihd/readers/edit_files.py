@@ -26,6 +26,7 @@ FILM_COMMENT = re.compile(r"\*?\s*(?:FROM CLIP NAME|TO CLIP NAME|FROM FILE|SOURC
 NAMELESS = "0" * 20  # before an event's number, which the adapter takes for a name where there is none
 SCHEMA = re.compile(r"[A-Za-z]\w*\.[1-9]\d{0,2}")
 ENCODING = "UTF-8"  # of XML, whatever it declares
+TICKS = 360_000  # a second; in so many, frames of all common rates are whole
 CLIPS = ("ref-clip", "clipitem", "asset-clip", "clip", "video", "audio")
 
 
@@ -110,7 +111,7 @@ def _likely_rates(path: Path, lines: list[str], films: Films, dropping: bool) ->
     if films.unnamed and not own:
         own = [films.unnamed]
     infos = [films.info(film) for film in own]
-    rates = Counter(float(rate_of(info)) for info in infos if info and info.has_video)
+    rates = Counter(float(rate_of(info)) for info in infos if info)
     return [*(rate for rate, _ in rates.most_common()), *(DROPPING if dropping else ()), *RATES]
 
 
@@ -211,15 +212,14 @@ class _Counting:
 
 
 def _complete_resources(root: ElementTree.Element) -> None:
-    """Write what the adapter looks for where it does: a path, since version 1.9 in an element of its own,
-    and the frames of formats that have none, such as sound."""
+    """Write what the adapter looks for where it does: a path, since version 1.9 in an element of its own, and
+    frames that are short enough: it takes whole ones, of which a second has a whole number."""
     for asset in root.iterfind("./resources/asset"):
         media = asset.find("media-rep")
         if media is not None and not asset.get("src"):
             asset.set("src", media.get("src", ""))
     for form in root.iterfind("./resources/format"):
-        if "/" not in form.get("frameDuration", ""):
-            form.set("frameDuration", "100/2500s")
+        form.set("frameDuration", f"1/{TICKS}s")
 
 
 __all__ = ["NAMELESS", "open_edit_list"]

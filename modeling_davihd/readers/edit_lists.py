@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ..media import MediaInfo
-from ..writers.timecodes import TimeCode
+from ..writers.timecodes import DEFAULT_RATE, TimeCode
 from .base import Entry, Listed, ListError, tell
 from .edit_files import NAMELESS, open_edit_list
 from .films import Films, rate_of
@@ -35,12 +35,15 @@ def read_edit_list(path: Path, films: Films) -> Listed:
     uses: list[Use] = []
     for number, clip in enumerate(_clips(path, films), start=1):
         if film := listed.film(_names(clip), clip.metadata.get("cmx_3600", {}).get("reel", "")):
-            uses += _use(f"{path}, clip {number}", clip, film, films)
+            uses += _use(f"{path}, clip {number}", clip, film, films, path.suffix.lower() == ".edl")
     _check_start(uses, films)
     pictures = [use for use in uses if not use.sound_only]
+    known = set()  # the tracks of a film's sound are used at once
     for use in uses:
-        if not (use.sound_only and any(_overlap(use, picture) for picture in pictures)):
+        span = use.film, use.entry.start, use.entry.end
+        if span not in known and not (use.sound_only and any(_overlap(use, one) for one in pictures)):
             listed.add(use.film, use.entry)
+        known.add(span)
     return listed
 
 
@@ -64,7 +67,7 @@ def _names(clip: Clip) -> Iterator[str]:
             yield comment.partition(":")[2].strip()
 
 
-def _use(where: str, clip: Clip, film: str, films: Films) -> list[Use]:
+def _use(where: str, clip: Clip, film: str, films: Films, digits: bool) -> list[Use]:
     """What a clip uses of its film; nothing, with a warning, if that is no range."""
     from opentimelineio.exceptions import OTIOError
     from opentimelineio.schema import TrackKind
@@ -74,10 +77,7 @@ def _use(where: str, clip: Clip, film: str, films: Films) -> list[Use]:
     except OTIOError:  # it says neither what it uses nor what its media have
         tell(f"{where}: does not say what it uses of {film}; it is left out.")
         return []
-    start, info = used.start_time.to_seconds(), films.info(film)
-    start -= _zero(clip, info, start)
-    start += info.picture_start if info else 0.0
-    end = start + used.duration.to_seconds() * _speed(clip)
+    start, end = _range_in_film(clip, films.info(film), used, digits)
     if not (math.isfinite(end) and end > max(0.0, start)):
         tell(f"{where}: uses nothing of {film}; it is left out.")
         return []
@@ -109,14 +109,28 @@ def _speed(clip: Clip) -> float:
     return speed
 
 
-def _zero(clip: Clip, film: MediaInfo | None, start: float) -> float:
-    """Seconds at which the clip's time codes begin to count: its media's start, or else the film's."""
-    zeros = []
-    if clip.media_reference and clip.media_reference.available_range:
-        zeros.append(clip.media_reference.available_range.start_time.to_seconds())
-    if film:
-        code = TimeCode.of(rate_of(film), film.timecode, film.fps)
-        zeros.append(float(code.start / code.rate))
+def _range_in_film(clip: Clip, film: MediaInfo | None, used: TimeRange, digits: bool) -> tuple[float, float]:
+    """Start and end, in seconds from the film's beginning, of what a clip uses of its media.
+
+    Its time codes count from its media's start or else from the film's. digits: whether they begin anew at
+    midnight, as those of an EDL do.
+    """
+    start, length = used.start_time.to_seconds(), used.duration.to_seconds()
+    code = TimeCode.of(rate_of(film), film.timecode, film.fps) if film else TimeCode(DEFAULT_RATE)
+    zero = float(code.start / code.rate)
+    if digits:
+        length = length % code.day if length < 0 else length
+        since = (start - zero + HALF_A_FRAME) % code.day - HALF_A_FRAME
+        start = since if film and since < (film.duration or 0) else start - _before(start, zero)
+    else:
+        available = clip.media_reference.available_range if clip.media_reference else None
+        start -= _before(start, available.start_time.to_seconds() if available else 0.0, zero)
+    start += film.picture_start if film else 0.0
+    return start, start + length * _speed(clip)
+
+
+def _before(start: float, *zeros: float) -> float:
+    """The first of the times from which may be counted that lies before a start, or 0."""
     return next((zero for zero in zeros if 0 < zero <= start + HALF_A_FRAME), 0.0)
 
 

@@ -16,7 +16,7 @@ from .base import Entry, Listed, ListError, Scored, names_in
 from .films import OneFilm
 from .reading import read_list
 
-ROUNDED = 2e-6  # what a score may be off that was computed before the scores a second were rounded
+ROUNDED = 1e-6  # by which scores, and edges in seconds, may be off that had not been rounded yet
 LENGTHS_DIFFER = 1.0  # seconds; by so much the headers of a film may be wrong
 
 
@@ -72,7 +72,8 @@ def _highlight(entry: Entry, result: HighlightResult) -> Highlight:
     score, peak = (math.nan if one is None else one for one in (entry.score, entry.peak))
     inside = new.start <= peak < new.end
     if result.scored:
-        same = abs(score - new.score) <= ROUNDED and inside
+        largest = float(np.abs(result.scores).max())
+        same = abs(score - new.score) <= ROUNDED * (1 + largest / (new.end - new.start)) and inside
         if not (same and result.scores[int(peak)] >= result.scores[int(new.peak)] - ROUNDED):
             return new
     return replace(new, score=score, peak=peak if inside else math.nan, confidence=entry.confidence)

@@ -69,6 +69,11 @@ class TimeCode:
         """Numbers left out at the beginning of each minute, save every tenth."""
         return self.base // 15 if self.drop else 0
 
+    @property
+    def day(self) -> float:
+        """Seconds after which the digits begin anew."""
+        return float((86400 * self.base - 24 * 54 * self.dropped) / self.rate)
+
     def digits(self, frame: int) -> str:
         """The digits of a frame, counted from the time code's zero."""
         minute = 60 * self.base - self.dropped

@@ -8,9 +8,7 @@ import opentimelineio as otio
 import pytest
 from films import make_film
 
-from modeling_davihd.highlights import Highlight
 from modeling_davihd.readers import Films, Listed, ListError, ListWarning, base, edit_files, read_list
-from modeling_davihd.writers import WRITERS, HighlightResult
 
 EDL = """TITLE: best of
 FCM: NON-DROP FRAME
@@ -172,17 +170,6 @@ M2   AX       050.0                00:00:01:00
 """
     found, _ = read(folder, written(tmp_path / "cut.edl", text))
     assert found == {"match.mp4": [(1, 3, "")]}
-
-
-@pytest.mark.parametrize("name", ["edl", "otio", "fcpxml", "xmeml"])
-def test_our_own_edit_lists_come_back(folder, tmp_path, name):
-    highlights = [Highlight(1, 3, 0.9, 2), Highlight(5, 6, 0.7, 5.5)]
-    result = HighlightResult(
-        folder / "derby.mp4", 8.0, [0.5] * 8, highlights, "davihd-small", "0.1", fps=30000 / 1001
-    )
-    (path,) = WRITERS[name]().write(result, tmp_path)
-    found, said = read(folder, path)
-    assert found == {"derby.mp4": [(1, 3, ""), (5, 6, "")]} and not said
 
 
 def test_a_timeline_counts_from_where_its_media_begin(folder, tmp_path):

@@ -2,13 +2,16 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from modeling_davihd.highlights import Sound
 from modeling_davihd.media import MediaInfo
 from modeling_davihd.readers import ListWarning, read_result
+from modeling_davihd.writers import HighlightResult, write_outputs
 
 FILM = MediaInfo(Path("/films/match.mp4"), 20.0, has_video=True, has_audio=True, fps=25.0, nominal_fps=25.0)
 SCORES = [0.1] * 4 + [0.9, 0.8] + [0.1] * 4 + [0.2, 0.7, 0.6, 0.1] + [0.0] * 6
@@ -32,7 +35,7 @@ def written(path: Path, content: str | dict, encoding: str = "utf-8") -> Path:
     return path
 
 
-def highlights(path: Path, **film: object) -> list[dict]:
+def highlights(path: Path) -> list[dict]:
     return [one.as_dict() for one in read_result(path, FILM).highlights]
 
 
@@ -81,6 +84,28 @@ def test_other_lists_are_of_the_film_unless_they_name_another(tmp_path):
     with pytest.warns(ListWarning, match="cut.edl: derby.mp4: is not match.mp4; it is left out"):
         found = highlights(written(tmp_path / "cut.edl", edl))
     assert found == [{"start": 1.2, "end": 2.0}, {"start": 4.0, "end": 5.0}]
+
+
+@pytest.mark.parametrize(
+    ("fps", "changes"),
+    [
+        (25.0, {"timecode": "23:59:56:00"}),
+        (30000 / 1001, {"timecode": "10:59:59;10", "picture_start": 0.04}),
+        (12.5, {"reel": "A001C02"}),
+        (27.3, {"nominal_fps": 60.0}),
+        (None, {"has_video": False}),
+    ],
+    ids=["over midnight", "drop frame", "counted twice", "varying", "sound"],
+)
+def test_our_own_edit_lists_come_back_to_the_frame(tmp_path, fps, changes):
+    film = replace(FILM, **{"fps": fps, "nominal_fps": fps} | changes)
+    found = {"duration": 20.0, "scores": np.ones(20)}
+    result = HighlightResult.of_film(film, found, "m").recut([(1, 2.345), (3.3, 4.7), (18, 20)])
+    for path in write_outputs(result, tmp_path, ["edl", "otio", "fcpxml", "xmeml"]):
+        again = read_result(path, film)
+        assert np.allclose(again.segments, result.segments, rtol=0, atol=0.501 / (fps or 25))
+        [same] = write_outputs(again, tmp_path / "again", ["edl"])
+        assert same.read_bytes() == (tmp_path / same.name).read_bytes()
 
 
 def csv_of(*rows: str) -> str:
