@@ -45,7 +45,7 @@ class HighlightResult:
         NaN, all of them, where nobody has scored it.
     highlights: as found; on construction each is cut off at `duration`, its times to the microsecond, as they
         are written: what is read again and cut is the same.
-    model_id: which model made the scores. version: of this package.
+    model_id: which model made the scores, or "". version: of this package.
     log_mel: (128, M) and velocity_attention: (L, F), both spanning the T seconds, bins from low to high up to
         8 kHz; for the picture only. fps: picture frames a second, None without a picture.
     limits: of decoding the film again for a reel; None: the usual ones.

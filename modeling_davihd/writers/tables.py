@@ -20,7 +20,7 @@ class JSONWriter(FileWriter):
         scores = [round(float(score), 6) for score in result.scores]
         fields = {
             "version": result.version,
-            "model": result.model_id,
+            "model": result.model_id or None,
             "source": result.source_name,
             "duration": float(result.duration),
             "scores": scores if result.scored else None,
