@@ -158,21 +158,9 @@ def find_highlights(
     clips = _place_clips(levels, *_whole_seconds(shortest, longest))
     clips = _snap(_merge(clips, merge_gap, longest), cuts, shortest, longest, len(scores))
     chosen = _choose(clips, _Area(levels), top_k, duration, shortest)
-    found = [describe(scores, clip.start, clip.end) for clip in sorted(chosen)]
+    found = [highlight_of(scores, clip.start, clip.end) for clip in sorted(chosen)]
     asked = top_k is not None or duration is not None
     return found if asked or any(highlight.score >= level for highlight in found) else []
-
-
-def describe(scores: np.ndarray, start: float, end: float) -> Highlight:
-    """The highlight from `start` to `end` of a film with these scores (T,), 0 <= start < end <= T.
-
-    Scores may be NaN, all of them, where nobody has scored the film.
-    """
-    seconds = np.arange(math.floor(start), math.ceil(end))
-    inside = np.minimum(end, seconds + 1) - np.maximum(start, seconds)
-    score = float(scores[seconds] @ (inside / inside.sum()))
-    top = math.nan if math.isnan(score) else max(float(seconds[np.argmax(scores[seconds])]), float(start))
-    return Highlight(float(start), float(end), score, top)
 
 
 def clip_highlights(highlights: Sequence[Highlight], duration: float) -> list[Highlight]:
@@ -511,3 +499,15 @@ def _knapsack(clips: list[_Clip], values: np.ndarray, duration: float) -> list[_
             chosen.append(clip)
             room = at
     return chosen
+
+
+def highlight_of(scores: np.ndarray, start: float, end: float) -> Highlight:
+    """The highlight from `start` to `end` of a film with these scores (T,), 0 <= start < end <= T.
+
+    Scores may be NaN, all of them, where nobody has scored the film.
+    """
+    seconds = np.arange(math.floor(start), math.ceil(end))
+    inside = np.minimum(end, seconds + 1) - np.maximum(start, seconds)
+    score = float(scores[seconds] @ (inside / inside.sum()))
+    top = math.nan if math.isnan(score) else max(float(seconds[np.argmax(scores[seconds])]), float(start))
+    return Highlight(float(start), float(end), score, top)

@@ -66,7 +66,7 @@ def json_of(path: Path) -> Any:
         raise ListError(f"{path}: its lists are nested too deeply.") from error
 
 
-def highlight_of(where: str, item: object) -> dict:
+def fields_of(where: str, item: object) -> dict:
     """A highlight's fields. Raises ListError, beginning with `where`, for what is none."""
     if not isinstance(item, dict):
         raise ListError(f'{where}: is {item!r}; {{"start": ..., "end": ...}} is needed, as elsewhere.')
@@ -82,7 +82,7 @@ def kind_of(where: str, item: dict) -> str:
 
 
 def _entry(where: str, item: object) -> Entry:
-    fields = {name: value for name, value in highlight_of(where, item).items() if value is not None}
+    fields = {name: value for name, value in fields_of(where, item).items() if value is not None}
     readers = {"score": number_of, "peak": seconds_of, "confidence": number_of}
     known: dict[str, Any] = {
         name: read(where, name, fields[name]) for name, read in readers.items() if name in fields
@@ -121,7 +121,7 @@ def _scored(path: Path, content: dict) -> Scored | None:
 
 
 __all__ = [
-    "highlight_of",
+    "fields_of",
     "highlights_of",
     "holds_scores",
     "is_of_highlights",

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import __version__
 from ..files import whole
-from ..highlights import Calibration, Highlight, Span, check_spans, clip_highlights, describe
+from ..highlights import Calibration, Highlight, Span, check_spans, clip_highlights, highlight_of
 from ..wording import printable
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class HighlightResult:
         """
         start, end = round(start, DIGITS), round(min(end, self.duration), DIGITS)
         reached = len(self.scores) if end >= round(self.duration, DIGITS) else end
-        found = describe(np.asarray(self.scores, np.float64), start, reached)
+        found = highlight_of(np.asarray(self.scores, np.float64), start, reached)
         return self.calibration.judged(replace(found, end=end))
 
     @property

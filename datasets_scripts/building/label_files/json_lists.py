@@ -9,7 +9,7 @@ from datasets_scripts.building.label_files.collecting import label_file_of
 from datasets_scripts.building.label_files.labels import LabelFile, VideoLabels, score_of
 from modeling_davihd.readers import Films
 from modeling_davihd.readers.json_lists import (
-    highlight_of,
+    fields_of,
     highlights_of,
     is_of_highlights,
     json_of,
@@ -43,7 +43,7 @@ def _intervals(where: str, items: list) -> VideoLabels:
     labels = VideoLabels()
     for number, item in enumerate(items, start=1):
         here = f"{where}, highlight {number}"
-        fields = highlight_of(here, item)
+        fields = fields_of(here, item)
         if unknown := sorted(set(fields) - set(FIELDS)):
             known = ", ".join(FIELDS)
             raise DatasetError(f"{here}: has the unknown field {unknown[0]!r}; known are {known}.")
