@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from opentimelineio.opentime import TimeRange
     from opentimelineio.schema import Clip
 
+MARKER = re.compile(r"\|C:\S+ +\|M:(?P<name>.*?) *\|D:(?P<frames>\d+)")  # in an EDL of markers, by Resolve
+UNNAMED = re.compile(r"(Highlight|Marker) \d+")
 HALF_A_FRAME = 0.02  # seconds; adapters cut times off to whole frames
 
 
@@ -62,7 +65,7 @@ def _names(clip: Clip) -> Iterator[str]:
     yield unquote(urlsplit(url).path) if "://" in url else url
     yield clip.media_reference.name if clip.media_reference else ""
     yield "" if clip.name.startswith(NAMELESS) else clip.name
-    for comment in clip.metadata.get("cmx_3600", {}).get("comments", []):
+    for comment in _comments(clip):
         if comment.startswith("SOURCE FILE"):
             yield comment.partition(":")[2].strip()
 
@@ -116,6 +119,9 @@ def _range_in_film(clip: Clip, film: MediaInfo | None, used: TimeRange, digits: 
     midnight, as those of an EDL do.
     """
     start, length = used.start_time.to_seconds(), used.duration.to_seconds()
+    if marker := _marker(clip):
+        frames = int(marker["frames"])  # one: no stretch of time, but a moment
+        length = frames / used.duration.rate if frames > 1 else 0.0
     code = TimeCode.of(rate_of(film), film.timecode, film.fps) if film else TimeCode(DEFAULT_RATE)
     zero = float(code.start / code.rate)
     if digits:
@@ -137,11 +143,23 @@ def _before(start: float, *zeros: float) -> float:
 def _words(clip: Clip) -> str:
     """The name of the clip's markers, if they have but one, or else its comment in an EDL."""
     names = {marker.name.strip() for marker in clip.markers} - {""}
-    if not names:
-        comments = clip.metadata.get("cmx_3600", {}).get("comments", [])
-        said = (one.partition(":")[2].strip() for one in comments if one.startswith("COMMENT:"))
+    if marker := _marker(clip):
+        names = {marker["name"]}
+    elif not names:
+        said = (one.partition(":")[2].strip() for one in _comments(clip) if one.startswith("COMMENT:"))
         names = set(said) - {""}
-    return names.pop() if len(names) == 1 else ""
+    words = names.pop() if len(names) == 1 else ""
+    return "" if UNNAMED.fullmatch(words) else words
+
+
+def _marker(clip: Clip) -> re.Match[str] | None:
+    """What a list of markers says of the one that a clip stands for."""
+    return next((found for one in _comments(clip) if (found := MARKER.search(one))), None)
+
+
+def _comments(clip: Clip) -> list[str]:
+    """What an EDL says of a clip."""
+    return list(clip.metadata.get("cmx_3600", {}).get("comments", []))
 
 
 def _check_start(uses: list[Use], films: Films) -> None:

@@ -101,11 +101,21 @@ def test_our_own_edit_lists_come_back_to_the_frame(tmp_path, fps, changes):
     film = replace(FILM, **{"fps": fps, "nominal_fps": fps} | changes)
     found = {"duration": 20.0, "scores": np.ones(20)}
     result = HighlightResult.of_film(film, found, "m").recut([(1, 2.345), (3.3, 4.7), (18, 20)])
-    for path in write_outputs(result, tmp_path, ["edl", "otio", "fcpxml", "xmeml"]):
+    named = replace(result.highlights[1], sounds=(Sound("dog"), Sound("bell")))
+    result = replace(result, highlights=[result.highlights[0], named, result.highlights[2]])
+    for path in write_outputs(result, tmp_path, ["edl", "otio", "fcpxml", "xmeml", "markers"]):
         again = read_result(path, film)
         assert np.allclose(again.segments, result.segments, rtol=0, atol=0.501 / (fps or 25))
+        assert [one.sounds for one in again.highlights] == [None, named.sounds, None]
         [same] = write_outputs(again, tmp_path / "again", ["edl"])
         assert same.read_bytes() == (tmp_path / same.name).read_bytes()
+
+
+def test_a_marker_of_one_moment_is_left_out(tmp_path):
+    event = EVENT.format("01:00", "01:01") + " |C:ResolveColorBlue |M:{} |D:{}\n"
+    path = written(tmp_path / "l.edl", event.format("Marker 1", 50) + "002" + event.format("goal", 1)[3:])
+    with pytest.warns(ListWarning, match="l.edl, clip 2: uses nothing of match.mp4; it is left out"):
+        assert highlights(path) == [{"start": 1.0, "end": 3.0}]
 
 
 def csv_of(*rows: str) -> str:
