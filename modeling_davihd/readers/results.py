@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..highlights import Highlight, check_spans
+from ..highlights import Highlight, check_spans, highlight_of
 from ..media import DEFAULT_LIMITS, DecodingLimits, MediaInfo, true_end
 from ..wording import printable, some
 from ..writers import HighlightResult
@@ -71,12 +71,21 @@ def _highlight(entry: Entry, result: HighlightResult) -> Highlight:
     new = replace(result.judged(entry.start, entry.end), sounds=sounds)
     score, peak = (math.nan if one is None else one for one in (entry.score, entry.peak))
     inside = new.start <= peak < new.end
-    if result.scored:
-        largest = float(np.abs(result.scores).max())
-        same = abs(score - new.score) <= ROUNDED * (1 + largest / (new.end - new.start)) and inside
-        if not (same and result.scores[int(peak)] >= result.scores[int(new.peak)] - ROUNDED):
-            return new
+    if result.scored and not (inside and _follow(score, peak, new, result)):
+        return new
     return replace(new, score=score, peak=peak if inside else math.nan, confidence=entry.confidence)
+
+
+def _follow(score: float, peak: float, new: Highlight, result: HighlightResult) -> bool:
+    """Whether a score and a peak are, but for rounding, what the scores a second say of a highlight.
+
+    The film's last second may have counted as a whole or in part.
+    """
+    scores = result.scores
+    allowed = ROUNDED * (1 + float(np.abs(scores).max()) / (new.end - new.start))
+    either = (new.score, highlight_of(scores, new.start, new.end).score)
+    highest = scores[int(peak)] >= scores[int(new.peak)] - ROUNDED
+    return bool(highest) and min(abs(score - one) for one in either) <= allowed
 
 
 __all__ = ["read_result"]
