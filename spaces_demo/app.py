@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import gradio as gr
 from gradio.components import Component
 from gradio.themes.utils.fonts import LocalFont
-from handlers import Space, empty_page
+from handlers import NO_CUT, Space, empty_page
 from limits import Limits
 from scoring import collect_media_warnings
 
@@ -35,6 +35,8 @@ FILE_TYPES = ["video", "audio", ".mkv", ".ts", ".mts", ".m2ts", ".flv", ".mxf", 
 WIDE = 240  # pixels that a control needs beside others: one below the other on a phone
 RAW = {"preprocess": False}  # a film comes as FileData: as a path, it would leave an empty file each time
 SILENT = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}  # events done in no time
+WITH_SPANS = "(...inputs) => [...inputs.slice(0, -1), document.querySelector('#player .dv').spans()]"
+TELL_PLAYER = "() => document.querySelector('#player .dv').dispatchEvent(new Event('refused'))"
 PRESS_SAVE = "() => requestAnimationFrame(() => document.querySelector('#save-reel').click())"
 
 
@@ -55,14 +57,16 @@ def build(limits: Limits, own: Path | None = None) -> gr.Blocks:
         with gr.Column(visible=False) as results:
             sliders = _sliders()
             make_reel, downloads = _downloads()
+        spans = gr.JSON(visible=False)  # never shown: the player has them, and WITH_SPANS sends them along
         scored = gr.State(time_to_live=limits.keep_seconds)
         shown = [player, *downloads]
         _on_film(space, film, model, sliders, [scored, results, *shown], work)
         _on_sliders(space, [scored, *sliders], shown)
-        _on_reel(space, make_reel, [scored, *sliders], downloads[-1], work)
+        _on_edits(space, player, [scored, *sliders, spans], shown)
+        _on_reel(space, make_reel, [scored, *sliders, spans], downloads[-1], work)
         player.unplayable(space.convert, scored, player, api_visibility="private", **work)
         page.unload(space.leave)
-        _endpoint(space, [film, model, *sliders], work)
+        _endpoint(space, [film, model, *sliders, spans], work)
     return page.queue(max_size=limits.waiting)
 
 
@@ -123,9 +127,9 @@ def _player() -> gr.HTML:
     return gr.HTML(
         value=None,
         html_template=(HERE / "player.html").read_text(encoding="utf-8"),
-        js_on_load=(HERE / "player.js").read_text(encoding="utf-8"),
+        js_on_load="".join((HERE / name).read_text(encoding="utf-8") for name in ("edges.js", "player.js")),
         apply_default_css=False,
-        highlights=[],
+        cut=NO_CUT,
         elem_id="player",
     )
 
@@ -177,8 +181,16 @@ def _on_sliders(space, inputs, shown) -> None:
     gr.on(moved, space.recut, inputs, shown, trigger_mode="always_last", **SILENT)
 
 
+def _on_edits(space, player, inputs, shown) -> None:
+    """Highlights were changed by hand. What the server refuses goes back to how it was."""
+    edited = player.edited(space.recut, inputs, shown, js=WITH_SPANS, trigger_mode="always_last", **SILENT)
+    edited.failure(None, js=TELL_PLAYER, api_visibility="private")
+
+
 def _on_reel(space, make, inputs, save, work) -> None:
-    made = make.click(space.reel, inputs, save, show_progress_on=make, api_visibility="private", **work)
+    made = make.click(
+        space.reel, inputs, save, js=WITH_SPANS, show_progress_on=make, api_visibility="private", **work
+    )
     made.success(None, js=PRESS_SAVE, api_visibility="private")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import logging
 import os
@@ -10,18 +11,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
 from limits import Limits
 from models import DEVICE, pipeline_for
-from scoring import CutOptions, Scored, check_film, choose_highlights, playable_copy, score_film, write
+from scoring import (
+    CutOptions,
+    Scored,
+    as_spans,
+    check_film,
+    choose_highlights,
+    playable_copy,
+    score_film,
+    write,
+)
 from visits import Visits, link_upload, private_folder
 
 from modeling_davihd.sound_names import SoundNamer
 from modeling_davihd.writers import HighlightResult
 
 GONE = "This film is no longer here; please upload it again."
+NO_CUT = {"number": None, "highlights": [], "edited": False}  # of the player, without a film
 log = logging.getLogger("davihd.space")
 
 
@@ -55,6 +67,7 @@ class Space:
     def __init__(self, limits: Limits, own: Path | None = None):
         self.limits = limits
         self.visits = Visits(limits.keep_seconds, limits.leave_seconds)
+        self.cuts = itertools.count()
         self.namer = SoundNamer(DEVICE)
         self.pipeline = lru_cache(limits.models)(lambda name: pipeline_for(name, limits.model_megabytes, own))
 
@@ -84,10 +97,16 @@ class Space:
             gr.Warning(as_text(damage))
         return [scored, gr.Column(visible=True), *updates]
 
-    def recut(self, scored: Scored | None, count: int, shortest: float, longest: float) -> list:
-        """The sliders moved: nothing is scored again."""
+    def recut(
+        self, scored: Scored | None, count: int, shortest: float, longest: float, spans: Any = None
+    ) -> list:
+        """The sliders moved, or highlights were changed by hand: nothing is scored again."""
         with errors_for_visitors(folder_of(scored)):
-            return self.cut(scored, CutOptions(count, shortest, longest))
+            return self.cut(scored, self.options(count, shortest, longest, spans))
+
+    def options(self, count: int, shortest: float, longest: float, spans: Any) -> CutOptions:
+        """What was asked for. Raises ValueError, in a sentence, for spans that are none."""
+        return CutOptions(count, shortest, longest, as_spans(spans, self.limits))
 
     def cut(self, scored: Scored, options: CutOptions, **shown) -> list:
         """Updates of the page: the player's highlights, files to download, and no reel of another cut.
@@ -95,20 +114,25 @@ class Space:
         shown: further values for the player.
         """
         result = self.choose(scored, options)
-        files = [str(write(result, cut_folder(result, options), kind)) for kind in ("json", "edl")]
+        folder = result.source.parent / options.name  # a browser's cache cannot mistake it for another cut's
+        files = [str(write(result, folder, kind)) for kind in ("json", "edl")]
         highlights = [one.as_dict() for one in result.highlights]
-        return [gr.HTML(highlights=highlights, **shown), *files, gr.DownloadButton(visible=False)]
+        cut = {"number": next(self.cuts), "highlights": highlights, "edited": options.spans is not None}
+        return [gr.HTML(cut=cut, **shown), *files, gr.DownloadButton(visible=False)]
 
     def choose(self, scored: Scored, options: CutOptions) -> HighlightResult:
-        """The highlights that the sliders ask for, and what is heard in them."""
+        """The highlights that are asked for, and what is heard in them."""
         return self.namer.name(choose_highlights(scored.result, options), scored.heard)
 
-    def reel(self, scored: Scored | None, count: int, shortest: float, longest: float) -> gr.DownloadButton:
-        """Cut the film."""
-        options = CutOptions(count, shortest, longest)
-        with errors_for_visitors(folder_of(scored)):
-            result = choose_highlights(scored.result, options)
-            reel = write(result, cut_folder(result, options), "mp4")
+    def reel(
+        self, scored: Scored | None, count: int, shortest: float, longest: float, spans: Any
+    ) -> gr.DownloadButton:
+        """Cut the film. Reels of other cuts, which the page offers no longer, make room."""
+        with errors_for_visitors(folder := folder_of(scored)):
+            options = self.options(count, shortest, longest, spans)
+            reel = write(choose_highlights(scored.result, options), folder / options.name, "mp4")
+        for other in set(folder.glob(f"*/{reel.name}")) - {reel}:
+            other.unlink(missing_ok=True)
         size = reel.stat().st_size / 1e6
         return gr.DownloadButton(f"Save the reel ({size:.1f} MB)", value=str(reel), visible=True)
 
@@ -116,12 +140,16 @@ class Space:
         """Show a copy where the visitor's browser cannot play the film; say so if the film is gone."""
         if not is_here(scored):
             gr.Warning(GONE)
-            return gr.HTML(value=None, highlights=[])
+            return gr.HTML(value=None, cut=NO_CUT)
         with errors_for_visitors(folder_of(scored)):
             return gr.HTML(value=player_value(scored, playable_copy(scored.result, folder_of(scored))))
 
-    def highlights(self, film: dict | None, model: str, count: int, shortest: float, longest: float) -> dict:
+    def highlights(
+        self, film: dict | None, model: str, count: int, shortest: float, longest: float, spans: Any = None
+    ) -> dict:
         """Score a film and choose its highlights; a count of 0 chooses what stands out.
+
+        spans: [start, end] in seconds of highlights to judge instead: none is then chosen.
 
         Returns {"version", "model", "source", "duration", "scores", "highlights"}: one score a second, and
         highlights as {"start", "end", "score", "peak", "sounds"} in seconds, with a "confidence" if the model
@@ -131,8 +159,9 @@ class Space:
         if film is None:
             raise gr.Error("No film was given.", print_exception=False)
         with private_folder() as name, errors_for_visitors(folder := Path(name)):
+            options = self.options(count, shortest, longest, spans)
             scored = self.score(link_upload(film["path"], folder), model)
-            result = self.choose(scored, CutOptions(count, shortest, longest))
+            result = self.choose(scored, options)
             return json.loads(write(result, folder, "json").read_text(encoding="utf-8"))
 
     def leave(self, request: gr.Request) -> None:
@@ -152,11 +181,6 @@ def folder_of(scored: Scored | None) -> Path:
     return scored.result.source.parent
 
 
-def cut_folder(result: HighlightResult, options: CutOptions) -> Path:
-    """One for each cut, so that a browser's cache cannot mistake one for another."""
-    return result.source.parent / f"{options.count}-{options.shortest:g}-{options.longest:g}"
-
-
 def player_value(scored: Scored, copy: Path | None = None) -> dict:
     """What player.js shows; `copy`: in place of a film that the browser cannot play."""
     result = scored.result
@@ -174,4 +198,4 @@ def player_value(scored: Scored, copy: Path | None = None) -> dict:
 def empty_page() -> list:
     """An empty page, for the outputs of `Space.analyse`."""
     hidden = gr.DownloadButton(visible=False)
-    return [None, gr.Column(visible=False), gr.HTML(value=None, highlights=[]), None, None, hidden]
+    return [None, gr.Column(visible=False), gr.HTML(value=None, cut=NO_CUT), None, None, hidden]

@@ -14,6 +14,7 @@ class Limits:
     jobs: films scored or cut at the same time. waiting: places in the queue.
     keep_seconds: how long a film is kept while its page stays open.
     leave_seconds: how long after the page is closed, since phones cut connections of pages in the background.
+    clips: highlights chosen by hand.
     model_megabytes: of a model from the Hub. models: kept in memory.
     """
 
@@ -24,6 +25,7 @@ class Limits:
     waiting: int = 20
     keep_seconds: float = 3600
     leave_seconds: float = 300
+    clips: int = 500
     model_megabytes: float = 1500
     models: int = 2
 

@@ -1,5 +1,6 @@
 // Runs once, when the page has the player; `element`, `props`, `trigger` and `watch` are those of gr.HTML.
-// props.value: {film, name, duration, picture, converted, scores, strip} or null; props.highlights: a list.
+// props.value: {film, name, duration, picture, converted, scores, strip} or null.
+// props.cut: {number, highlights, edited}; edited: whether the highlights are those that were sent by hand.
 
 const root = element.querySelector(".dv");
 const part = (name) => root.querySelector(`[data-part="${name}"]`);
@@ -22,6 +23,15 @@ function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
+function exact(seconds) {
+  const tenths = Math.round(10 * seconds);
+  return `${clock(Math.floor(tenths / 10))}.${tenths % 10}`;
+}
+
+function brief(seconds) {
+  return Math.round(10 * seconds) % 10 ? exact(seconds) : clock(seconds);
+}
+
 function percent(seconds) {
   return `${(100 * Math.min(seconds, film.duration)) / film.duration}%`;
 }
@@ -36,6 +46,13 @@ function make(tag, properties, children = []) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
+}
+
+// Children are kept where they can be, and with them the focus.
+function fit(parent, count, create) {
+  while (parent.children.length > count) parent.lastChild.remove();
+  while (parent.children.length < count) parent.append(create(parent.children.length));
+  return [...parent.children];
 }
 
 function drawCurve() {
@@ -73,58 +90,81 @@ function drawPosition() {
   const now = Math.min(video.currentTime, film.duration);
   const words = `${clock(Math.floor(now))} / ${clock(film.duration)}, score ${scoreAt(now).toFixed(2)}`;
   part("cursor").style.left = percent(now);
-  part("readout").textContent = words;
+  const edge = part("edges").querySelector(":focus");
+  part("readout").textContent = edge && video.paused ? `${edgeName(edge)}: ${exact(edgeOf(edge))}` : words;
+  part("add").disabled = !gapAt(now);
   if (video.paused) {
     line.setAttribute("aria-valuenow", now.toFixed(1)); // not while playing: it would be read out all the time
     line.setAttribute("aria-valuetext", words);
   }
-  for (const button of part("list").querySelectorAll("button")) {
+  for (const button of part("list").querySelectorAll(".dv-play")) {
     button.setAttribute("aria-current", String(button.highlight.start <= now && now < button.highlight.end));
   }
 }
 
 // Highlights
 
-function soundsOf(highlight) {
-  return highlight.sounds.map(({ name }) => name).join(", ");
+function soundsOf({ sounds = [] }) {
+  return sounds.map(({ name }) => name).join(", ");
 }
 
-function highlightButton(highlight, index) {
-  const range = `${clock(highlight.start)} – ${clock(highlight.end)}`;
+function newRow() {
+  const play = make("button", { type: "button", className: "dv-play" });
+  return make("li", {}, [play, make("button", { type: "button", className: "dv-remove", textContent: "×" })]);
+}
+
+function drawRow(row, highlight, index) {
+  const range = `${brief(highlight.start)} – ${brief(highlight.end)}`;
   const bar = make("span", { className: "dv-bar" });
   bar.style.setProperty("--share", `${(100 * highlight.score) / Math.max(...film.scores)}%`);
   const sure = "confidence" in highlight ? `, ${Math.round(100 * highlight.confidence)} % sure` : "";
-  const length = `${Math.round(highlight.end - highlight.start)} s${sure}`;
+  const length = `${Number((highlight.end - highlight.start).toFixed(1))} s${sure}`;
   const names = soundsOf(highlight);
-  const button = make("button", { type: "button", highlight, onclick: () => play([highlight]) }, [
+  const [button, remove] = row.children;
+  button.replaceChildren(
     make("span", { className: "dv-number", textContent: index + 1 }),
     make("span", { textContent: range }),
     make("span", { className: "dv-length", textContent: length }),
     make("span", { className: "dv-sounds", textContent: names, hidden: !names }),
     bar,
-  ]);
+  );
+  Object.assign(button, { highlight, onclick: () => play([highlight]) });
   const score = highlight.score.toFixed(2);
   button.setAttribute("aria-label", `Play highlight ${index + 1}, ${range}${names && `, ${names}`}, score ${score}${sure}`);
-  return make("li", {}, [button]);
+  Object.assign(remove, { onclick: () => removeClip(index), ariaDisabled: String(clips.length === 1) });
+  remove.setAttribute("aria-label", `Remove highlight ${index + 1}`);
 }
 
-function band(highlight, index) {
-  const made = make("div", { className: "dv-band", title: soundsOf(highlight) }, [make("span", { textContent: index + 1 })]);
-  made.style.left = percent(highlight.start);
-  made.style.width = percent(highlight.end - highlight.start);
-  return made;
+function newBand() {
+  return make("div", { className: "dv-band" }, [make("span", {})]);
 }
 
-function showHighlights() {
+function drawBand(band, highlight, index) {
+  band.title = soundsOf(highlight);
+  band.firstChild.textContent = index + 1;
+  band.style.left = percent(highlight.start);
+  band.style.width = percent(highlight.end - highlight.start);
+}
+
+function focusBeside(gone) {
+  const others = [...root.querySelectorAll(`.${gone.classList[0]}`)].filter((one) => one.checkVisibility());
+  (others.at(-1) ?? line).focus({ preventScroll: true });
+}
+
+function drawHighlights() {
   if (!film) return;
-  const chosen = props.highlights;
-  const seconds = chosen.reduce((sum, { start, end }) => sum + end - start, 0);
-  const count = `${chosen.length} highlight${chosen.length === 1 ? "" : "s"}`;
+  const focused = root.contains(document.activeElement) && document.activeElement;
+  const seconds = clips.reduce((sum, { start, end }) => sum + end - start, 0);
+  const count = `${clips.length} highlight${clips.length === 1 ? "" : "s"}`;
   playing = [];
-  part("summary").textContent = chosen.length ? `${count}, ${clock(seconds)} in all` : NOTHING;
-  part("all").hidden = !chosen.length;
-  part("list").replaceChildren(...chosen.map(highlightButton));
-  part("bands").replaceChildren(...chosen.map(band));
+  part("summary").textContent = clips.length ? `${count}, ${clock(seconds)} in all` : NOTHING;
+  part("all").hidden = !clips.length;
+  part("undo").hidden = !past.length;
+  part("reset").hidden = !edited;
+  fit(part("list"), clips.length, newRow).forEach((row, index) => drawRow(row, clips[index], index));
+  fit(part("bands"), clips.length, newBand).forEach((band, index) => drawBand(band, clips[index], index));
+  fit(part("edges"), 2 * clips.length, newEdge).forEach(placeEdge);
+  if (focused && !focused.checkVisibility()) focusBeside(focused); // the next keys are meant for the page, too
   drawPosition();
 }
 
@@ -166,9 +206,13 @@ function run() {
   if (!video.paused && !video.ended) requestAnimationFrame(run);
 }
 
-function jump(event) {
+function timeAt({ clientX }) {
   const { left, width } = line.getBoundingClientRect();
-  seek(((event.clientX - left) / width) * film.duration);
+  return ((clientX - left) / width) * film.duration;
+}
+
+function jump(event) {
+  seek(timeAt(event));
 }
 
 function press(event) {
@@ -183,6 +227,11 @@ function press(event) {
 }
 
 // The film
+
+function resize() {
+  drawTicks();
+  for (const edge of part("edges").children) placeEdge(edge);
+}
 
 function note(words) {
   part("note").textContent = words;
@@ -202,6 +251,8 @@ function showFilm() {
   root.dataset.state = film ? "full" : "empty";
   root.dataset.picture = Boolean(film?.picture);
   note("");
+  if (film?.converted) drawHighlights(); // the same film as before: what was changed stays
+  else forgetChanges();
   if (!film) {
     video.removeAttribute("src");
     video.load();
@@ -213,7 +264,12 @@ function showFilm() {
   drawCurve();
   drawStrip();
   drawTicks();
-  showHighlights();
+}
+
+function shortcut(event) {
+  if (event.key !== "z" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  undo();
 }
 
 video.addEventListener("play", run);
@@ -227,8 +283,15 @@ line.addEventListener("pointerdown", (event) => {
 line.addEventListener("click", jump);
 line.addEventListener("pointermove", (event) => line.hasPointerCapture(event.pointerId) && jump(event));
 line.addEventListener("keydown", press);
-part("all").addEventListener("click", () => play(props.highlights));
-new ResizeObserver(() => film && drawTicks()).observe(line);
+line.addEventListener("dblclick", (event) => addClip(timeAt(event)));
+part("all").addEventListener("click", () => play(clips));
+part("add").addEventListener("click", () => addClip(video.currentTime));
+part("undo").addEventListener("click", undo);
+part("reset").addEventListener("click", reset);
+root.addEventListener("keydown", shortcut);
+root.addEventListener("refused", showAnswer);
+root.spans = spans;
+new ResizeObserver(() => film && resize()).observe(line);
 watch("value", showFilm);
-watch("highlights", showHighlights);
+watch("cut", takeAnswer);
 showFilm();

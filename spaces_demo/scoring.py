@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from limits import Limits
 from strip import strip_picture
 
 from modeling_davihd import VideoHighlightDetectionPipeline
+from modeling_davihd.highlights import Span
 from modeling_davihd.media import LimitError, MediaError, MediaInfo, MediaWarning, cut_reel, probe
 from modeling_davihd.sound_names import Logits
 from modeling_davihd.writers import HighlightResult, WriterError, write_outputs
 
+LARGEST_TIME = 1e9  # seconds
+
 
 @dataclass(frozen=True)
 class CutOptions:
-    """What the sliders say. count: of highlights, 0 for what stands out; shortest, longest: in seconds."""
+    """What the sliders say. count: of highlights, 0 for what stands out; shortest, longest: in seconds.
+
+    spans: highlights chosen by hand instead, from `as_spans`.
+    """
 
     count: int = 0
     shortest: float = 2
     longest: float = 30
+    spans: tuple[Span, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """Another for each cut; fit for a folder."""
+        sliders = f"{self.count}-{self.shortest:g}-{self.longest:g}"
+        return sliders if self.spans is None else f"{sliders}-{sha256(repr(self.spans).encode()).hexdigest()}"
 
 
 @dataclass(frozen=True)
@@ -102,13 +118,43 @@ def score_film(
     return Scored(result, strip, info.has_video, tuple(sentences))
 
 
+def as_spans(sent: Any, limits: Limits) -> tuple[Span, ...] | None:
+    """What the page or a program sent as highlights chosen by hand: [start, end] in seconds of each, or None.
+
+    Raises ValueError for what has another form or is too much; whether it fits the film is not looked at.
+    """
+    if sent is None:
+        return None
+    if not isinstance(sent, list):
+        raise ValueError(f"spans: a list of [start, end] in seconds is needed, not {_shown(sent)}.")
+    if len(sent) > limits.clips:
+        raise ValueError(f"spans: has {len(sent)} highlights; {limits.clips} are allowed here.")
+    for number, span in enumerate(sent, 1):
+        if not (isinstance(span, list) and len(span) == 2 and all(map(_is_time, span))):
+            raise ValueError(f"highlight {number}: [start, end] in seconds is needed, not {_shown(span)}.")
+    return tuple((float(start), float(end)) for start, end in sent)
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < LARGEST_TIME
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
 def choose_highlights(result: HighlightResult, options: CutOptions) -> HighlightResult:
-    """The same film with the highlights that the sliders ask for; nothing is scored again."""
-    return result.with_highlights(
+    """The same film with the highlights that are asked for; nothing is scored again.
+
+    Raises ValueError for spans that do not fit the film; see `HighlightResult.recut`.
+    """
+    found = result.with_highlights(
         top_k=options.count or None,
         min_length=min(options.shortest, options.longest),
         max_length=options.longest,
     )
+    return found if options.spans is None else found.recut(options.spans)
 
 
 def write(result: HighlightResult, folder: Path, kind: str) -> Path:

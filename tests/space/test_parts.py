@@ -1,6 +1,7 @@
 """The parts of the Space by themselves: models, scoring, visits, and what visitors are told."""
 
 import importlib.metadata
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:::gradio")]
 def score(film: Path, limits: Limits) -> scoring.Scored:
     detect = models.pipeline_for("davihd-small", 1)
     return scoring.score_film(detect, scoring.check_film(film, limits), "davihd-small", limits)
+
+
+@pytest.fixture(scope="module")
+def scored_film(tmp_path_factory):
+    """A Space and a film of 20 seconds that it has scored."""
+    film = film_with_sound(tmp_path_factory.mktemp("visit") / "film.mp4", BURST, 20)
+    return handlers.Space(LIMITS), score(film, LIMITS)
 
 
 def test_space_has_a_limit_for_models(monkeypatch):
@@ -179,8 +187,39 @@ def test_space_card_and_requirements_fit_the_package():
     assert (SPACE / "sample.mp4").read_bytes() == (ROOT / "examples" / "sample.mp4").read_bytes()
 
 
-def test_space_says_what_is_heard_and_hears_it_once(tmp_path, monkeypatch):
-    scored, space = score(film_with_sound(tmp_path / "film.mp4", BURST, 20), LIMITS), handlers.Space(LIMITS)
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ("0-5", 'spans: a list of [start, end] in seconds is needed, not "0-5".'),
+        ([[0, 5], [6]], "highlight 2: [start, end] in seconds is needed, not [6]."),
+        ([[0, "5"]], 'highlight 1: [start, end] in seconds is needed, not [0, "5"].'),
+        ([[True, 5]], "highlight 1: [start, end] in seconds is needed, not [true, 5]."),
+        ([[0, 10**400]], "highlight 1: [start, end] in seconds is needed, not [0, 1000000000000"),
+        ([[0, float("nan")]], "highlight 1: [start, end] in seconds is needed, not [0, NaN]."),
+        ([[0, 1]] * 501, "spans: has 501 highlights; 500 are allowed here."),
+    ],
+)
+def test_space_tells_what_is_no_list_of_spans(sent, said):
+    with pytest.raises(ValueError) as refused:
+        scoring.as_spans(sent, LIMITS)
+    assert str(refused.value).startswith(said) and len(str(refused.value)) < 120
+
+
+def test_space_cuts_what_was_chosen_by_hand_and_keeps_one_reel(scored_film):
+    space, scored = scored_film
+    written = Path(space.recut(scored, 1, 2, 30, [[12, 14.5], [3, 5]])[1])
+    highlights = json.loads(written.read_text())["highlights"]
+    assert [(one["start"], one["end"]) for one in highlights] == [(3, 5), (12, 14.5)]
+    with pytest.raises(handlers.gr.Error, match="highlight 2: overlaps highlight 1"):
+        space.recut(scored, 1, 2, 30, [[3, 5], [4, 6]])
+    for end in (4, 5):
+        space.reel(scored, 1, 2, 30, [[3, end]])
+    [reel] = scored.result.source.parent.rglob("film.highlights.mp4")
+    assert media.probe(reel).duration == pytest.approx(2, abs=0.2)
+
+
+def test_space_says_what_is_heard_and_hears_it_once(scored_film, monkeypatch):
+    space, scored = scored_film
     first = space.choose(scored, scoring.CutOptions(count=1))
     assert all(one.sounds is not None for one in first.highlights) and scored.heard
     monkeypatch.setattr(sound_names, "classes_of", None)  # whoever listens again fails

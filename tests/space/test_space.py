@@ -132,11 +132,16 @@ def wait_for_time(page, least: float, most: float) -> None:
     )
 
 
-def intervals(page) -> list[tuple[int, int]]:
-    """(start, end) of the highlights in the list."""
-    texts = page.locator(".dv-list button > span:nth-child(2)").all_inner_texts()
-    clocks = [re.findall(r"(\d+):(\d\d)", text) for text in texts]
-    return [tuple(60 * int(minutes) + int(seconds) for minutes, seconds in pair) for pair in clocks]
+def intervals(page) -> list[tuple[float, float]]:
+    """(start, end) of the highlights in the list, to a tenth of a second."""
+    texts = page.locator(".dv-play > span:nth-child(2)").all_inner_texts()
+    clocks = [re.findall(r"(\d+):(\d\d(?:\.\d)?)", text) for text in texts]
+    return [tuple(60 * int(minutes) + float(seconds) for minutes, seconds in pair) for pair in clocks]
+
+
+def spans(page) -> list[list[float]]:
+    """[start, end] of highlights that were changed by hand."""
+    return page.evaluate("document.querySelector('.dv').spans()")
 
 
 def set_slider(page, name: str, value: int) -> None:
@@ -195,6 +200,21 @@ def test_space_curve_follows_a_finger(visit, chromium):
     line = page.locator(".dv-line")
     line.tap(position={"x": line.bounding_box()["width"] / 2, "y": 20})
     assert video(page, "currentTime") == pytest.approx(24, abs=0.2)
+    edge, (start, end) = page.get_by_label("End of highlight 1"), intervals(page)[0]
+    box, second = edge.bounding_box(), line.bounding_box()["width"] / 48
+    assert min(box["width"], box["height"]) >= 24 and box["y"] + box["height"] <= line.bounding_box()["y"] + 1
+    finger, at = page.context.new_cdp_session(page), page.evaluate("scrollY")
+    x, y = box["x"] + 4, box["y"] + 12
+    for kind, *points in (
+        ("touchStart", {"x": x, "y": y}),
+        ("touchMove", {"x": x - 2 * second, "y": y - 30}),
+        ("touchMove", {"x": x - 2 * second, "y": y - 200}),
+        ("touchMove", {"x": x - second, "y": y - 200}),  # far away: a fifth of a second
+        ("touchEnd",),
+    ):
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert spans(page)[0] == pytest.approx([start, end - 1.8], abs=0.02)
+    assert page.evaluate("scrollY") == at
 
 
 def test_space_sliders_cut_anew_without_scoring_anew(visit, space):
@@ -216,15 +236,33 @@ def test_space_sliders_cut_anew_without_scoring_anew(visit, space):
     assert len(space.scored) == scored
 
 
-def test_space_saves_reel_json_and_edl(visit, tmp_path):
+def test_space_saves_reel_json_and_edl_of_highlights_changed_by_hand(visit, tmp_path):
     page = visit()
     upload(page, SAMPLE)
-    set_slider(page, "count", 3)
-    page.wait_for_function("document.querySelectorAll('.dv-list li').length === 3")
-    chosen = intervals(page)
-    found = json.loads(saved(page, "#save-json", tmp_path).read_text())
-    assert found["source"] == "sample.mp4" and len(found["scores"]) == 48
-    assert [(one["start"], one["end"]) for one in found["highlights"]] == chosen
+    found = intervals(page)
+    assert len(found) == 3
+    edge, line = page.get_by_label("End of highlight 1"), page.locator(".dv-line")
+    box, second = edge.bounding_box(), line.bounding_box()["width"] / 48
+    page.mouse.move(box["x"] + 5, box["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 5 - 60 * second, box["y"] + 12)  # further than to the start
+    page.mouse.move(box["x"] + 5 + 1.5 * second, box["y"] + 12)
+    page.mouse.up()
+    for key in ("ArrowRight", "Shift+ArrowLeft", "ArrowLeft"):
+        edge.press(key)
+    chosen = [(found[0][0], found[0][1] + 0.5), found[2], (44, 48)]
+    assert edge.get_attribute("aria-valuetext") == f"0:{chosen[0][1]:04.1f}"
+    assert video(page, "currentTime") == pytest.approx(chosen[0][1], abs=0.1)
+    page.get_by_label("Start of highlight 2").press("Delete")
+    page.get_by_label("Remove highlight 2").click()
+    page.keyboard.press("Control+z")
+    for key in ("End", "ArrowLeft", "ArrowLeft"):
+        line.press(key)
+    page.get_by_text("Add a highlight here").click()
+    assert intervals(page) == chosen
+    written = json.loads(saved(page, "#save-json", tmp_path).read_text())
+    assert written["source"] == "sample.mp4" and len(written["scores"]) == 48
+    assert [[one["start"], one["end"]] for one in written["highlights"]] == spans(page)
     edit_list = saved(page, "#save-edl", tmp_path)
     assert edit_list.name == "sample.highlights.edl" and "003  AX" in edit_list.read_text()
     reel = saved(page, "#make-reel", tmp_path)
@@ -233,8 +271,11 @@ def test_space_saves_reel_json_and_edl(visit, tmp_path):
         assert {stream.type for stream in container.streams} == {"video", "audio"}
         last = [frame.time for frame in container.decode(video=0)][-1]
     assert last == pytest.approx(sum(end - start for start, end in chosen), abs=0.2)
-    set_slider(page, "count", 1)  # that reel is one of another cut
-    page.wait_for_selector("#save-reel", state="hidden")
+    page.get_by_text("Back to what was found").click()
+    page.wait_for_selector("#save-reel", state="hidden")  # that reel is one of another cut
+    assert intervals(page) == found and spans(page) is None
+    page.get_by_text("Undo").click()
+    assert intervals(page) == chosen
 
 
 def test_space_forgets_a_film_when_its_page_is_reloaded(visit, space):
@@ -398,7 +439,7 @@ def test_space_fits_screens_and_makes_screenshots(visit, chromium, tmp_path, nam
 # Programs
 
 
-def test_space_answers_programs(space):
+def test_space_answers_programs(space, tmp_path):
     client = Client(space.url, verbose=False)
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/highlights"}
     found = client.predict(handle_file(SAMPLE), api_name="/highlights")
@@ -406,6 +447,9 @@ def test_space_answers_programs(space):
     assert len(found["scores"]) == 48 and len(found["highlights"]) > 1
     one = client.predict(handle_file(SAMPLE), count=1, shortest=5, api_name="/highlights")["highlights"]
     assert len(one) == 1 and one[0]["end"] - one[0]["start"] >= 5
+    film = handle_file(film_with_sound(tmp_path / "film.mp4", BURST[:32000], 2))
+    given = client.predict(film, spans=[[0.5, 1.25]], api_name="/highlights")["highlights"]
+    assert [(one["start"], one["end"]) for one in given] == [(0.5, 1.25)]
     assert not list(space.folder.glob("visit-*"))
 
 
@@ -417,6 +461,8 @@ def test_space_tells_programs_in_words_what_is_wrong(space, tmp_path):
         client.predict(handle_file(SAMPLE), model="../../etc", api_name="/highlights")
     with pytest.raises(AppError, match="top_k must be a whole number"):
         client.predict(handle_file(SAMPLE), count=-1, api_name="/highlights")
+    with pytest.raises(AppError, match="highlight 1: .start, end. in seconds is needed, not 5"):
+        client.predict(handle_file(SAMPLE), spans=[5, 4], api_name="/highlights")
 
 
 def test_space_is_a_program_that_uses_public_models_and_leaves_nothing(tmp_path):
