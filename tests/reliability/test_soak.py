@@ -218,7 +218,7 @@ def ask(space: SimpleNamespace, film: object, session: str, timeout: float = 60)
     """Join the queue of `/highlights` as any program could, whatever `film` is."""
     config = httpx.get(f"{space.url}/config").json()
     number = next(one["id"] for one in config["dependencies"] if one["api_name"] == "highlights")
-    body = {"data": [film, "davihd-small", 0, 2, 30], "fn_index": number, "session_hash": session}
+    body = {"data": [film, "davihd-small", 0, 2, 30, None], "fn_index": number, "session_hash": session}
     return httpx.post(f"{space.url}/gradio_api/queue/join", json=body, timeout=timeout)
 
 
