@@ -35,8 +35,9 @@ FILE_TYPES = ["video", "audio", ".mkv", ".ts", ".mts", ".m2ts", ".flv", ".mxf", 
 WIDE = 240  # pixels that a control needs beside others: one below the other on a phone
 RAW = {"preprocess": False}  # a film comes as FileData: as a path, it would leave an empty file each time
 SILENT = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}  # events done in no time
-WITH_SPANS = "(...inputs) => [...inputs.slice(0, -1), document.querySelector('#player .dv').spans()]"
-TELL_PLAYER = "() => document.querySelector('#player .dv').dispatchEvent(new Event('refused'))"
+PLAYER = "document.querySelector('#player .dv')"
+WITH_SPANS = f"(...inputs) => [...inputs.slice(0, -1), {PLAYER}.spans()]"
+TAKE_BACK = f"(film) => {{ {PLAYER}.dispatchEvent(new Event('refused')); return film; }}"
 PRESS_SAVE = "() => requestAnimationFrame(() => document.querySelector('#save-reel').click())"
 
 
@@ -178,13 +179,18 @@ def _on_film(space, film, model, sliders, everything, work) -> None:
 
 def _on_sliders(space, inputs, shown) -> None:
     moved = [slider.change for slider in inputs[1:]]
-    gr.on(moved, space.recut, inputs, shown, trigger_mode="always_last", **SILENT)
+    changed = gr.on(moved, space.recut, inputs, shown, trigger_mode="always_last", **SILENT)
+    _on_refusal(space, changed, inputs[0])
 
 
 def _on_edits(space, player, inputs, shown) -> None:
-    """Highlights were changed by hand. What the server refuses goes back to how it was."""
-    edited = player.edited(space.recut, inputs, shown, js=WITH_SPANS, trigger_mode="always_last", **SILENT)
-    edited.failure(None, js=TELL_PLAYER, api_visibility="private")
+    changed = player.edited(space.recut, inputs, shown, js=WITH_SPANS, trigger_mode="always_last", **SILENT)
+    _on_refusal(space, changed, inputs[0])
+
+
+def _on_refusal(space, changed, scored) -> None:
+    """The player goes back to what it showed. Gradio shows errors of queued events alone, as this one is."""
+    changed.failure(space.explain, scored, js=TAKE_BACK, api_visibility="private")
 
 
 def _on_reel(space, make, inputs, save, work) -> None:

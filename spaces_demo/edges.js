@@ -3,7 +3,7 @@
 
 const SHORTEST = 0.1; // seconds
 const AROUND = 2; // seconds on either side of where a highlight is added
-const FINE = 40; // pixels above or below its handle from where on an edge is dragged in finer steps
+const FINE = 40; // pixels above or below where it began, from where on dragging goes in finer steps
 const MOVES = { ArrowLeft: -0.1, ArrowDown: -0.1, ArrowRight: 0.1, ArrowUp: 0.1, Home: -Infinity, End: Infinity };
 
 let clips = []; // the highlights on show
@@ -184,7 +184,7 @@ function grab(event) {
 
 function dragEdge(event) {
   if (event.pointerId !== drag?.pointer) return;
-  const fineness = Math.max(1, Math.abs(event.clientY - drag.y) / FINE);
+  const fineness = Math.max(1, Math.abs(event.clientY - drag.y) / FINE) ** 2;
   drag.aim += (((event.clientX - drag.x) / line.clientWidth) * film.duration) / fineness;
   drag.x = event.clientX;
   moveEdge(event.currentTarget, drag.aim);

@@ -104,6 +104,11 @@ class Space:
         with errors_for_visitors(folder_of(scored)):
             return self.cut(scored, self.options(count, shortest, longest, spans))
 
+    def explain(self, scored: Scored | None) -> None:
+        """Say why nothing could be cut anew."""
+        folder_of(scored)
+        raise gr.Error("These highlights could not be cut.", print_exception=False)
+
     def options(self, count: int, shortest: float, longest: float, spans: Any) -> CutOptions:
         """What was asked for. Raises ValueError, in a sentence, for spans that are none."""
         return CutOptions(count, shortest, longest, as_spans(spans, self.limits))
