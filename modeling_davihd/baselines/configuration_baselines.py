@@ -220,7 +220,7 @@ class TripleSummConfig(BaselineConfig):
 
     model_type = "baseline_triplesumm"
 
-    modalities: list[str] | tuple[str, ...] = ("visual", "semantic", "text")  # type: ignore[misc]  # a field
+    modalities: list[str] | tuple[str, ...] = ("visual", "semantic", "text")  # type: ignore[assignment, misc]  # a field
     visual_dim: int = 1024
     semantic_dim: int = 768
     text_dim: int = 768

@@ -1,6 +1,7 @@
 """What all baselines share: inputs and output of `DAViHDModel`, padding, the loss."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers.utils import ModelOutput
@@ -45,7 +46,7 @@ class BaselineModel(DAViHDPreTrainedModel):
 
     def score(
         self, inputs: dict[str, torch.Tensor], segments: SegmentRows, output_attentions: bool
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
         """Logits (B, T), and what else goes into the output.
 
         `inputs` are by the names in `config.modalities`, zero at padding.

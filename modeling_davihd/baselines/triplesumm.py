@@ -97,12 +97,12 @@ class TripleSummAttention(nn.Module):
 
     def _attend_stream(self, qkv: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         """Queries, keys and values of a stream (B, T, 3 D) -> (B, T, D)."""
-        parts = qkv.unflatten(-1, (3, self.config.num_attention_heads, -1)).unbind(2)
+        query, key, value = qkv.unflatten(-1, (3, self.config.num_attention_heads, -1)).unbind(2)
         if self.radius is not None and self.radius < qkv.shape[1] - 1:
-            return self._attend_nearby(*parts, mask, self.radius)
+            return self._attend_nearby(query, key, value, mask, self.radius)
         if mask is not None:  # where nothing is real, everything is attended to
             mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
-        return self._attend(*parts, mask)
+        return self._attend(query, key, value, mask)
 
     def _attend(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None

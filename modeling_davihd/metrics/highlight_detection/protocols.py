@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,4 +108,7 @@ def _shot_means(values: np.ndarray) -> np.ndarray:
     return np.array([math.fsum(seconds[i : i + SEGMENT]) / SEGMENT for i in range(0, len(seconds), SEGMENT)])
 
 
-PROTOCOLS = {"davihd": highlight_scores, "triplesumm": triplesumm_scores}
+PROTOCOLS: dict[str, Callable[..., dict[str, Any]]] = {
+    "davihd": highlight_scores,
+    "triplesumm": triplesumm_scores,
+}
