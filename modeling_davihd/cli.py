@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
+from .edges import KINDS
 from .loading import DEFAULT_MODEL, load_pipeline
 from .writers import WRITERS
 
 if TYPE_CHECKING:
     import torch
 
+    from .clean_edges import Cutting, EdgeCleaner
     from .media import DecodingLimits, MediaInfo
     from .pipeline_davihd import VideoHighlightDetectionPipeline
     from .sound_names import SoundNamer
@@ -72,15 +74,17 @@ def _run_highlight(options: argparse.Namespace) -> int:
     except (OSError, ValueError, RuntimeError, NotImplementedError, AssertionError) as error:
         _say(f"error: the model {options.model} cannot be loaded: {_one_line(error)}")
         return 1
+    from .clean_edges import EdgeCleaner
     from .media import MediaWarning
     from .sound_names import SoundNamer
 
+    cleaner = EdgeCleaner()
     namer = SoundNamer(device) if options.names == "auto" else None
     warnings.simplefilter("always", MediaWarning)
     failed = 0
     for path in options.files:
         try:
-            _highlight(detect, namer, path, options)
+            _highlight(detect, cleaner, namer, path, options)
         except (OSError, ValueError, RuntimeError, MemoryError) as error:
             _say(f"error: {_one_line(error)}")
             failed += 1
@@ -116,6 +120,7 @@ def _without_collection() -> Iterator[None]:
 
 def _highlight(
     detect: VideoHighlightDetectionPipeline,
+    cleaner: EdgeCleaner,
     namer: SoundNamer | None,
     path: Path,
     options: argparse.Namespace,
@@ -128,7 +133,7 @@ def _highlight(
     search |= {"top_k": options.top_k, "duration": options.duration}
     found = detect(info, return_features="png" in options.formats, limits=limits)
     result = HighlightResult.of_film(info, found, options.model, limits, detect.calibration)
-    result = result.with_highlights(**search)
+    result = cleaner.clean(result.with_highlights(**search), _cutting(options))
     if namer is not None:
         result = namer.name(result)
     hint = NOTHING_HINT if options.top_k is None and options.duration is None else ""
@@ -194,6 +199,20 @@ def _write(result: HighlightResult, options: argparse.Namespace, formats: list[s
         raise problem
 
 
+def _cutting(options: argparse.Namespace) -> Cutting:
+    """How edges are to be, by what the options say."""
+    from .clean_edges import Cutting
+
+    return Cutting(
+        options.snap,
+        options.pad_before,
+        options.pad_after,
+        options.min_length,
+        options.max_length,
+        options.duration,
+    )
+
+
 def _heard(info: MediaInfo) -> str:
     """The line that says which of several sound tracks count."""
     heard = ", ".join(str(one) for one in info.sounds if one.heard)
@@ -243,6 +262,17 @@ def _add_highlight(commands: Any) -> None:
     highlight.add_argument(
         "--max-length", type=float, default=30, metavar="S", help="longest highlight in seconds"
     )
+    highlight.add_argument(
+        "--snap",
+        type=_snaps,
+        default=",".join(KINDS),
+        metavar="shots,pauses|none",
+        help="what the edges of highlights go to, where there is any near by: shot changes, pauses, or none",
+    )
+    for side in ("before", "after"):
+        highlight.add_argument(
+            f"--pad-{side}", type=float, default=0, metavar="S", help=f"seconds of room {side} each highlight"
+        )
     highlight.add_argument(
         "--names",
         choices=("auto", "none"),
@@ -315,6 +345,15 @@ def _formats(text: str) -> list[str]:
     return names
 
 
+def _snaps(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",")]
+    if names == ["none"]:
+        return ()
+    if unknown := [name for name in names if name not in KINDS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(KINDS)}, nor none alone")
+    return tuple(names)
+
+
 def _limit(text: str) -> tuple[str, float]:
     from .media import DEFAULT_LIMITS
 
@@ -337,6 +376,9 @@ def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespac
         value = getattr(options, name)
         if value is not None and not least < value < float("inf"):
             parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be finite and over {least}")
+    for name in ("pad_before", "pad_after"):
+        if not 0 <= (value := getattr(options, name)) < float("inf"):
+            parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be finite and not below 0")
     if options.min_length > options.max_length:
         parser.error(
             f"--min-length is {options.min_length}; it needs to be at most --max-length {options.max_length}"

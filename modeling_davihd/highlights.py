@@ -46,6 +46,21 @@ class Sound(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
+class Edge(NamedTuple):
+    """Where an edge of a highlight has been moved, in seconds, before any room is left beside it.
+
+    origin: where it was found. to: where it is cut. at: "shot" or "pause"; None where it has not been moved.
+    """
+
+    origin: float
+    to: float
+    at: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its fields, ready for JSON, which calls the first one `from`."""
+        return {"from": float(self.origin), "to": float(self.to), "at": self.at}
+
+
 @dataclass(frozen=True)
 class Highlight:
     """One chosen stretch of a film.
@@ -56,6 +71,7 @@ class Highlight:
         second began before it). Both are NaN where nobody knows them: in a film that has not been scored.
     confidence: share of right picks among highlights of such a score, where `Calibration` knows it.
     sounds: what is heard, the surest first; None unless somebody has listened (`sound_names`).
+    edges: where start and end were and went; None unless somebody has looked for better ones (`clean_edges`).
     """
 
     start: float
@@ -64,9 +80,10 @@ class Highlight:
     peak: float
     confidence: float | None = None
     sounds: tuple[Sound, ...] | None = None
+    edges: tuple[Edge, Edge] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Start, end, and what is known of score, peak and confidence as plain floats, and any sounds."""
+        """Start, end, and what is known of score, peak and confidence as plain floats, sounds and edges."""
         numbers = {name: getattr(self, name) for name in ("start", "end", "score", "peak", "confidence")}
         known = {
             name: value for name, value in numbers.items() if value is not None and not math.isnan(value)
@@ -74,6 +91,9 @@ class Highlight:
         fields: dict[str, Any] = {name: float(value) for name, value in known.items()}
         if self.sounds is not None:
             fields["sounds"] = [sound.as_dict() for sound in self.sounds]
+        if self.edges is not None:
+            sides = zip(("start", "end"), self.edges, strict=True)
+            fields["edges"] = {side: edge.as_dict() for side, edge in sides}
         return fields
 
 

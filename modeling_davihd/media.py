@@ -9,7 +9,15 @@ to look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: 
 
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning
 from .media_pictures import shown_size
-from .media_reading import SAMPLING_RATE, FrameSampling, MediaChunk, sound_of, stream_segments, true_end
+from .media_reading import (
+    SAMPLING_RATE,
+    FrameSampling,
+    MediaChunk,
+    Pictures,
+    sound_of,
+    stream_segments,
+    true_end,
+)
 from .media_sounds import SoundTrack
 from .media_tracks import MediaInfo, probe
 from .media_writing import cut_clips, cut_reel, write_film
@@ -24,6 +32,7 @@ __all__ = [
     "MediaError",
     "MediaInfo",
     "MediaWarning",
+    "Pictures",
     "SoundTrack",
     "cut_clips",
     "cut_reel",

@@ -25,6 +25,8 @@ from .streams_davihd import SAMPLING_RATE
 
 LOUDEST = 1e3  # times full scale; float samples beyond this are damage
 NEAR = 20  # seconds of sound that are decoded and dropped rather than searched over
+PASSED_OVER = 5.0  # seconds of picture that are decoded and dropped rather than searched over
+MOST_PASSED = 1000  # pictures that are decoded and dropped to get to one: what comes after more is not shown
 PREROLL = 0.5  # seconds of sound that are decoded and dropped before a piece, for the decoder to settle
 
 Array = np.ndarray
@@ -311,15 +313,68 @@ def _sampled(track: Track, sampling: FrameSampling, threads: int | None) -> Iter
     for nearest in _nearest(track, sampling.frames_per_segment):
         if nearest is not item:  # only frames that are kept are converted, and each but once
             item = nearest
-            try:
-                picture = upright(scaler, item.frame, sampling.width, sampling.height, threads)
-            except av.FFmpegError as error:  # it fails at some pictures that are one point wide
-                shape = f"{item.frame.width} x {item.frame.height}"
-                raise MediaError(f"{track.path}: its pictures of {shape} pixels cannot be scaled.") from error
+            picture = _scaled(scaler, track, item.frame, (sampling.height, sampling.width), threads)
         pictures.append(picture)
         if len(pictures) == sampling.frames_per_segment:
             yield np.stack(pictures)
             pictures = []
+
+
+def _scaled(
+    scaler: VideoReformatter, track: Track, frame: av.VideoFrame, size: tuple[int, int], threads: int | None
+) -> Array:
+    """A frame as uint8 RGB (height, width, 3), upright."""
+    try:
+        return upright(scaler, frame, size[1], size[0], threads)
+    except av.FFmpegError as error:  # it fails at some pictures that are one point wide
+        shape = f"{frame.width} x {frame.height}"
+        raise MediaError(f"{track.path}: its pictures of {shape} pixels cannot be scaled.") from error
+
+
+class Pictures:
+    """Stretches of a film's picture, in order, small; what lies between is passed over if that is faster."""
+
+    def __init__(
+        self, info: MediaInfo, size: tuple[int, int], limits: DecodingLimits = DEFAULT_LIMITS
+    ) -> None:
+        """size: (height, width). The film has a picture."""
+        self._track, self._size, self._scaler = (
+            Track(info, "video", limits, quiet=True),
+            size,
+            VideoReformatter(),
+        )
+        self._most_passed = MOST_PASSED / max(info.fps or 0.0, 1.0)
+        self._items: Iterator[Decoded] = iter(())
+        self._at = -math.inf  # where the next item is
+
+    def close(self) -> None:
+        self._track.close()
+
+    def between(self, start: float, end: float) -> Iterator[tuple[float, Array]]:
+        """Yield (time, uint8 RGB (height, width, 3)) of each frame from the one on show at `start` to `end`.
+
+        Nothing comes of a stretch that only hours of decoding would lead to. Raises MediaError where nothing
+        can be decoded, or scaled, or where the film is beyond the limits.
+        """
+        if not self._at <= start <= self._at + min(PASSED_OVER, self._most_passed):
+            self._items = self._track.frames(start)
+        shown = None
+        for item in self._items:
+            self._at = item.time
+            if start - item.time > self._most_passed:
+                return
+            if shown is not None and item.time > start:
+                yield shown.time, self._picture(shown)
+            shown = item
+            if item.time > end:
+                self._items = chain([item], self._items)
+                return
+        if shown is not None:
+            yield shown.time, self._picture(shown)
+
+    def _picture(self, item: Decoded) -> Array:
+        threads = self._track.budget.limits.thread_count
+        return _scaled(self._scaler, self._track, item.frame, self._size, threads)
 
 
 def _nearest(track: Track, per_segment: int) -> Iterator[Decoded]:

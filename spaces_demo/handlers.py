@@ -29,6 +29,7 @@ from scoring import (
 )
 from visits import Visits, link_upload, private_folder
 
+from modeling_davihd.clean_edges import EdgeCleaner
 from modeling_davihd.sound_names import SoundNamer
 from modeling_davihd.writers import HighlightResult
 
@@ -67,6 +68,7 @@ class Space:
     def __init__(self, limits: Limits, own: Path | None = None):
         self.limits = limits
         self.visits = Visits(limits.keep_seconds, limits.leave_seconds)
+        self.cleaner = EdgeCleaner()
         self.cuts = itertools.count()
         self.namer = SoundNamer(DEVICE)
         self.pipeline = lru_cache(limits.models)(lambda name: pipeline_for(name, limits.model_megabytes, own))
@@ -127,7 +129,7 @@ class Space:
 
     def choose(self, scored: Scored, options: CutOptions) -> HighlightResult:
         """The highlights that are asked for, and what is heard in them."""
-        return self.namer.name(choose_highlights(scored.result, options), scored.heard)
+        return self.namer.name(choose_highlights(scored, options, self.cleaner), scored.heard)
 
     def reel(
         self, scored: Scored | None, count: int, shortest: float, longest: float, spans: Any
@@ -135,7 +137,8 @@ class Space:
         """Cut the film. Reels of other cuts, which the page offers no longer, make room."""
         with errors_for_visitors(folder := folder_of(scored)):
             options = self.options(count, shortest, longest, spans)
-            reel = write(choose_highlights(scored.result, options), folder / options.name, "mp4")
+            result = choose_highlights(scored, options, self.cleaner)
+            reel = write(result, folder / options.name, "mp4")
         for other in set(folder.glob(f"*/{reel.name}")) - {reel}:
             other.unlink(missing_ok=True)
         size = reel.stat().st_size / 1e6
@@ -157,9 +160,10 @@ class Space:
         spans: [start, end] in seconds of highlights to judge instead: none is then chosen.
 
         Returns {"version", "model", "source", "duration", "scores", "highlights"}: one score a second, and
-        highlights as {"start", "end", "score", "peak", "sounds"} in seconds, with a "confidence" if the model
-        has been calibrated; none where nothing stands out. Sounds are [{"name", "confidence"}], of those that
-        are sure enough.
+        highlights as {"start", "end", "score", "peak", "sounds", "edges"} in seconds, with a "confidence" if
+        the model has been calibrated; none where nothing stands out. Sounds are [{"name", "confidence"}], of
+        those that are sure enough; edges {"start", "end"}, each {"from", "to", "at"}: where it was found and
+        has been moved, and whether that is a "shot" change, a "pause" or, for null, where it was.
         """
         if film is None:
             raise gr.Error("No film was given.", print_exception=False)

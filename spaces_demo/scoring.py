@@ -15,6 +15,7 @@ from limits import Limits
 from strip import strip_picture
 
 from modeling_davihd import VideoHighlightDetectionPipeline
+from modeling_davihd.clean_edges import Cutting, EdgeCleaner, Known
 from modeling_davihd.highlights import Span
 from modeling_davihd.media import LimitError, MediaError, MediaInfo, MediaWarning, cut_reel, probe
 from modeling_davihd.sound_names import Logits
@@ -41,6 +42,11 @@ class CutOptions:
         sliders = f"{self.count}-{self.shortest:g}-{self.longest:g}"
         return sliders if self.spans is None else f"{sliders}-{sha256(repr(self.spans).encode()).hexdigest()}"
 
+    @property
+    def cutting(self) -> Cutting:
+        """How edges are to be: clean, within these lengths."""
+        return Cutting(shortest=min(self.shortest, self.longest), longest=self.longest)
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -48,7 +54,7 @@ class Scored:
 
     strip: see `strip_picture`; None if the model does not look at a spectrogram.
     damages: sentences about parts of the film that could not be used.
-    heard: what `SoundNamer` has heard of it, so that nothing is heard twice.
+    heard, known: what `SoundNamer` has heard and `EdgeCleaner` has found in it, to do nothing twice.
     """
 
     result: HighlightResult
@@ -56,6 +62,7 @@ class Scored:
     has_picture: bool
     damages: tuple[str, ...]
     heard: Logits = field(default_factory=dict, repr=False)
+    known: Known = field(default_factory=dict, repr=False)
 
 
 _damages: ContextVar[list[str]] = ContextVar("damages")
@@ -144,16 +151,17 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
-def choose_highlights(result: HighlightResult, options: CutOptions) -> HighlightResult:
-    """The same film with the highlights that are asked for; nothing is scored again.
+def choose_highlights(scored: Scored, options: CutOptions, cleaner: EdgeCleaner) -> HighlightResult:
+    """The highlights that are asked for; nothing is scored again.
 
-    Raises ValueError for spans that do not fit the film; see `HighlightResult.recut`.
+    Those that the sliders find get clean edges; spans chosen by hand stay where they are. Raises ValueError
+    for spans that do not fit the film; see `HighlightResult.recut`.
     """
-    found = result.with_highlights(
-        top_k=options.count or None,
-        min_length=min(options.shortest, options.longest),
-        max_length=options.longest,
+    lengths = options.cutting
+    found = scored.result.with_highlights(
+        top_k=options.count or None, min_length=lengths.shortest, max_length=lengths.longest
     )
+    found = cleaner.clean(found, lengths, scored.known)
     return found if options.spans is None else found.recut(options.spans)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..highlights import Sound
+from ..highlights import Edge, Sound
 from ..wording import quoted, short
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Entry:
     """A highlight that a list names, in seconds from the film's beginning.
 
     where: the place in the list, such as "goals.txt, line 3". words: what the list says of it, or "".
-    score, peak, confidence, sounds: as in a `Highlight`; None where the list does not give them.
+    score, peak, confidence, sounds, edges: as in a `Highlight`; None where the list does not give them.
     """
 
     where: str
@@ -47,6 +47,7 @@ class Entry:
     peak: float | None = None
     confidence: float | None = None
     sounds: tuple[Sound, ...] | None = None
+    edges: tuple[Edge, Edge] | None = None
 
 
 class Scored(NamedTuple):

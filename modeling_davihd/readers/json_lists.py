@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ..highlights import Sound
+from ..highlights import Edge, Sound
 from ..wording import short
 from .base import Entry, Listed, ListError, Scored, entry_of, number_of, seconds_of, small_text
 from .films import Films
@@ -89,6 +89,8 @@ def _entry(where: str, item: object) -> Entry:
     }
     if "sounds" in fields:
         known["sounds"] = _sounds(where, fields["sounds"])
+    if "edges" in fields:
+        known["edges"] = _edges(where, fields["edges"])
     return entry_of(where, fields.get("start"), fields.get("end"), kind_of(where, fields), **known)
 
 
@@ -104,6 +106,21 @@ def _sound(where: str, item: object) -> Sound:
         raise ListError(f'{where}: has the sound {short(item)}; {{"name": ...}} is needed.')
     sure = item.get("confidence")
     return Sound(name, None if sure is None else number_of(where, "confidence of a sound", sure))
+
+
+def _edges(where: str, item: object) -> tuple[Edge, Edge]:
+    sides = [item.get(side) for side in ("start", "end")] if isinstance(item, dict) else []
+    if not sides or not all(isinstance(side, dict) for side in sides):
+        raise ListError(f'{where}: edges is {short(item)}; {{"start": {{...}}, "end": {{...}}}} is needed.')
+    start, end = (_edge(where, side) for side in sides)
+    return start, end
+
+
+def _edge(where: str, item: dict) -> Edge:
+    at = item.get("at")
+    if not (at is None or isinstance(at, str)):
+        raise ListError(f"{where}: at of an edge is {short(at)}; a text or null is needed.")
+    return Edge(*(seconds_of(where, f"{name} of an edge", item.get(name)) for name in ("from", "to")), at)
 
 
 def _scored(path: Path, content: dict) -> Scored | None:

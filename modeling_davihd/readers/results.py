@@ -73,7 +73,8 @@ def _highlight(entry: Entry, result: HighlightResult) -> Highlight:
     inside = new.start <= peak < new.end
     if result.scored and not (inside and _follow(score, peak, new, result)):
         return new
-    return replace(new, score=score, peak=peak if inside else math.nan, confidence=entry.confidence)
+    known = replace(new, confidence=entry.confidence, edges=entry.edges)
+    return replace(known, score=score, peak=peak if inside else math.nan)
 
 
 def _follow(score: float, peak: float, new: Highlight, result: HighlightResult) -> bool:

@@ -216,8 +216,13 @@ def _share(one: Highlight, other: Highlight) -> float:
 
 def rounded(highlight: Highlight) -> dict[str, Any]:
     """A highlight's fields, numbers to six digits."""
-    fields = highlight.as_dict().items()
-    return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in fields}
+    return _rounded(highlight.as_dict())
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 def heard(*highlights: Highlight) -> str:

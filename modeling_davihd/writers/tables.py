@@ -37,7 +37,7 @@ class CSVWriter(FileWriter):
 
     def save(self, result: HighlightResult, path: Path) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
-            table = csv.DictWriter(file, _columns(result), lineterminator="\n")
+            table = csv.DictWriter(file, _columns(result), extrasaction="ignore", lineterminator="\n")
             table.writeheader()
             table.writerows(_row(highlight) for highlight in result.highlights)
 

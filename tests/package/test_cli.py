@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from films import damage, film_with_sound, make_film, noise_within, tone
 
-from modeling_davihd import DEFAULT_CHECKPOINT, cli, sound_names
+from modeling_davihd import DEFAULT_CHECKPOINT, clean_edges, cli, sound_names
 from modeling_davihd.media import probe
 from modeling_davihd.writers import WRITERS, HighlightResult, write_outputs
 
@@ -33,13 +33,16 @@ def test_default_files_and_summary_line(film, tmp_path, capsys):
     assert len(result["scores"]) == 30
     assert any(one["start"] <= 10 <= one["end"] for one in result["highlights"])
     assert all(isinstance(one["sounds"], list) for one in result["highlights"])
+    assert all(set(one["edges"]) == {"start", "end"} for one in result["highlights"])
 
 
-def test_sounds_are_not_listened_for_unless_they_are_named(film, tmp_path, monkeypatch):
-    monkeypatch.setattr(sound_names, "load_encoder", None)  # whoever loads YAMNet fails
-    assert run(film, "--names", "none", "--output-dir", tmp_path, "--formats", "json,csv", "--top-k", 1) == 0
+def test_nothing_is_decoded_again_for_names_and_edges_that_are_not_wanted(film, tmp_path, monkeypatch):
+    monkeypatch.setattr(sound_names, "sound_of", None)  # whoever decodes fails
+    monkeypatch.setattr(clean_edges, "sound_of", None)
+    options = ["--names", "none", "--snap", "none", "--top-k", 1]
+    assert run(film, *options, "--output-dir", tmp_path, "--formats", "json,csv") == 0
     [highlight] = json.loads((tmp_path / "match.highlights.json").read_text())["highlights"]
-    assert "sounds" not in highlight
+    assert "sounds" not in highlight and "edges" not in highlight
     assert (tmp_path / "match.highlights.csv").read_text().startswith("start,end,score,peak,confidence\n")
 
 
@@ -123,6 +126,8 @@ def test_a_film_in_which_nothing_rises_above_the_level_has_no_highlights(film, t
     "arguments, message",
     [
         (["--formats", "gif"], "'gif' is none of"),
+        (["--snap", "shots,words"], "'words' is none of shots, pauses, nor none alone"),
+        (["--pad-after", "-1"], "--pad-after is -1.0"),
         (["--top-k", "0"], "--top-k is 0"),
         (["--duration", "-3"], "--duration is -3"),
         (["--duration", "nan"], "--duration is nan"),

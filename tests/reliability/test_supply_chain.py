@@ -24,6 +24,7 @@ NAMES = {
     "huggingface-hub": "huggingface_hub",
     "pillow": "PIL",
     "pyyaml": "yaml",
+    "scenedetect-headless": "scenedetect",
     "scikit-learn": "sklearn",
 }
 # Not imported by name: torchvision is what timm and transformers import, held to the range that fits torch;

@@ -1,0 +1,155 @@
+"""Clean edges of the highlights of a film: not through words, nor a few pictures beside a change of shots.
+
+Little of the film is decoded once more for that: a few seconds around every edge.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from .edges import FARTHEST, FLASH, KINDS, PAUSE_REACH, Around, Found, Rules, Span, chosen, with_room
+from .highlights import Edge, Highlight
+from .media import (
+    DEFAULT_LIMITS,
+    SAMPLING_RATE,
+    DecodingLimits,
+    MediaError,
+    MediaInfo,
+    MediaWarning,
+    Pictures,
+    probe,
+    sound_of,
+)
+from .shots import SIZE, shot_changes
+from .speech import SileroNetwork, stretches
+
+if TYPE_CHECKING:
+    from .writers import HighlightResult
+
+SEEN = PAUSE_REACH + FLASH  # seconds of picture on either side of an edge
+HEARD = FARTHEST + 2.0  # and of sound, so that most pauses are heard to their end
+WARMING_UP = 2.0  # seconds of sound before these, for the network to know what it hears
+
+Known = dict[float, Around]  # by the edge around which it was found
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How the edges of highlights are to be.
+
+    snap: what they go to, of KINDS. before, after: seconds of room that each is given then, on top of all
+    limits. shortest, longest: of one highlight, and total: of all, without that room, in seconds.
+    """
+
+    snap: Collection[str] = KINDS
+    before: float = 0.0
+    after: float = 0.0
+    shortest: float = 2.0
+    longest: float = 30.0
+    total: float | None = None
+
+
+class EdgeCleaner:
+    """Moves edges of highlights to where they can be cut. Silero's network is loaded for the first film."""
+
+    @cached_property
+    def _network(self) -> SileroNetwork:
+        return SileroNetwork.load()
+
+    def clean(self, result: HighlightResult, cutting: Cutting, known: Known | None = None) -> HighlightResult:
+        """The same film with cleaner edges, which say where they were, and with room beside them.
+
+        known: what was found around edges of this film before, with the same `snap`; what is found now is
+        added. Raises MediaError, in one sentence, if the film cannot be read; one whose pictures cannot be
+        decoded gets a MediaWarning.
+        """
+        if not result.highlights or not (cutting.snap or cutting.before or cutting.after):
+            return result
+        known = {} if known is None else known
+        edges = sorted({edge for segment in result.segments for edge in segment} - known.keys())
+        if edges:
+            known.update(self._look(result, edges, cutting.snap))
+        rules = Rules(result.duration, cutting.shortest, cutting.longest, cutting.total)
+        arounds = [(known[start], known[end]) for start, end in result.segments]
+        pairs = chosen([_found(one) for one in result.highlights], arounds, rules)
+        spans = [(start.time, end.time) for start, end in pairs]
+        spans = with_room(spans, cutting.before, cutting.after, result.duration)
+        moved = [
+            replace(
+                result.judged(*span),
+                confidence=one.confidence,
+                sounds=one.sounds,
+                edges=(Edge(one.start, start.time, start.at), Edge(one.end, end.time, end.at)),
+            )
+            for one, (start, end), span in zip(result.highlights, pairs, spans, strict=True)
+        ]
+        return replace(result, highlights=moved)
+
+    def _look(
+        self, result: HighlightResult, edges: Sequence[float], snap: Collection[str]
+    ) -> Iterator[tuple[float, Around]]:
+        limits = result.limits or DEFAULT_LIMITS
+        film = result.film or probe(result.source, limits)
+        shots = _shots(film, edges, limits) if "shots" in snap and film.has_video else [()] * len(edges)
+        hears = "pauses" in snap and film.has_audio
+        words = self._words(film, edges, limits) if hears else [()] * len(edges)
+        for edge, changes, speech in zip(edges, shots, words, strict=True):
+            yield edge, Around(tuple(changes), tuple(speech))
+
+    def _words(
+        self, film: MediaInfo, edges: Sequence[float], limits: DecodingLimits
+    ) -> Iterator[Sequence[Span]]:
+        """Where somebody speaks around each edge."""
+        spans = [(edge - HEARD - WARMING_UP, edge + HEARD) for edge in edges]
+        samples = [(round(start * SAMPLING_RATE), round(end * SAMPLING_RATE)) for start, end in spans]
+        for (start, _), sound in zip(spans, sound_of(film, samples, limits), strict=True):
+            words = stretches(self._network(torch.from_numpy(sound)).numpy(), start)
+            yield [word for word in words if word[1] > start + WARMING_UP]
+
+
+def _found(highlight: Highlight) -> Found:
+    """The middle of the second with the peak stays inside, as it does where highlights are found.
+
+    So does the middle of a highlight whose peak nobody knows.
+    """
+    if math.isnan(highlight.peak):
+        middle = (highlight.start + highlight.end) / 2
+    else:
+        middle = min(max(math.floor(highlight.peak) + 0.5, highlight.start), highlight.end)
+    return Found(highlight.start, highlight.end, middle)
+
+
+def _shots(film: MediaInfo, edges: Sequence[float], limits: DecodingLimits) -> list[list[Span]]:
+    """The changes of shots around each edge; none where the pictures cannot be decoded."""
+    changes: list[Span] = []
+    try:
+        with closing(Pictures(film, SIZE, limits)) as pictures:
+            for start, end in _joined((edge - SEEN, edge + SEEN) for edge in edges):
+                changes += shot_changes(pictures.between(start, end))
+    except MediaError as error:
+        message = f"{str(error).rstrip('.')}: no edge of a highlight goes to a change of shots."
+        warnings.warn(message, MediaWarning, stacklevel=2)
+        changes = []
+    return [
+        [(until, since) for until, since in changes if edge - SEEN <= since and until <= edge + SEEN]
+        for edge in edges
+    ]
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order, those that touch in one."""
+    joined: list[Span] = []
+    for start, end in spans:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
