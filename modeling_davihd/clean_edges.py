@@ -29,7 +29,7 @@ from .media import (
     sound_of,
 )
 from .shots import SIZE, shot_changes
-from .speech import SileroNetwork, stretches
+from .speech import SileroNetwork, parted, stretches
 
 if TYPE_CHECKING:
     from .writers import HighlightResult
@@ -111,7 +111,7 @@ class EdgeCleaner:
         spans = [(edge - HEARD - WARMING_UP, edge + HEARD) for edge in edges]
         samples = [(round(start * SAMPLING_RATE), round(end * SAMPLING_RATE)) for start, end in spans]
         for (start, _), sound in zip(spans, sound_of(film, samples, limits), strict=True):
-            words = stretches(self._network(torch.from_numpy(sound)).numpy(), start)
+            words = parted(stretches(self._network(torch.from_numpy(sound)).numpy(), start), sound, start)
             yield [word for word in words if word[1] > start + WARMING_UP]
 
 

@@ -19,8 +19,11 @@ SHOT_REACH = 1.0  # seconds that an edge may go to a shot change
 PAUSE_REACH = 1.5  # and to a pause
 FARTHEST = 4.0  # and to a pause if nothing nearer keeps it out of a word
 CLEAR = 0.25  # seconds from words that will do in a pause whose middle is too far away
-FLASH = 0.5  # seconds: a shot change in a pause, and so near to the place in it, is the better place
+BRIEF = 0.15  # seconds between words in which a cut, as exact as they are known, may still touch one
+FLASH = 0.25  # seconds: a shot change in a pause, and so near to the place in it, is the better place
 TINY = 1e-9  # seconds
+# What places that cut no word cost; both edges of a highlight are weighed together.
+AT_SHOT, IN_MIDDLE, CLEAR_OF_WORDS, STAYING, BETWEEN_WORDS, FAR_AWAY = 0, 10, 11, 12, 16, 30
 
 Span = tuple[float, float]
 Cost = tuple[int, int, float]
@@ -47,6 +50,11 @@ class Around:
         ends = [-math.inf, *(end for _, end in self.words)]
         starts = [*(start for start, _ in self.words), math.inf]
         return ((end, start) for end, start in zip(ends, starts, strict=True) if end < start)
+
+    def place(self, time: float, at: str | None, rank: int, distance: float) -> Place:
+        """A place for an edge that far away, with what its rank and the words there make it cost."""
+        brief = any(start <= time <= end and end - start < BRIEF for start, end in self.pauses())
+        return Place(time, at, (self.in_word(time), max(rank, BETWEEN_WORDS) if brief else rank, distance))
 
 
 @dataclass(frozen=True)
@@ -87,32 +95,29 @@ Pair = tuple[Place, Place]
 
 
 def places(edge: float, around: Around, *, is_end: bool) -> list[Place]:
-    """Where an edge may go: nearby shot changes and pauses, and where it is.
-
-    Of those that cut no word, shot changes come first, then pauses, the edge itself, and pauses farther away.
-    """
+    """Where an edge may go: nearby shot changes and pauses, and where it is."""
     shots = [until if is_end else since for until, since in around.shots]
-    found = [Place(edge, None, (around.in_word(edge), 2, 0.0))]
+    found = [around.place(edge, None, STAYING, 0.0)]
     for shot in shots:
         if abs(shot - edge) <= SHOT_REACH:
-            found.append(Place(shot, "shot", (around.in_word(shot), 0, abs(shot - edge))))
-    for pause in around.pauses():
-        time, at = _within(pause, edge, shots)
-        way = abs(time - edge)
-        if way <= FARTHEST:
-            distance = max(pause[0] - edge, edge - pause[1], 0.0)
-            found.append(Place(time, at, (0, 1 if way <= PAUSE_REACH else 3, distance)))
+            found.append(around.place(shot, "shot", AT_SHOT, abs(shot - edge)))
+    for start, end in around.pauses():
+        distance = max(start - edge, edge - end, 0.0)
+        clear = min((end - start) / 2, CLEAR)
+        for time, rank in (
+            ((start + end) / 2, IN_MIDDLE),
+            (min(max(edge, start + clear), end - clear), CLEAR_OF_WORDS),
+        ):
+            way = abs(time - edge)
+            if way <= FARTHEST:
+                time, at = _or_shot(time, edge, [shot for shot in shots if start <= shot <= end])
+                found.append(around.place(time, at, rank if way <= PAUSE_REACH else FAR_AWAY, distance))
     return found
 
 
-def _within(pause: Span, edge: float, shots: Sequence[float]) -> tuple[float, str | None]:
-    """The place in a pause for an edge: its middle if that is near, else one clear of words."""
-    start, end = pause
-    time = (start + end) / 2
-    if not abs(time - edge) <= PAUSE_REACH:  # it may be no number
-        clear = min((end - start) / 2, CLEAR)
-        time = min(max(edge, start + clear), end - clear)
-    near = [shot for shot in shots if start <= shot <= end and abs(shot - time) <= FLASH]
+def _or_shot(time: float, edge: float, shots: Sequence[float]) -> tuple[float, str | None]:
+    """A place in a pause, or the change of shots beside it, so that no few pictures are left of a shot."""
+    near = [shot for shot in shots if abs(shot - time) <= FLASH]
     if near:
         return min(near, key=lambda shot: abs(shot - edge)), "shot"
     return time, "pause" if time != edge else None

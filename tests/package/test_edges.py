@@ -39,6 +39,12 @@ def shots(*times: float) -> tuple[tuple[float, float], ...]:
         (Around(words=((10, 23),)), 23.25, "pause"),  # farther than usual, to be out of a word
         (Around(shots(20.3), ((10, 24.5),)), 20.3, "shot"),  # no way out of the word
         (Around(words=((10, 26),)), EDGE, None),
+        (
+            Around(words=((18, 20.1), (20.2, 21), (21.3, 25))),
+            21.15,
+            "pause",
+        ),  # rather than hardly between words
+        (Around(words=((10, 20.1), (20.2, 22), (22.3, 25))), 20.15, "pause"),
         (Around(((19.4, 19.7),)), 19.7, "shot"),  # a flash: the start is after it
         (Around(shots(21.2), ((18, 21), (21.4, 25))), 21.2, "shot"),  # none of the shot before in a pause
     ],
