@@ -23,7 +23,7 @@ BRIEF = 0.15  # seconds between words in which a cut, as exact as they are known
 FLASH = 0.25  # seconds: a shot change in a pause, and so near to the place in it, is the better place
 TINY = 1e-9  # seconds
 # What places that cut no word cost; both edges of a highlight are weighed together.
-AT_SHOT, IN_MIDDLE, CLEAR_OF_WORDS, STAYING, BETWEEN_WORDS, FAR_AWAY = 0, 10, 11, 12, 16, 30
+AT_SHOT, IN_MIDDLE, CLEAR_OF_WORDS, STAYING, BETWEEN_WORDS, FAR_AWAY = 0, 20, 21, 22, 26, 40
 
 Span = tuple[float, float]
 Cost = tuple[int, int, float]

@@ -22,6 +22,7 @@ COMMANDS = {
         "calibrate_names",
         "convert_checkpoint",
         "evaluate",
+        "measure_edges",
         "publish",
         "reproduce_tables",
         "teach",
