@@ -11,7 +11,7 @@ import re
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -45,12 +45,24 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
+            warnings.showwarning = _warn_once()
             warnings.simplefilter("ignore")
             return options.run(options)
     except KeyboardInterrupt:
         _say("interrupted")
         return 130
+
+
+def _warn_once() -> Callable[..., None]:
+    """Says each warning once, though a film is read more than once."""
+    said = set()
+
+    def warn(message: Warning | str, *_: object, **__: object) -> None:
+        if (text := str(message)) not in said:
+            said.add(text)
+            _say(f"warning: {text}")
+
+    return warn
 
 
 def _run_highlight(options: argparse.Namespace) -> int:
@@ -133,7 +145,8 @@ def _highlight(
     search |= {"top_k": options.top_k, "duration": options.duration}
     found = detect(info, return_features="png" in options.formats, limits=limits)
     result = HighlightResult.of_film(info, found, options.model, limits, detect.calibration)
-    result = cleaner.clean(result.with_highlights(**search), _cutting(options))
+    lengths = {"shortest": options.min_length, "longest": options.max_length, "total": options.duration}
+    result = cleaner.clean(result.with_highlights(**search), _cutting(options, **lengths))
     if namer is not None:
         result = namer.name(result)
     hint = NOTHING_HINT if options.top_k is None and options.duration is None else ""
@@ -145,6 +158,10 @@ def _cut(options: argparse.Namespace) -> None:
     from .readers import holds_scores, read_result
 
     result = read_result(options.list, *_probed(options.file, options))
+    if options.snap or options.pad_before or options.pad_after:
+        from .clean_edges import EdgeCleaner  # which takes PyTorch
+
+        result = EdgeCleaner().clean(result, _cutting(options, shortest=0, longest=float("inf")))
     formats = [name for name in options.formats if not _is_list(name, options)]
     if kept := [name for name in options.formats if name not in formats]:
         _say(f"{options.list}: is the list and stays as it is; another --output-dir gives {kept[0]} as well")
@@ -199,18 +216,11 @@ def _write(result: HighlightResult, options: argparse.Namespace, formats: list[s
         raise problem
 
 
-def _cutting(options: argparse.Namespace) -> Cutting:
-    """How edges are to be, by what the options say."""
+def _cutting(options: argparse.Namespace, **lengths: float) -> Cutting:
+    """How edges are to be, by what the options say; `lengths`: limits of highlights."""
     from .clean_edges import Cutting
 
-    return Cutting(
-        options.snap,
-        options.pad_before,
-        options.pad_after,
-        options.min_length,
-        options.max_length,
-        options.duration,
-    )
+    return Cutting(options.snap, options.pad_before, options.pad_after, **lengths)
 
 
 def _heard(info: MediaInfo) -> str:
@@ -262,17 +272,7 @@ def _add_highlight(commands: Any) -> None:
     highlight.add_argument(
         "--max-length", type=float, default=30, metavar="S", help="longest highlight in seconds"
     )
-    highlight.add_argument(
-        "--snap",
-        type=_snaps,
-        default=",".join(KINDS),
-        metavar="shots,pauses|none",
-        help="what the edges of highlights go to, where there is any near by: shot changes, pauses, or none",
-    )
-    for side in ("before", "after"):
-        highlight.add_argument(
-            f"--pad-{side}", type=float, default=0, metavar="S", help=f"seconds of room {side} each highlight"
-        )
+    _add_edge_options(highlight, ",".join(KINDS))
     highlight.add_argument(
         "--names",
         choices=("auto", "none"),
@@ -302,6 +302,7 @@ def _add_cut(commands: Any) -> None:
         help="JSON or CSV of davihd, an edit list, labels of Audacity or time stamps",
     )
     _add_output_options(cut)
+    _add_edge_options(cut, "none")
     _add_reading_options(cut)
 
 
@@ -320,6 +321,20 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
         default="absolute",
         help="how edit lists say where the film is: by its whole path, or by that from the list on",
     )
+
+
+def _add_edge_options(command: argparse.ArgumentParser, snap: str) -> None:
+    command.add_argument(
+        "--snap",
+        type=_snaps,
+        default=snap,
+        metavar="shots,pauses|none",
+        help="what the edges of highlights go to, where there is any near by: shot changes, pauses, or none",
+    )
+    for side in ("before", "after"):
+        command.add_argument(
+            f"--pad-{side}", type=float, default=0, metavar="S", help=f"seconds of room {side} each highlight"
+        )
 
 
 def _add_reading_options(command: argparse.ArgumentParser) -> None:
@@ -376,9 +391,6 @@ def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespac
         value = getattr(options, name)
         if value is not None and not least < value < float("inf"):
             parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be finite and over {least}")
-    for name in ("pad_before", "pad_after"):
-        if not 0 <= (value := getattr(options, name)) < float("inf"):
-            parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be finite and not below 0")
     if options.min_length > options.max_length:
         parser.error(
             f"--min-length is {options.min_length}; it needs to be at most --max-length {options.max_length}"
@@ -396,17 +408,20 @@ def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespac
             parser.error(
                 f"{count} files would all write {stem}.highlights.*; run them with different --output-dir"
             )
-    _check_folder(parser, options)
+    _check_shared(parser, options)
 
 
 def _check_cut(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """As `_check_highlight`."""
-    _check_folder(parser, options)
+    _check_shared(parser, options)
     if all(_is_list(name, options) for name in options.formats):
         parser.error(f"--from {options.list} would be all that is written; use another --output-dir")
 
 
-def _check_folder(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+def _check_shared(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    for name in ("pad_before", "pad_after"):
+        if not 0 <= (value := getattr(options, name)) < float("inf"):
+            parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be finite and not below 0")
     if options.output_dir.exists() and not options.output_dir.is_dir():
         parser.error(f"--output-dir is {options.output_dir}, which is a file; it needs to be a folder")
 

@@ -109,18 +109,18 @@ def _sound(where: str, item: object) -> Sound:
 
 
 def _edges(where: str, item: object) -> tuple[Edge, Edge]:
-    sides = [item.get(side) for side in ("start", "end")] if isinstance(item, dict) else []
-    if not sides or not all(isinstance(side, dict) for side in sides):
+    if not isinstance(item, dict):
         raise ListError(f'{where}: edges is {short(item)}; {{"start": {{...}}, "end": {{...}}}} is needed.')
-    start, end = (_edge(where, side) for side in sides)
-    return start, end
+    return _edge(where, "start", item), _edge(where, "end", item)
 
 
-def _edge(where: str, item: dict) -> Edge:
-    at = item.get("at")
-    if not (at is None or isinstance(at, str)):
-        raise ListError(f"{where}: at of an edge is {short(at)}; a text or null is needed.")
-    return Edge(*(seconds_of(where, f"{name} of an edge", item.get(name)) for name in ("from", "to")), at)
+def _edge(where: str, side: str, edges: dict) -> Edge:
+    edge = edges.get(side)
+    if not isinstance(edge, dict) or not isinstance(edge.get("at"), str | None):
+        needed = '{"from": ..., "to": ..., "at": ...}, "at" a text or null, is needed'
+        raise ListError(f"{where}: the edge {side} is {short(edge)}; {needed}.")
+    origin, to = (seconds_of(where, f"{name} of its {side}", edge.get(name)) for name in ("from", "to"))
+    return Edge(origin, to, edge["at"])
 
 
 def _scored(path: Path, content: dict) -> Scored | None:

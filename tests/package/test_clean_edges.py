@@ -10,14 +10,14 @@ from paths import GOLDEN
 from results import result_of, written
 from safetensors.numpy import load_file
 
-from modeling_davihd import clean_edges
+from modeling_davihd import clean_edges, cli
 from modeling_davihd.clean_edges import Cutting, EdgeCleaner
 from modeling_davihd.media import MediaWarning, Pictures, probe, write_film
 from modeling_davihd.shots import SIZE, shot_changes
 from modeling_davihd.writers import HighlightResult, write_outputs
 
 FPS = 10
-CUT = 5.3
+CUT = 5.3  # seconds
 
 
 def shot(number: int, moment: int) -> np.ndarray:
@@ -42,6 +42,17 @@ def found_in(film, segments, duration: float) -> HighlightResult:
     result = result_of(segments, duration=duration)
     highlights = [replace(one, peak=(one.start + one.end) / 2) for one in result.highlights]
     return replace(result, source=film, film=probe(film), highlights=highlights)
+
+
+def test_a_list_keeps_its_edges_unless_they_are_to_be_cleaned(two_shots, tmp_path):
+    listed = tmp_path / "film.csv"
+    listed.write_text("start,end,sounds\n2,5,dog\n")
+    options = ["cut", str(two_shots), "--from", str(listed), "--output-dir", str(tmp_path / "out")]
+    options += ["--formats", "csv"]
+    for more, end in (([], 5), (["--pad-after", "1"], 6), (["--snap", "shots"], CUT)):
+        assert cli.main([*options, *more]) == 0
+        table = (tmp_path / "out" / "film.highlights.csv").read_text()
+        assert table == f"start,end,sounds\n2.0,{float(end)},dog\n"
 
 
 def blues(path) -> list[bool]:

@@ -9,7 +9,7 @@ import pytest
 from films import damage, film_with_sound, make_film, noise_within, tone
 
 from modeling_davihd import DEFAULT_CHECKPOINT, clean_edges, cli, sound_names
-from modeling_davihd.media import probe
+from modeling_davihd.media import MediaWarning, probe
 from modeling_davihd.writers import WRITERS, HighlightResult, write_outputs
 
 
@@ -103,6 +103,13 @@ def calibrated(folder, level):
     config |= {"highlight_level": level, "highlight_confidence": [[0.0, 0.25], [0.01, 0.75]]}
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+def test_what_is_met_twice_is_said_once(capsys):
+    warn = cli._warn_once()
+    for message in ("a hole", "a hole", "another"):
+        warn(MediaWarning(message), MediaWarning, "media.py", 1)
+    assert capsys.readouterr().err.splitlines() == ["warning: a hole", "warning: another"]
 
 
 def test_a_film_in_which_nothing_rises_above_the_level_has_no_highlights(film, tmp_path, capsys):

@@ -15,6 +15,7 @@ from films import BURST, film_with_sound, make_film, truncate
 from paths import ROOT
 
 from modeling_davihd import DEFAULT_CHECKPOINT, media, media_tracks, sound_names
+from modeling_davihd.clean_edges import EdgeCleaner
 from modeling_davihd.highlights import Highlight
 from modeling_davihd.writers import WriterError
 
@@ -122,7 +123,7 @@ def test_space_decodes_a_film_once_and_later_within_the_same_limits(tmp_path, mo
     scored = score(film, limits)
     assert opened == [limits.decoding] * 3  # for the headers, the picture's length and the sound
     assert scored.result.log_mel is None  # it is large, and the strip shows it
-    cut = scoring.choose_highlights(scored.result, scoring.CutOptions(count=1))
+    cut = scoring.choose_highlights(scored, scoring.CutOptions(count=1), EdgeCleaner())
     scoring.write(cut, tmp_path, "mp4")
     assert "* SOURCE FILE: film.mp4\n" in scoring.write(cut, tmp_path, "edl").read_text()
     scoring.playable_copy(cut, tmp_path)
@@ -139,11 +140,11 @@ def test_space_heeds_what_the_model_was_calibrated_to(tmp_path):
     film, detect = film_with_sound(tmp_path / "film.mp4", BURST, 20), models.pipeline_for("davihd-small", 1)
     detect.model.config.highlight_level, detect.model.config.highlight_confidence = 1.0, [[0.0, 0.5]]
     scored = scoring.score_film(detect, scoring.check_film(film, Limits()), "davihd-small", Limits())
-    nothing = scoring.choose_highlights(scored.result, scoring.CutOptions())
+    nothing = scoring.choose_highlights(scored, scoring.CutOptions(), EdgeCleaner())
     assert nothing.highlights == []
     with pytest.raises(WriterError, match="nothing stands out, so there is nothing to cut"):
         scoring.write(nothing, tmp_path, "mp4")
-    [best] = scoring.choose_highlights(scored.result, scoring.CutOptions(count=1)).highlights
+    [best] = scoring.choose_highlights(scored, scoring.CutOptions(count=1), EdgeCleaner()).highlights
     assert best.confidence == 0.5
 
 

@@ -15,6 +15,10 @@ from modeling_davihd.writers import HighlightResult, write_outputs
 
 FILM = MediaInfo(Path("/films/match.mp4"), 20.0, has_video=True, has_audio=True, fps=25.0, nominal_fps=25.0)
 SCORES = [0.1] * 4 + [0.9, 0.8] + [0.1] * 4 + [0.2, 0.7, 0.6, 0.1] + [0.0] * 6
+EDGES = {
+    "start": {"from": 4.2, "to": 4.0, "at": "shot"},
+    "end": {"from": 6.0, "to": 6.0, "at": None},
+}
 CHEER = {"name": "cheering", "confidence": 0.9}
 OURS = {
     "version": "0.1.0",
@@ -23,7 +27,15 @@ OURS = {
     "duration": 20.0,
     "scores": SCORES,
     "highlights": [
-        {"start": 4.0, "end": 6.0, "score": 0.85, "peak": 4.0, "confidence": 0.91, "sounds": [CHEER]},
+        {
+            "start": 4.0,
+            "end": 6.0,
+            "score": 0.85,
+            "peak": 4.0,
+            "confidence": 0.91,
+            "sounds": [CHEER],
+            "edges": EDGES,
+        },
         {"start": 11.0, "end": 13.0, "score": 0.650001, "peak": 11.0, "confidence": 0.8},
     ],
 }
@@ -188,6 +200,11 @@ def ours(*spans: tuple) -> dict:
             "l.json, second 1: score is None; a number is needed.",
         ),
         ("l.json", ours((1, 2)) | {"highlights": 3}, "l.json: its highlights are no list."),
+        (
+            "l.json",
+            OURS | {"highlights": [{"start": 1, "end": 2, "edges": {"start": EDGES["start"]}}]},
+            'l.json, highlight 1: the edge end is None; {"from": ...',
+        ),
         ("l.json", [1], 'l.json: needs to be {"source": ..., "highlights": [...]}, as davihd writes it.'),
         ("l.json", {"a.mp4": [0.5]}, 'l.json: needs to be {"source": ..., "highlights": [...]}'),
         ("l.json", "{\n", "l.json, line 2: is not JSON"),
