@@ -78,13 +78,11 @@ def _display_matrix(frame: av.VideoFrame) -> tuple[float, ...]:
     return tuple(float(number) for number in np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]])
 
 
-def upright(
-    scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: int, threads: int | None = None
-) -> Array:
-    """The frame as uint8 RGB (height, width, 3), turned as its display matrix says."""
+def upright(scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: int, **how: Any) -> Array:
+    """The frame as uint8 RGB (height, width, 3), turned as its display matrix says; how: PyAV may scale."""
     orientation = Orientation.of(frame)
     width, height = orientation.size(width, height)
-    picture = scaler.reformat(frame, width, height, "rgb24", threads=threads).to_ndarray()
+    picture = scaler.reformat(frame, width, height, "rgb24", **how).to_ndarray()
     return orientation.turned(picture)
 
 

@@ -313,7 +313,7 @@ def _sampled(track: Track, sampling: FrameSampling, threads: int | None) -> Iter
     for nearest in _nearest(track, sampling.frames_per_segment):
         if nearest is not item:  # only frames that are kept are converted, and each but once
             item = nearest
-            picture = _scaled(scaler, track, item.frame, (sampling.height, sampling.width), threads)
+            picture = _scaled(scaler, track, item.frame, (sampling.height, sampling.width), threads=threads)
         pictures.append(picture)
         if len(pictures) == sampling.frames_per_segment:
             yield np.stack(pictures)
@@ -321,11 +321,11 @@ def _sampled(track: Track, sampling: FrameSampling, threads: int | None) -> Iter
 
 
 def _scaled(
-    scaler: VideoReformatter, track: Track, frame: av.VideoFrame, size: tuple[int, int], threads: int | None
+    scaler: VideoReformatter, track: Track, frame: av.VideoFrame, size: tuple[int, int], **how: Any
 ) -> Array:
     """A frame as uint8 RGB (height, width, 3), upright."""
     try:
-        return upright(scaler, frame, size[1], size[0], threads)
+        return upright(scaler, frame, size[1], size[0], **how)
     except av.FFmpegError as error:  # it fails at some pictures that are one point wide
         shape = f"{frame.width} x {frame.height}"
         raise MediaError(f"{track.path}: its pictures of {shape} pixels cannot be scaled.") from error
@@ -373,8 +373,8 @@ class Pictures:
             yield shown.time, self._picture(shown)
 
     def _picture(self, item: Decoded) -> Array:
-        threads = self._track.budget.limits.thread_count
-        return _scaled(self._scaler, self._track, item.frame, self._size, threads)
+        how = {"interpolation": "FAST_BILINEAR", "threads": 1}  # a fourth of the time that else it takes
+        return _scaled(self._scaler, self._track, item.frame, self._size, **how)
 
 
 def _nearest(track: Track, per_segment: int) -> Iterator[Decoded]:
