@@ -19,7 +19,6 @@ import argparse
 import csv
 import dataclasses
 import functools
-import json
 import math
 import sys
 from collections.abc import Mapping
@@ -32,6 +31,7 @@ from tqdm import tqdm
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from datasets_scripts.building.annotations import Annotation, read_annotation, read_splits
 from datasets_scripts.building.builder import (
     LABELS_ALONE,
     GivenColumn,
@@ -49,7 +49,6 @@ from datasets_scripts.building.options import add_extraction_arguments, name_enc
 from datasets_scripts.building.youtube8m import RGB_WIDTH, YouTube8M
 from modeling_davihd.conversion import EncoderChoice
 
-SPLIT_KEYS = {"train_keys": "train", "val_keys": "validation", "test_keys": "test"}
 METADATA_COLUMNS = ("video_id", "youtube_id", "random_id", "duration")
 
 CARD = """---
@@ -99,38 +98,10 @@ def _is_positive(text: str | None) -> bool:
         return False
 
 
-def read_splits(path: Path) -> dict[str, str]:
-    """The split of each video in mr_hisum_split.json, in the file's order.
-
-    Raises DatasetError if the file has other keys than train_keys, val_keys and test_keys, or a video twice.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} is not a JSON file.") from error
-    if not isinstance(content, dict) or set(content) != set(SPLIT_KEYS):
-        found = ", ".join(content) if isinstance(content, dict) else f"a {type(content).__name__}"
-        raise DatasetError(f"{path} holds {found or 'nothing'}, but {', '.join(SPLIT_KEYS)} are needed.")
-    splits: dict[str, str] = {}
-    for key, split in SPLIT_KEYS.items():
-        if not isinstance(content[key], list) or not all(isinstance(name, str) for name in content[key]):
-            raise DatasetError(f"{path}: {key} is not a list of video ids.")
-        for name in content[key]:
-            if name in splits:
-                raise DatasetError(f"{path} holds {name} twice, in {splits[name]} and in {split}.")
-            splits[name] = split
-    return splits
-
-
 @dataclasses.dataclass(frozen=True)
-class Entry:
-    """One video: labels (T,), change_points (shots, 2), gt_summary (T,), and whether it has features."""
+class Entry(Annotation):
+    """One video, and whether it has features."""
 
-    labels: np.ndarray
-    change_points: np.ndarray
-    gt_summary: np.ndarray
     has_features: bool
 
     def cut(self, seconds: int) -> Entry:
@@ -140,21 +111,8 @@ class Entry:
 
 def read_entry(group: h5py.Group, path: Path) -> Entry:
     """One group of mr_hisum.h5. Raises DatasetError naming file and video if something is wrong with it."""
-    where = f"{path}, {group.name.lstrip('/')}"
-    if not isinstance(group, h5py.Group):
-        raise DatasetError(f"{where}: is not a group of arrays for one video.")
-    summary = "gt_summary" if "gt_summary" in group else "gtsummary"
-    if missing := [name for name in ("gtscore", "change_points", summary) if name not in group]:
-        raise DatasetError(f"{where}: lacks {missing[0]}; it has {', '.join(group) or 'nothing'}.")
-    labels = group["gtscore"][()].astype(np.float32).ravel()
-    shots, chosen = group["change_points"][()], group[summary][()].ravel()
-    if len(labels) == 0 or not ((labels >= 0) & (labels <= 1)).all():
-        raise DatasetError(f"{where}: gtscore is empty or not made of numbers from 0 to 1 alone.")
-    if shots.ndim != 2 or shots.shape[1] != 2:
-        raise DatasetError(f"{where}: change_points has the shape {shots.shape}, but (shots, 2) is needed.")
-    if len(chosen) != len(labels) or not np.isin(chosen, (0, 1)).all():
-        raise DatasetError(f"{where}: {summary} is not one 0 or 1 for each of the {len(labels)} gtscores.")
-    return Entry(labels, shots.astype(np.int32), chosen.astype(np.int8), "features" in group)
+    found = read_annotation(group, path, "gtscore")
+    return Entry(found.labels, found.change_points, found.gt_summary, "features" in group)
 
 
 @dataclasses.dataclass(frozen=True)

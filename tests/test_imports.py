@@ -16,7 +16,16 @@ BELOW = {
     "spaces_demo": ("modeling_davihd",),
 }
 COMMANDS = {
-    "datasets_scripts": {"extract", "fit_pca", "sounds", "mr_hisum", "synthetic", "tvsum", "video_folder"},
+    "datasets_scripts": {
+        "extract",
+        "fit_pca",
+        "sounds",
+        "feature_set",
+        "mr_hisum",
+        "synthetic",
+        "tvsum",
+        "video_folder",
+    },
     "examples": {
         "benchmark",
         "calibrate_names",

@@ -14,8 +14,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -107,6 +109,7 @@ def build_dataset(
     missing: Sequence[tuple[str, str]] = (),
     rows_per_shard: int = ROWS_PER_SHARD,
     mismatched: Mismatched = "refuse",
+    threads: int = 1,
 ) -> Report:
     """Build, or go on building, the dataset in the folder `out`.
 
@@ -115,6 +118,8 @@ def build_dataset(
     missing: (video_id, reason) of videos that the caller already knows to be unusable.
     mismatched: what to do if the length of an undamaged video differs from that of its labels or given
         features by more than a second: "refuse" to go on, or "leave out" the video, as if it were unreadable.
+    threads: shards made at a time; more than one is of use where all features are given, for packing them
+        leaves Python to others.
 
     A video that cannot be read is listed in missing.json, and the build goes on. Lengths that differ by one
     second are cut to the shortest: second t of every column is [t, t + 1) of the video. For anything else
@@ -133,11 +138,31 @@ def build_dataset(
         mismatched,
         spare_shards(data, [shard.path.name for shard in shards]),
     )
-    build, reports = ShardBuilder(job), []
     with tqdm(total=len(videos), unit="video", disable=None, desc=str(out)) as progress:
-        for shard in shards:
-            reports.append(build(shard, progress.update))
+        reports = list(_built(shards, job, threads, progress.update))
     return finish_dataset(Path(out), reports, job, card, missing)
+
+
+def _built(
+    shards: Sequence[Shard], job: Job, threads: int, progress: Callable[[], object]
+) -> Iterator[ShardReport]:
+    """What became of each shard, in order; so many are built at a time, each by a builder of its own."""
+    if threads == 1:
+        build = ShardBuilder(job)
+        yield from (build(shard, progress) for shard in shards)
+        return
+    own = threading.local()
+
+    def build_own(shard: Shard) -> ShardReport:
+        if not hasattr(own, "build"):
+            own.build = ShardBuilder(job)
+        return own.build(shard, progress)
+
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield from pool.map(build_own, shards)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def check_computes(settings: Settings) -> None:
@@ -187,7 +212,8 @@ class ShardBuilder:
 
     def __init__(self, job: Job, encoders: Encoders | None = None):
         self._job, self._extractor = job, Extractor(job.settings, encoders)
-        self._features = row_features(self._extractor.widths, job.extras, job.labelled)
+        kinds = {name: given.dtype for name, given in job.settings.given.items()}
+        self._features = row_features(self._extractor.widths, job.extras, job.labelled, kinds)
 
     def __call__(self, shard: Shard, progress: Callable[[], object] = lambda: None) -> ShardReport:
         """Call `progress` after each video. Raises DatasetError, in one sentence naming the video or file."""
@@ -371,7 +397,9 @@ def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Repo
         "fingerprint": _digest([[shard.fingerprint for shard in reports], report.missing]),
     }
     if settings.given:
-        facts["source"] = {name: given.source for name, given in sorted(settings.given.items())}
+        given = dict(sorted(settings.given.items()))
+        facts["source"] = {name: column.source for name, column in given.items()}
+        facts["dtype"] = {name: column.dtype for name, column in given.items()}
     return facts
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from huggingface_hub import RepoCard
 
-from modeling_davihd.backbones_davihd import backbone_class
+from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.streams_davihd import feature_streams
 
 
@@ -68,9 +68,11 @@ def _feature_lines(facts: Mapping) -> Iterator[str]:
             continue
         made = facts.get("source", {}).get(stream.column)
         origin = f"of {name}" + (f", taken from {made}" if made else "")
-        if not backbone_class(stream.name, name).needs_weights:
+        encoder = BACKBONES.get(stream.name, {}).get(name)
+        if encoder is not None and not encoder.needs_weights:
             origin = "plain descriptors without a trained network, for trying things out"
-        yield f"- `{stream.column}` (T, {facts[stream.dim_field]}), float16: {origin}"
+        kind = facts.get("dtype", {}).get(stream.column, "float16")
+        yield f"- `{stream.column}` (T, {facts[stream.dim_field]}), {kind}: {origin}"
     if (rate := facts["log_mel_rate"]) is not None:
         shape = f"(ceil({rate:g} T), {facts['num_mel_bins']})"
         yield f"- `log_mel` {shape}, float16: log(mel + 1e-8) of 16 kHz sound, {rate:g} rows a second"

@@ -38,10 +38,12 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class GivenColumn:
-    """A feature column that `Video.given` brings: its width, and where it came from ("YouTube-8M")."""
+    """A feature column that `Video.given` brings: its width, where it came from ("YouTube-8M"), and what its
+    numbers are kept as, "float16" or "float32"."""
 
     width: int
     source: str
+    dtype: str = "float16"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Settings:
     log_mel: the log-Mel spectrogram, or None for no `log_mel` column.
     device: where the encoders run; no part of a fingerprint.
     given: columns ("visual_features", "log_mel", ...) that are not computed but come from `Video.given`; an
-        encoder is then only named, and needs no weights.
+        encoder is then only named, needs no weights, and may be one that the package does not have.
     """
 
     encoders: Mapping[str, EncoderChoice] = field(default_factory=dict)
@@ -87,16 +89,22 @@ class Settings:
         """The feature extractor that makes the visual encoder's pictures and the log-Mel spectrogram."""
         chosen = self.log_mel or LogMel()
         settings = {"num_mel_bins": chosen.num_mel_bins, "n_fft": chosen.n_fft, "log_mel_rate": chosen.rate}
-        return feature_extractor_for(self.backbone("visual"), **settings)
+        return feature_extractor_for(
+            self.backbone("visual") if "visual" in self.encoded else None, **settings
+        )
 
     def identity(self) -> dict[str, object]:
         """All that decides the features' values, weights included, as plain data."""
         encoders = {
-            name: [one.name, *(path and file_print(path) for path in (weights_file(name, one), one.pca))]
+            name: [one.name, *(path and file_print(path) for path in self._files(name, one))]
             for name, one in self.encoders.items()
         }
-        given = {name: [one.width, one.source] for name, one in self.given.items()}
+        given = {name: [one.width, one.source, one.dtype] for name, one in self.given.items()}
         return {"encoders": encoders, "log_mel": self.log_mel and asdict(self.log_mel), "given": given}
+
+    def _files(self, stream: str, choice: EncoderChoice) -> tuple[Path | None, Path | None]:
+        """What the features are computed with: weights and PCA of the encoder, if any."""
+        return weights_file(stream, choice) if stream in self.encoded else choice.weights, choice.pca
 
 
 @dataclass(frozen=True)
@@ -258,6 +266,8 @@ def check_weights(settings: Settings) -> None:
     """Raise UsageError for unknown encoders, weights that are missing and files that nothing reads."""
     for name, choice in settings.encoders.items():
         known = BACKBONES.get(name, {})
+        if STREAMS[name].column in settings.given and choice.name not in known:
+            continue
         if choice.name not in known:
             raise UsageError(
                 f"There is no {name} backbone {choice.name!r}; the known ones are {', '.join(known)}."

@@ -78,14 +78,17 @@ def _given(video: Video, settings: Settings) -> Arrays:
         raise DatasetError(
             f"{video.video_id}: was given {sorted(given)}, but {sorted(settings.given)} is needed."
         )
-    return {name: np.asarray(array).astype(np.float16) for name, array in given.items()}
+    kinds = {name: column.dtype for name, column in settings.given.items()}
+    return {name: np.asarray(array).astype(kinds[name], copy=False) for name, array in given.items()}
 
 
 def _check_array(video_id: str, name: str, array: np.ndarray, width: int) -> None:
     if array.ndim != 2 or array.shape[1] != width:
         raise DatasetError(f"{video_id}: its {name} have shape {array.shape}; (n, {width}) is needed.")
     if not np.isfinite(array).all():
-        raise DatasetError(f"{video_id}: its {name} hold values that are not finite in 16 bits.")
+        raise DatasetError(
+            f"{video_id}: its {name} hold values that are not finite in {8 * array.itemsize} bits."
+        )
 
 
 def _common_seconds(

@@ -35,10 +35,16 @@ class Note:
     missing: list[list[str]]
 
 
-def row_features(widths: Mapping[str, int], extras: DatasetRow, labelled: bool = True) -> datasets.Features:
+def row_features(
+    widths: Mapping[str, int],
+    extras: DatasetRow,
+    labelled: bool = True,
+    kinds: Mapping[str, str] | None = None,
+) -> datasets.Features:
     """The columns of a dataset.
 
-    widths: of its feature columns. extras: those of any one of its videos, as an example.
+    widths: of its feature columns. extras: those of any one of its videos, as an example. kinds: of the
+    numbers in feature columns, where that is not float16.
     """
     value, sequence = datasets.Value, datasets.Sequence
     columns = {"video_id": value("string"), "duration": value("float32")}
@@ -46,12 +52,12 @@ def row_features(widths: Mapping[str, int], extras: DatasetRow, labelled: bool =
         columns["labels"] = sequence(value("float32"))
     for name in (stream.column for stream in STREAMS.values()):
         if name in widths:
-            columns[name] = datasets.Array2D((None, widths[name]), "float16")
-    kinds = {"folds": sequence(value("int8")), "gt_summary": sequence(value("int8"))}
-    kinds["change_points"] = sequence(sequence(value("int32")))
+            columns[name] = datasets.Array2D((None, widths[name]), (kinds or {}).get(name, "float16"))
+    others = {"folds": sequence(value("int8")), "gt_summary": sequence(value("int8"))}
+    others["change_points"] = sequence(sequence(value("int32")))
     if "user_scores" in extras:
-        kinds["user_scores"] = datasets.Array2D((None, np.shape(extras["user_scores"])[1]), "float32")
-    return datasets.Features(columns | {name: kinds[name] for name in sorted(extras)})
+        others["user_scores"] = datasets.Array2D((None, np.shape(extras["user_scores"])[1]), "float32")
+    return datasets.Features(columns | {name: others[name] for name in sorted(extras)})
 
 
 @contextmanager

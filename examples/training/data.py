@@ -166,7 +166,9 @@ class HighlightRows(Dataset):
         self.lengths = np.array([len(labels) for labels in self.labels])
         for video, labels in zip(self.video_ids, self.labels, strict=True):
             _check_labels(f"{name}: {video}", labels)
-        self._features = rows.select_columns(self._inputs).with_format("torch", dtype=torch.float16)
+        kinds = {getattr(rows.features[column], "dtype", "float16") for column in self._inputs}
+        kind = torch.float32 if "float32" in kinds else torch.float16
+        self._features = rows.select_columns(self._inputs).with_format("torch", dtype=kind)
         self.summaries = {}
         if {"change_points", "gt_summary"} <= set(rows.column_names):
             self.summaries["change_points"] = rows["change_points"][:]

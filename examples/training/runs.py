@@ -16,7 +16,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from examples.training.data import Rows, read_dataset, split_folds
 from examples.training.recipe import SYNTHETIC, Recipe, recipe_of
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor
-from modeling_davihd.backbones_davihd import backbone_class
+from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE
 
@@ -194,9 +194,11 @@ def fit_config(folder: Path, changes: Mapping[str, object], extraction: dict) ->
                 f"The dataset's {stream.name} features ({backbone}) are {width} wide; {folder}/config.json "
                 f"needs {config.stream_dim(stream)}."
             )
-        weightless = not backbone_class(stream.name, backbone).needs_weights
         fitted[stream.dim_field] = width
-        fitted[stream.backbone_field] = backbone if weightless else None
+        if hasattr(config, stream.backbone_field):
+            encoder = BACKBONES.get(stream.name, {}).get(backbone)  # none where others have made the features
+            weightless = encoder is not None and not encoder.needs_weights
+            fitted[stream.backbone_field] = backbone if weightless else None
     return AutoConfig.from_pretrained(folder, **changes, **fitted)
 
 
@@ -219,4 +221,6 @@ def fit_extractor(folder: Path, config: PreTrainedConfig, extraction: dict) -> D
                     f"The dataset's log-Mel spectrogram has the {name} {extraction[name]}; {folder} needs "
                     f"{needed}."
                 )
-    return feature_extractor_for(extraction["visual_backbone"], **log_mel_settings(config), **settings)
+    visual = extraction["visual_backbone"]
+    visual = visual if visual in BACKBONES["visual"] else None
+    return feature_extractor_for(visual, **log_mel_settings(config), **settings)

@@ -220,7 +220,8 @@ class TripleSummConfig(BaselineConfig):
 
     model_type = "baseline_triplesumm"
 
-    modalities: list[str] | tuple[str, ...] = ("visual", "semantic", "text")  # type: ignore[assignment, misc]  # a field
+    # A field here, and not of the class.
+    modalities: list[str] | tuple[str, ...] = ("visual", "semantic", "text")  # type: ignore[assignment,misc]
     visual_dim: int = 1024
     semantic_dim: int = 768
     text_dim: int = 768

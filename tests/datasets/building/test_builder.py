@@ -58,6 +58,8 @@ def test_load_dataset_gives_the_columns_in_their_types_and_lengths(films, tmp_pa
         "visual_dim": 64,
         "semantic_backbone": "statistics",
         "semantic_dim": 64,
+        "text_backbone": None,
+        "text_dim": None,
         "log_mel_rate": 62.5,
         "num_mel_bins": 128,
         "n_fft": 2048,
