@@ -93,12 +93,13 @@ class TripleSummAttention(nn.Module):
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         attend = made_again(self._attend_stream, self.training)
-        return self.out(torch.stack([attend(stream, mask) for stream in self.qkv(states)]))
+        return self.out(torch.stack([attend(stream, mask) for stream in states]))
 
-    def _attend_stream(self, qkv: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Queries, keys and values of a stream (B, T, 3 D) -> (B, T, D)."""
-        query, key, value = qkv.unflatten(-1, (3, self.config.num_attention_heads, -1)).unbind(2)
-        if self.radius is not None and self.radius < qkv.shape[1] - 1:
+    def _attend_stream(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """One stream (B, T, D) -> (B, T, D)."""
+        heads = self.config.num_attention_heads
+        query, key, value = self.qkv(states).unflatten(-1, (3, heads, -1)).unbind(2)
+        if self.radius is not None and self.radius < states.shape[1] - 1:
             return self._attend_nearby(query, key, value, mask, self.radius)
         if mask is not None:  # where nothing is real, everything is attended to
             mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
