@@ -45,6 +45,8 @@ class ScoringKind(Kind):
     sizes: the fields of its config that weights tell. convert: weights to those of `model_class(config)`.
     presets: the folder of configuration/ that says the rest, by the width of visual features; none where the
         defaults of the config do.
+    published: those of `sizes` by which a network is known to be a published one, which the defaults fit; one
+        of other sizes needs its own config, as weights do not tell all.
     from_hyper: hyper-parameters under the names of the authors' code to a config.
     """
 
@@ -52,6 +54,7 @@ class ScoringKind(Kind):
     sizes: Callable[[Mapping[str, Tensor]], dict[str, Any]]
     convert: Callable[[Mapping[str, Tensor], PreTrainedConfig], StateDict]
     presets: Mapping[int, str] = field(default_factory=dict)
+    published: Mapping[str, int] = field(default_factory=dict)
     from_hyper: Callable[[Mapping[str, Any]], PreTrainedConfig] = davihd.reference_config
 
 
@@ -113,6 +116,7 @@ _KINDS: list[Kind] = [
         model_class=TripleSummModel,
         sizes=baselines.triplesumm_sizes,
         convert=baselines.convert_triplesumm_state_dict,
+        published={"hidden_dim": 128, "score_hidden_dim": 192},
         from_hyper=baselines.triplesumm_config,
     ),
     EncoderKind(
@@ -188,6 +192,12 @@ def config_of(kind: ScoringKind, state: Mapping[str, Tensor], file: Path | None)
     """
     sizes = kind.sizes(state)
     if file is None:
+        for name, size in kind.published.items():
+            if sizes[name] != size:
+                raise ValueError(
+                    f"Its {name} is {sizes[name]}, and that of the published networks {size}; its own config "
+                    "is needed, as weights do not tell heads, windows and layers."
+                )
         return kind.model_class.config_class(**sizes)
     config = read_config(file, kind.from_hyper)
     if config.model_type != (needed := kind.model_class.config_class.model_type):

@@ -121,6 +121,8 @@ def test_configs_are_ours_or_the_authors(tmp_path):
     kind = KINDS["triplesumm"]
     path.write_text(json.dumps(TRIPLESUMM))
     assert config_of(kind, small_state("triplesumm"), path).to_dict() == CONFIGS["triplesumm"].to_dict()
+    with pytest.raises(ValueError, match="Its hidden_dim is 28, .* 128; its own config is needed"):
+        config_of(kind, small_state("triplesumm"), None)
     path.write_text(json.dumps({"audio_dim": 32}))
     with pytest.raises(ValueError, match="TripleSumm's hyper-parameters lack dropout"):
         read_config(path, kind.from_hyper)
