@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from transformers import initialization as init
 from transformers.audio_utils import mel_filter_bank
 
+from .normed_convolution_davihd import normed_convolution, normed_convolution_of_few
 from .streams_davihd import SAMPLING_RATE
 
 INCEPTION_FEATURES = 2048
@@ -168,7 +169,8 @@ class InceptionV3Backbone(FrozenBackbone):
         init.ones_(self.scale)
 
     def encode(self, inputs: Tensor) -> Tensor:
-        features = self.network(inputs[:, 0].to(self.dtype))
+        pixels = inputs[:, 0].to(self.dtype, memory_format=torch.channels_last)
+        features = self.network(pixels)
         return F.linear(features - self.mean, self.projection) * self.scale
 
 
@@ -179,7 +181,16 @@ def _build_inception_v3() -> nn.Module:
         raise ImportError(
             "The inception_v3 backbone needs timm: install it with `pip install timm`."
         ) from error
-    return timm.create_model("inception_v3", pretrained=False, num_classes=0)
+    network = timm.create_model("inception_v3", pretrained=False, num_classes=0)
+    for module in network.modules():
+        if isinstance(module, timm.layers.ConvNormAct):
+            module.forward = functools.partial(_normed_and_rectified, module)
+    return network
+
+
+def _normed_and_rectified(block: nn.Module, states: Tensor) -> Tensor:
+    """What timm's block of a convolution, its batch norm and ReLU gives."""
+    return normed_convolution(block.conv, block.bn, states).relu_()
 
 
 class ResNet3D34Backbone(FrozenBackbone):
@@ -195,7 +206,7 @@ class ResNet3D34Backbone(FrozenBackbone):
     image_mean = (0.43216, 0.394666, 0.37645)
     image_std = (0.22803, 0.22145, 0.216989)
     input_shape = (frames_per_segment, 3, image_size, image_size)
-    chunk_size = 4
+    chunk_size = 8
     dim = 512
     converter = "modeling_davihd.conversion.convert_resnet3d_state_dict"
 
@@ -211,8 +222,9 @@ class ResNet3D34Backbone(FrozenBackbone):
 
     def encode(self, inputs: Tensor) -> Tensor:
         frames = inputs.transpose(1, 2).to(self.dtype)  # (N, 3, 16, 112, 112)
-        hidden = F.relu(self.bn1(self.conv1(frames)))
+        hidden = normed_convolution(self.conv1, self.bn1, frames).relu_()
         hidden = F.max_pool3d(hidden, 3, stride=2, padding=1)
+        hidden = hidden.contiguous(memory_format=torch.channels_last_3d)  # not before: three are too few
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             hidden = stage(hidden)
         return hidden.mean(dim=(2, 3, 4))
@@ -231,9 +243,11 @@ class _ResidualBlock3D(nn.Module):
             self.downsample.append(nn.BatchNorm3d(width))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        residual = self.downsample(hidden)
-        hidden = F.relu(self.bn1(self.conv1(hidden)))
-        return F.relu(self.bn2(self.conv2(hidden)) + residual)
+        residual = hidden
+        if len(self.downsample):
+            residual = normed_convolution(self.downsample[0], self.downsample[1], hidden)
+        hidden = normed_convolution(self.conv1, self.bn1, hidden).relu_()
+        return normed_convolution(self.conv2, self.bn2, hidden).add_(residual).relu_()
 
 
 def _residual_stage(width_in: int, width: int, blocks: int, stride: int) -> nn.Sequential:
@@ -251,6 +265,7 @@ class PANNsCNN14Backbone(FrozenBackbone):
 
     input_name = "waveform"
     input_shape = (SAMPLING_RATE,)
+    chunk_size = 32
     dim = 2048
     converter = "modeling_davihd.conversion.convert_panns_state_dict"
 
@@ -261,14 +276,15 @@ class PANNsCNN14Backbone(FrozenBackbone):
         self.conv_block2 = _ConvBlock(64, 128)
         self.conv_block3 = _ConvBlock(128, 256)
         self.conv_block4 = _ConvBlock(256, 512)
-        self.conv_block5 = _ConvBlock(512, 1024)
-        self.conv_block6 = _ConvBlock(1024, 2048)
+        self.conv_block5 = _ConvBlock(512, 1024, few=True)  # at 6 x 4 positions
+        self.conv_block6 = _ConvBlock(1024, 2048, few=True)  # at 3 x 2
         self.fc1 = nn.Linear(2048, 2048)
         self.freeze()
 
     def encode(self, inputs: Tensor) -> Tensor:
         mels_first = panns_log_mel(inputs).transpose(1, 2)[..., None].to(self.dtype)  # (N, 64, 101, 1)
         hidden = self.bn0(mels_first).transpose(1, 3)  # (N, 1, 101, 64)
+        hidden = hidden.contiguous(memory_format=torch.channels_last)
         for block in (
             self.conv_block1,
             self.conv_block2,
@@ -282,16 +298,19 @@ class PANNsCNN14Backbone(FrozenBackbone):
 
 
 class _ConvBlock(nn.Module):
-    def __init__(self, width_in: int, width: int) -> None:
+    """Two convolutions; `few` says that they see a few positions only."""
+
+    def __init__(self, width_in: int, width: int, few: bool = False) -> None:
         super().__init__()
+        self._convolve = normed_convolution_of_few if few else normed_convolution
         self.conv1 = nn.Conv2d(width_in, width, 3, padding=1, bias=False)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.bn2 = nn.BatchNorm2d(width)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        hidden = F.relu(self.bn1(self.conv1(hidden)))
-        return F.relu(self.bn2(self.conv2(hidden)))
+        hidden = self._convolve(self.conv1, self.bn1, hidden).relu_()
+        return self._convolve(self.conv2, self.bn2, hidden).relu_()
 
 
 def panns_log_mel(waveform: Tensor) -> Tensor:
