@@ -29,7 +29,7 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.building.console import run_command
-from examples.benchmarking import films, textbook
+from examples.benchmarking import encoders, films, textbook
 from examples.benchmarking.measuring import (
     MIB,
     Bench,
@@ -39,6 +39,7 @@ from examples.benchmarking.measuring import (
     in_mib,
     in_seconds,
     machine,
+    matrix_product_rate,
     memory,
     mixed_lengths,
     network,
@@ -338,14 +339,6 @@ def _added_product(total: torch.Size, left: torch.Size, right: torch.Size, **_) 
     return 2 * math.prod(left) * right[2]
 
 
-def matrix_product_rate(bench: Bench, kind: torch.dtype) -> float:
-    """Floating-point operations a second of the product of two square matrices."""
-    side = 2048
-    left, right = (torch.rand(side, side, device=bench.device, dtype=kind) for _ in range(2))
-    (seconds,) = bench.seconds(lambda: left @ right)
-    return 2 * side**3 / seconds
-
-
 def full_rate_forward(checkpointing: bool, device: torch.device) -> Callable[[], torch.Tensor]:
     """Computes the loss of davihd-base at 62.5 frames a second on 16 clips of 120 s."""
     model = network("davihd-base", device).train()
@@ -449,8 +442,10 @@ CASES: dict[str, Callable[[Bench], Iterator[Measurement]]] = {
     "long-forward": long_forward_rows,
     "compiled-forward": compiled_forward,
     "streaming-memory": streaming_memory,
+    "encoders": encoders.encoders,
     "highlight-small": films.highlight_small,
     "highlight-full": films.highlight_full,
+    "highlight-encoders": films.highlight_full_encoders,
     "two-hours": films.two_hours,
     "two-hours-full": films.two_hours_full,
     "start-up": films.start_up,

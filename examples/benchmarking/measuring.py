@@ -71,6 +71,14 @@ class Bench:
         return Measurement(name, in_seconds(ours), in_seconds(other), other / ours, wanted, met)
 
 
+def matrix_product_rate(bench: Bench, kind: torch.dtype) -> float:
+    """Floating-point operations a second of the product of two square matrices."""
+    side = 2048
+    left, right = (torch.rand(side, side, device=bench.device, dtype=kind) for _ in range(2))
+    (seconds,) = bench.seconds(lambda: left @ right)
+    return 2 * side**3 / seconds
+
+
 def in_seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 

@@ -7,10 +7,13 @@ that keeps its weights, a film decoded as a whole before anything is computed.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from pathlib import Path
 
 import numpy as np
+import timm
 import torch
 from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import average_precision_score
@@ -19,6 +22,12 @@ from torch.nn import functional as F
 
 from modeling_davihd import DAViHDModel, VideoHighlightDetectionPipeline
 from modeling_davihd.attention_davihd import DAViHDAttention
+from modeling_davihd.backbones_davihd import (
+    InceptionV3Backbone,
+    PANNsCNN14Backbone,
+    ResNet3D34Backbone,
+    panns_log_mel,
+)
 from modeling_davihd.media import stream_segments
 from modeling_davihd.modeling_davihd import (
     DAViHDConvBranch,
@@ -163,6 +172,41 @@ def highlight(detect: VideoHighlightDetectionPipeline, film: Path) -> np.ndarray
     inputs = extractor(audio=waveform.reshape(-1), sampling_rate=16000)
     with torch.inference_mode():
         return network(**inputs).scores[0].numpy()
+
+
+def inception_v3(backbone: InceptionV3Backbone, pixels: torch.Tensor) -> torch.Tensor:
+    """(N, 1, 3, 299, 299) -> (N, dim), by timm's network as it comes."""
+    pooled = _timm_network(backbone)(pixels[:, 0])
+    return (pooled - backbone.mean) @ backbone.projection.T * backbone.scale
+
+
+@functools.cache
+def _timm_network(backbone: InceptionV3Backbone) -> nn.Module:
+    network = timm.create_model("inception_v3", pretrained=False, num_classes=0)
+    network.load_state_dict(backbone.network.state_dict())
+    return network.to(backbone.device).eval()
+
+
+def resnet3d_34(backbone: ResNet3D34Backbone, pixels: torch.Tensor) -> torch.Tensor:
+    """(N, 16, 3, 112, 112) -> (N, 512)."""
+    hidden = F.relu(backbone.bn1(backbone.conv1(pixels.transpose(1, 2))))
+    hidden = F.max_pool3d(hidden, 3, stride=2, padding=1)
+    for block in itertools.chain(backbone.layer1, backbone.layer2, backbone.layer3, backbone.layer4):
+        residual = block.downsample(hidden)
+        hidden = F.relu(block.bn1(block.conv1(hidden)))
+        hidden = F.relu(block.bn2(block.conv2(hidden)) + residual)
+    return hidden.mean(dim=(2, 3, 4))
+
+
+def panns_cnn14_16k(backbone: PANNsCNN14Backbone, waveform: torch.Tensor) -> torch.Tensor:
+    """(N, 16000) -> (N, 2048)."""
+    hidden = backbone.bn0(panns_log_mel(waveform).transpose(1, 2)[..., None]).transpose(1, 3)
+    for number in range(1, 7):
+        block = backbone.get_submodule(f"conv_block{number}")
+        hidden = F.relu(block.bn1(block.conv1(hidden)))
+        hidden = F.relu(block.bn2(block.conv2(hidden)))
+        hidden = F.avg_pool2d(hidden, 2) if number < 6 else hidden.mean(dim=3)
+    return F.relu(backbone.fc1(hidden.amax(dim=2) + hidden.mean(dim=2)))
 
 
 def metrics(predictions: list[np.ndarray], references: list[np.ndarray]) -> dict[str, float]:
