@@ -1,6 +1,7 @@
 """Train a model on videos or on generated sound.
 
     accelerate launch examples/train.py --config configuration/davihd-base --dataset DIR --output OUT
+    accelerate launch examples/train.py --model davihd-small --dataset DIR --output OUT    # trains it on
 
 OUT then holds the best model, loadable with from_pretrained, its card and training.json: the recipe, every
 epoch's metrics and those of the best model on the test videos. Started again with --resume, a run that was
@@ -48,10 +49,13 @@ from examples.training.recipe import Recipe, add_recipe_options, given_fields
 from examples.training.record import RECORD_FILE, Record
 from examples.training.runs import Run, make_runs, read_ablation
 from examples.training.scoring import measure, predict, to_device
-from examples.training.starting import start_from
+from examples.training.starting import freeze, keep_still, start_from
 from modeling_davihd import __version__
 from modeling_davihd.batch_norm_davihd import DAViHDBatchNorm
 from modeling_davihd.files import clear_partials, whole_files, whole_folder, write_json
+from modeling_davihd.loading import DEFAULT_MODEL
+
+FINE_TUNING = Path(__file__).resolve().parent.parent / "configuration" / "fine-tuning"
 
 
 @dataclass
@@ -187,9 +191,11 @@ def new_accelerator(run: Run) -> Accelerator:
 def prepare(run: Run, accelerator: Accelerator) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
     """The model with its first weights and its optimiser, wherever Accelerate puts them."""
     set_seed(run.recipe.seed)
-    model = AutoModel.from_config(copy.deepcopy(run.config)).train()  # a model writes its dtype into it
+    config = copy.deepcopy(run.config)  # a model writes its dtype into it
+    model = AutoModel.from_config(config, dtype=torch.float32).train()
     if run.recipe.start is not None:
-        start_from(model, run.recipe.start)
+        start_from(model, run.recipe.start, run.recipe.fresh)
+    freeze(model, run.recipe.freeze)
     if accelerator.num_processes > 1:
         synchronise_norms(model)
     if run.recipe.gradient_checkpointing:
@@ -226,6 +232,7 @@ def train_epoch(
     recipe = run.recipe
     batches, steps = training_batches(run, progress.epoch, progress.step_in_epoch, accelerator)
     progress.steps_per_epoch = steps
+    keep_still(accelerator.unwrap_model(model), recipe)
     loss_sum = torch.tensor(progress.loss_sum, dtype=torch.float64)
     started = time.perf_counter() - progress.seconds
     bar = tqdm(
@@ -445,8 +452,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="train.py"
     )
-    parser.add_argument(
-        "--config", type=Path, required=True, metavar="DIR", help="folder with config.json and training.yaml"
+    network = parser.add_mutually_exclusive_group(required=True)
+    network.add_argument(
+        "--config", type=Path, metavar="DIR", help="folder with config.json and training.yaml"
+    )
+    network.add_argument(
+        "--model",
+        metavar="M",
+        help=f"{DEFAULT_MODEL}, a checkpoint folder or a Hub id: go on with its network and weights, by the "
+        "recipe in configuration/fine-tuning",
     )
     parser.add_argument(
         "--ablation",
@@ -467,6 +481,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.runs < 1:
         parser.error(f"--runs is {options.runs}; it needs to be at least 1")
+    if options.model is not None and hasattr(options, "start"):
+        parser.error("--start gives the weights for --config; --model names its own")
     return options
 
 
@@ -502,9 +518,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     logging.disable_progress_bar()
     runs = make_runs(
-        options.config,
+        options.config or FINE_TUNING,
         options.output,
         given_fields(options),
+        model=options.model,
         changes=options.changes,
         runs=options.runs,
         folds=options.folds,

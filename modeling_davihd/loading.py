@@ -43,8 +43,11 @@ Shapes = dict[str, tuple[tuple[int, ...], str]]
 def checkpoint_folder(model: str) -> Path:
     """The folder of that name, or one with the files of that Hub id, downloaded or from before.
 
-    Raises ValueError where the name is that of a file or of no folder, or of another model.
+    DEFAULT_MODEL is the one inside this package. Raises ValueError where the name is that of a file or of no
+    folder, or of another model.
     """
+    if model == DEFAULT_MODEL:
+        return DEFAULT_CHECKPOINT
     path = Path(model)
     if not path.is_dir():
         if path.exists():
@@ -63,7 +66,7 @@ def load_pipeline(model: str, device: torch.device) -> VideoHighlightDetectionPi
     Raises ValueError unless all of it fits: see `load_model` and `load_extractor`.
     """
     # Before what is slow to import.
-    folder = DEFAULT_CHECKPOINT if model == DEFAULT_MODEL else checkpoint_folder(model)
+    folder = checkpoint_folder(model)
     from transformers import logging
 
     from . import VideoHighlightDetectionPipeline

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from huggingface_hub import ModelCard, ModelCardData
 from transformers import PreTrainedConfig
 
+from examples.training.digests import sha256
 from examples.training.model_card import call_arguments, missing_encoders
 from modeling_davihd.conversion.kinds import EncoderKind, Kind
 from modeling_davihd.files import write_text
@@ -97,11 +97,3 @@ def _use(name: str, kind: Kind, config: PreTrainedConfig, into: Path | None) -> 
     if not missing:
         return FILMS.format(name=name)
     return FEATURES.format(name=name, arguments=call_arguments(config), missing=" and ".join(missing))
-
-
-def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -109,6 +109,7 @@ def model_card(record: Record, model: str) -> str:
         model_name=name,
         library_name="transformers",
         license="apache-2.0",
+        base_model=record.base_model,
         tags=["video-highlight-detection", "audio", "video", "arxiv:2602.03891"],
         eval_results=results,
     )
@@ -198,7 +199,8 @@ def usage(model: str, config: PreTrainedConfig) -> str:
 
 def _data(record: Record, config: PreTrainedConfig) -> str:
     videos = ", ".join(f"{count} {part}" for part, count in record.videos.items())
-    lines = [f"Dataset: {record.dataset} ({videos})."]
+    lines = [] if record.base_model is None else [f"It was trained on from `{record.base_model}`."]
+    lines.append(f"Dataset: {record.dataset} ({videos}).")
     if licence := record.dataset_license:
         lines.append(f"Its card gives its licence as {licence}.")
     if record.sounds is not None:
@@ -214,7 +216,10 @@ def _data(record: Record, config: PreTrainedConfig) -> str:
 def _recipe(record: Record) -> str:
     recipe = record.recipe
     optimizer = {"adamw": "AdamW"}.get(recipe.get("optimizer"), "Adam")
+    frozen = recipe.get("freeze")
+    frozen = f"Left as they were: {', '.join(frozen)}. " if frozen else ""
     return (
+        f"{frozen}"
         f"{optimizer}, learning rate {recipe['learning_rate']:g} ({recipe['schedule']}), weight decay "
         f"{recipe['weight_decay']:g}, gradient norm at most {recipe['gradient_clip']:g}, seed "
         f"{recipe['seed']}. Epoch {record.best_epoch} of {record.epochs} was the best by "

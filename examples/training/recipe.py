@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -67,6 +67,13 @@ class Recipe:
     label_fall: float = option(3.0, "for 'synthetic': seconds over which labels fall after it")
     start: str | None = option(None, "checkpoint, a folder or Hub id, whose weights the training starts from")
     optimizer: str = option("adam", "adam; or adamw, whose weight decay does not pass through its averages")
+    fresh: tuple[str, ...] = option(
+        (), "parts of the model, as score_head, that begin anew instead of with the checkpoint's weights"
+    )
+    freeze: tuple[str, ...] = option((), "parts of the model, as dynamics_encoder, that stay as they start")
+    freeze_norms: bool = option(
+        False, "batch norms normalise by the statistics that they start with, and keep them"
+    )
     learning_rate: float = option(1e-4, "at its highest")
     schedule: str = option(
         "constant", "constant; exponential: times 0.99 an epoch; cosine: down to 1 % after the warm-up"
@@ -115,10 +122,14 @@ class Recipe:
         chosen = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "metric": CRITERIA, "selection": SELECTIONS}
         for name, choices in chosen.items():
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
+        lengths = self.clip_seconds
+        self._require("clip_seconds", lengths and min(lengths) >= 4, "whole seconds, 4 or more each")
+        if self.fresh and self.start is None:
+            raise ValueError("fresh names parts that a checkpoint does not give; it needs start, or --model.")
         if self.dataset == SYNTHETIC and not (self.batch_seconds and self.steps_per_epoch):
             raise ValueError("The dataset 'synthetic' needs batch_seconds and steps_per_epoch.")
 
-    def _require(self, name: str, good: bool, needed: str):
+    def _require(self, name: str, good: object, needed: str):
         if not good:
             raise ValueError(f"{name} is {getattr(self, name)!r}; it needs to be {needed}.")
 
@@ -150,9 +161,10 @@ class Recipe:
 def check_type(name: str, value: object):
     """Raise ValueError unless a field of a recipe may hold such a value, whatever the others hold."""
     hint = get_type_hints(Recipe)[name]
-    if name == "clip_seconds":
-        good = isinstance(value, tuple) and value and all(type(each) is int and each >= 4 for each in value)
-        needed = "a list of whole seconds, 4 or more each"
+    if get_origin(hint) is tuple:
+        kind = get_args(hint)[0]
+        good = isinstance(value, tuple) and all(type(each) is kind for each in value)
+        needed = f"a list, of {kind.__name__}"
     else:
         allowed = get_args(hint) or (hint,)
         good = type(value) in allowed or (float in allowed and type(value) is int)
@@ -181,8 +193,7 @@ def read_recipe(folder: Path) -> dict:
             similar = difflib.get_close_matches(str(key), names, n=1)
             hint = f"did you mean {similar[0]!r}?" if similar else f"the known ones are {', '.join(names)}."
             raise ValueError(f"{path} has the unknown key {key!r}; {hint}")
-    if isinstance(keys.get("clip_seconds"), list):
-        keys["clip_seconds"] = tuple(keys["clip_seconds"])
+    keys = {key: tuple(value) if isinstance(value, list) else value for key, value in keys.items()}
     if (folder / str(keys.get("start"))).is_dir():
         keys["start"] = str(folder / keys["start"])
     return keys
@@ -199,8 +210,8 @@ def add_recipe_options(parser: argparse.ArgumentParser):
         keywords = {"default": argparse.SUPPRESS, "help": field.metadata["help"].replace("%", "%%")}
         if kinds[0] is bool:
             keywords["action"] = argparse.BooleanOptionalAction
-        elif field.name == "clip_seconds":
-            keywords |= {"type": int, "nargs": "+", "metavar": "S"}
+        elif get_origin(hints[field.name]) is tuple:
+            keywords |= {"type": kinds[0], "nargs": "*", "metavar": "S" if kinds[0] is int else "PART"}
         else:
             keywords |= {"type": kinds[0], "metavar": kinds[0].__name__.upper()}
         group.add_argument(f"--{field.name.replace('_', '-')}", **keywords)
@@ -210,9 +221,7 @@ def given_fields(options: argparse.Namespace) -> dict[str, object]:
     """The fields of a recipe that the command line gave."""
     names = {field.name for field in dataclasses.fields(Recipe)}
     given = {name: value for name, value in vars(options).items() if name in names}
-    if "clip_seconds" in given:
-        given["clip_seconds"] = tuple(given["clip_seconds"])
-    return given
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def recipe_of(folder: Path, overrides: Mapping[str, object]) -> Recipe:

@@ -41,6 +41,8 @@ class Record:
     selection: the videos on which the best epoch was chosen, "validation" or "test".
     generated: whether a program made the films, or the soundtracks. sounds: of soundtracks, the fingerprint
         of the library of recordings in them, if there are any.
+    base_model, base_digest: of the checkpoint that training started from, if it did: its Hub id or the name
+        of its folder, and the SHA-256 of its weights.
     config, recipe: their fields, less those that may change when a training is resumed.
     precision: that of mixed-precision training, "no" where there was none. processes: how many trained.
     videos: how many each split has. davihd: the version of the package. parameters: how many the model has.
@@ -58,6 +60,8 @@ class Record:
     extraction: dict[str, Any] | None = None
     generated: bool
     sounds: str | None = None
+    base_model: str | None = None
+    base_digest: str | None = None
     fold: int | None = None
     config: dict[str, Any]
     recipe: dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,13 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from examples.training.data import Rows, read_dataset, split_folds
 from examples.training.recipe import SYNTHETIC, Recipe, recipe_of
+from examples.training.record import Record
+from examples.training.scoring import find_checkpoint
+from examples.training.starting import facts_of
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor
 from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
-from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE
+from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, Stream
 
 if TYPE_CHECKING:
     from examples.training.generated import Worlds
@@ -45,7 +48,7 @@ class Run:
     def identity(self) -> dict:
         """What a resumed run must have in common with the one that was killed, as its record will say it."""
         recipe = dataclasses.asdict(self.recipe)
-        for name in ("dataset", "sounds", "patience", "save_every", "num_workers"):
+        for name in ("dataset", "sounds", "start", "patience", "save_every", "num_workers"):
             recipe.pop(name)
         if (
             self.recipe.schedule != "cosine" and not self.recipe.warmup_steps
@@ -63,28 +66,34 @@ def make_runs(
     output: Path,
     overrides: Mapping[str, object],
     *,
+    model: str | None = None,
     changes: Mapping[str, object] | None = None,
     runs: int = 1,
     folds: bool = False,
 ) -> Iterator[Run]:
     """One training, or one for each of `runs` seeds and, with `folds`, for each fold of the dataset.
 
-    config: a configuration folder; `changes` replace fields of its config.json, `overrides` fields of its
-    training.yaml. Several trainings have a folder each in `output`. Raises ValueError, in one sentence, if
-    configuration, recipe and dataset do not fit.
+    config: a configuration folder; `overrides` replace fields of its training.yaml, `changes` of its
+    config.json, or of that of `model`: a checkpoint, a folder or Hub id, to train on. Several trainings have
+    a folder each in `output`. Raises ValueError, in one sentence, if checkpoint, configuration, recipe and
+    dataset do not fit.
     """
     if "batch_size" in overrides:  # whoever chooses it means it
         overrides = {"least_steps": None, **overrides}
+    if model is not None:
+        overrides = {**overrides, "start": model}
     recipe = recipe_of(config, overrides)
     if recipe.dataset is None:
         raise ValueError(f"{config}/training.yaml names no dataset; --dataset is needed.")
-    if recipe.dataset == SYNTHETIC:
-        from examples.training.generated import SyntheticSource as Source
-    else:
-        Source = DatasetSource
-    source = Source(config, changes or {}, recipe)
     if folds and recipe.dataset == SYNTHETIC:
         raise ValueError("Generated soundtracks have no folds; --folds needs a dataset that has.")
+    network = Network(config, changes or {}) if model is None else Network.of_checkpoint(model, changes or {})
+    base = {} if recipe.start is None else facts_of(recipe.start)
+    for run in _runs(source_of(network, recipe), recipe, output, runs, folds):
+        yield dataclasses.replace(run, facts=run.facts | base)
+
+
+def _runs(source: DatasetSource, recipe: Recipe, output: Path, runs: int, folds: bool) -> Iterator[Run]:
     for number in range(runs):
         seeded = dataclasses.replace(recipe, seed=recipe.seed + number)
         folder = output / f"run-{number}" if runs > 1 else output
@@ -93,6 +102,15 @@ def make_runs(
             continue
         for fold in range(FOLDS):
             yield source.fold_run(seeded, folder / f"fold-{fold}", number, fold)
+
+
+def source_of(network: Network, recipe: Recipe) -> Any:
+    """What makes runs of the recipe's dataset, or of soundtracks. Raises ValueError as `make_runs` does."""
+    if recipe.dataset == SYNTHETIC:
+        from examples.training.generated import SyntheticSource
+
+        return SyntheticSource(network.folder, network.changes, recipe)
+    return DatasetSource(network, recipe)
 
 
 def read_ablation(path: Path) -> dict[str, object]:
@@ -106,13 +124,53 @@ def read_ablation(path: Path) -> dict[str, object]:
     return changes
 
 
+@dataclass(frozen=True)
+class Network:
+    """The network to train: what config.json and preprocessor_config.json of a folder say, with changes.
+
+    encoders: of a checkpoint, the frozen encoders of its features by stream, as far as it says which they
+    are: in its config, where it holds them, or in the record of its training.
+    """
+
+    folder: Path
+    changes: Mapping[str, object]
+    encoders: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_checkpoint(cls, model: str, changes: Mapping[str, object]) -> Network:
+        """That of a checkpoint. Raises ValueError naming it unless it is whole."""
+        folder = find_checkpoint(model)
+        record, config = Record.find(folder), AutoConfig.from_pretrained(folder)
+        encoders = {}
+        for stream in config.feature_streams:
+            recorded = ((record and record.extraction) or {}).get(stream.backbone_field)
+            if (name := config.stream_backbone(stream) or recorded) is not None:
+                encoders[stream.name] = name
+        # What stands out, and how surely, was measured on scores that training changes.
+        measured = {"highlight_level": None, "highlight_confidence": None}
+        return cls(folder, {**measured, **changes}, encoders)
+
+    def config(self, **fields: object) -> PreTrainedConfig:
+        """Its configuration, with some more fields replaced."""
+        return AutoConfig.from_pretrained(self.folder, **self.changes, **fields)
+
+    def check_encoder(self, stream: Stream, encoder: str):
+        """Raise ValueError if a checkpoint was trained on features of another encoder."""
+        known = self.encoders.get(stream.name, encoder)
+        if known != encoder:
+            raise ValueError(
+                f"The dataset's {stream.name} features were made with {encoder}, and {self.folder} was "
+                f"trained on those of {known}; --fresh {stream.name}_encoder would let that part begin anew."
+            )
+
+
 class DatasetSource:
     """Runs on the videos of a dataset folder, by its splits or by its folds."""
 
-    def __init__(self, folder: Path, changes: Mapping[str, object], recipe: Recipe):
+    def __init__(self, network: Network, recipe: Recipe):
         self._dataset = read_dataset(Path(recipe.dataset))
-        self._config = fit_config(folder, changes, self._dataset.extraction)
-        self._extractor = fit_extractor(folder, self._config, self._dataset.extraction)
+        self._config = fit_config(network, self._dataset.extraction, recipe.fresh)
+        self._extractor = fit_extractor(network.folder, self._config, self._dataset.extraction)
 
     def run(self, recipe: Recipe, output: Path) -> Run:
         """A training on the dataset's splits. Raises ValueError if it has none to train or to validate on."""
@@ -173,14 +231,15 @@ def log_mel_settings(config: PreTrainedConfig) -> dict[str, Any]:
     return {name: getattr(config, name, value) for name, value in usual.items()}
 
 
-def fit_config(folder: Path, changes: Mapping[str, object], extraction: dict) -> PreTrainedConfig:
-    """The configuration in a folder, with `changes`, for features as `extraction` describes them.
+def fit_config(network: Network, extraction: dict, fresh: Sequence[str] = ()) -> PreTrainedConfig:
+    """The configuration of a network for features as `extraction` describes them.
 
     Where streams are projected, and in baselines, widths follow the dataset's. Backbones without weights are
-    named, so that the trained model takes films; those with weights are not part of it. Raises ValueError
-    where the dataset's features are of another width.
+    named, so that the trained model takes films; those with weights are part of it if a checkpoint holds
+    them. Raises ValueError where the dataset's features are of another width, or made with another encoder
+    than a checkpoint's, unless parts of their stream are among the `fresh`, which begin anew.
     """
-    config = AutoConfig.from_pretrained(folder, **changes)
+    config, folder = network.config(), network.folder
     fixed = getattr(config, "projection_dim", 0) is None
     fitted = {}
     for stream in config.feature_streams:
@@ -194,12 +253,15 @@ def fit_config(folder: Path, changes: Mapping[str, object], extraction: dict) ->
                 f"The dataset's {stream.name} features ({backbone}) are {width} wide; {folder}/config.json "
                 f"needs {config.stream_dim(stream)}."
             )
+        if not any(part.startswith(f"{stream.name}_") for part in fresh):
+            network.check_encoder(stream, backbone)
         fitted[stream.dim_field] = width
         if hasattr(config, stream.backbone_field):
             encoder = BACKBONES.get(stream.name, {}).get(backbone)  # none where others have made the features
             weightless = encoder is not None and not encoder.needs_weights
-            fitted[stream.backbone_field] = backbone if weightless else None
-    return AutoConfig.from_pretrained(folder, **changes, **fitted)
+            held = stream.name in network.encoders and config.stream_backbone(stream) == backbone
+            fitted[stream.backbone_field] = backbone if weightless or held else None
+    return network.config(**fitted)
 
 
 def fit_extractor(folder: Path, config: PreTrainedConfig, extraction: dict) -> DAViHDFeatureExtractor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from transformers import PreTrainedModel
 
 from examples.training.data import Batch, Rows, collate
 from examples.training.recipe import EVENTS_AND_RANK
-from modeling_davihd.loading import checkpoint_folder, load_model
+from modeling_davihd.loading import check_checkpoint, checkpoint_folder, load_model
 from modeling_davihd.metrics.highlight_detection import protocol_scores
 
 PROTOCOL = "davihd"  # by which models are trained and tables made, unless another is asked for
@@ -45,6 +46,19 @@ def open_model(model: str) -> PreTrainedModel:
         return load_model(checkpoint_folder(model))
     except ValueError as error:
         raise ValueError(f"The model {model} cannot be loaded: {error}") from error
+
+
+def find_checkpoint(model: str) -> Path:
+    """The folder of a checkpoint, downloaded if `model` is a Hub id, whose config its weights fit.
+
+    Raises ValueError naming it otherwise.
+    """
+    try:
+        folder = checkpoint_folder(model)
+        check_checkpoint(folder)
+    except ValueError as error:
+        raise ValueError(f"The model {model} cannot be loaded: {error}") from error
+    return folder
 
 
 def measure(predictions: Sequence[np.ndarray], rows: Rows, protocol: str = PROTOCOL) -> dict[str, float]:

@@ -1,39 +1,108 @@
-"""Trainings that start from the weights of a checkpoint."""
+"""Trainings that start from a checkpoint: its weights, and what of them stays as it is."""
 
 from __future__ import annotations
 
-import torch
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from examples.training.scoring import open_model
+import torch
+from torch import nn
+
+from examples.training.digests import sha256
+from examples.training.recipe import Recipe
+from examples.training.scoring import find_checkpoint, open_model
+from modeling_davihd.batch_norm_davihd import DAViHDBatchNorm
+from modeling_davihd.conversion import StateDict
+
+BATCH_NORMS = (DAViHDBatchNorm, nn.modules.batchnorm._BatchNorm)
 
 
 @torch.no_grad()
-def start_from(model: torch.nn.Module, checkpoint: str):
+def start_from(model: nn.Module, checkpoint: str, fresh: Sequence[str] = ()):
     """Give a model the weights of a checkpoint; input channels that the checkpoint lacks begin at zero.
 
-    Raises ValueError naming the checkpoint unless all else fits.
+    fresh: parts that are not taken from it: they begin anew, or the model has none. Raises ValueError naming
+    the checkpoint unless all else fits.
     """
-    stored = open_model(checkpoint).state_dict()
-    own = model.state_dict()
-    for name, tensor in own.items():
-        given = stored.get(name)
-        if given is None or not fits_channels(given.shape, tensor.shape):
-            found = "lacks it" if given is None else f"has shape {tuple(given.shape)}"
-            raise ValueError(
-                f"{checkpoint} cannot be started from: {name} needs shape {tuple(tensor.shape)}, and the "
-                f"checkpoint {found}."
-            )
-    if unknown := sorted(stored.keys() - own.keys()):
-        raise ValueError(f"{checkpoint} cannot be started from: the model has no {unknown[0]}.")
-    for name, tensor in own.items():
-        given = stored[name]
+    source = open_model(checkpoint)
+    check_parts("fresh", fresh, model, source)
+    own, stored = model.state_dict(), source.state_dict()
+    taken = [name for name in own if not _is_in(name, fresh)]
+    unfit = [name for name in taken if not _fits(stored.get(name), own[name])]
+    unfit += [name for name in stored if name not in own and not _is_in(name, fresh)]
+    if unfit:
+        raise ValueError(
+            f"{checkpoint} cannot be started from: {_misfit(unfit[0], own, stored)}; with --fresh "
+            f"{' '.join(dict.fromkeys(name.partition('.')[0] for name in unfit))}, nothing of the checkpoint "
+            "is taken for these parts."
+        )
+    for name in taken:
+        given, tensor = stored[name], own[name]
         if given.shape != tensor.shape:
             tensor.zero_()
             tensor = tensor[:, : given.shape[1]]
         tensor.copy_(given)
 
 
-def fits_channels(given: torch.Size, needed: torch.Size) -> bool:
+def _fits(stored: torch.Tensor | None, own: torch.Tensor) -> bool:
     """Whether shapes are equal, or those of a convolution's weights with fewer input channels."""
+    if stored is None:
+        return False
+    given, needed = stored.shape, own.shape
     fewer = len(given) == len(needed) == 4 and given[1] <= needed[1] and given[0] == needed[0]
     return given == needed or (fewer and given[2:] == needed[2:])
+
+
+def _misfit(name: str, own: StateDict, stored: StateDict) -> str:
+    if name not in own:
+        return f"the model has no {name}"
+    found = f"has shape {tuple(stored[name].shape)}" if name in stored else "lacks it"
+    return f"{name} needs shape {tuple(own[name].shape)}, and the checkpoint {found}"
+
+
+def freeze(model: nn.Module, parts: Sequence[str]):
+    """Take parts of a model out of its training. Raises ValueError if one is unknown, or all is frozen."""
+    check_parts("freeze", parts, model)
+    for part in parts:
+        model.get_submodule(part).requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(f"freeze is {', '.join(parts)}: nothing is left to train.")
+
+
+def keep_still(model: nn.Module, recipe: Recipe):
+    """Put what a recipe freezes into evaluation mode, which `model.train()` ends.
+
+    Frozen parts have no dropout, and their batch norms neither take in statistics nor use those of the batch.
+    """
+    for part in recipe.freeze:
+        model.get_submodule(part).eval()
+    if recipe.freeze_norms:
+        for module in model.modules():
+            if isinstance(module, BATCH_NORMS):
+                module.eval()
+
+
+def check_parts(field: str, parts: Iterable[str], *models: nn.Module):
+    """Raise ValueError, listing what there is, for a part that is a submodule of none of the models."""
+    known = {name for model in models for name, _ in model.named_modules() if name}
+    for part in parts:
+        if part not in known:
+            largest = sorted(name for name in known if "." not in name)
+            raise ValueError(
+                f"{field} names {part!r}, which the model does not have; there are {', '.join(largest)}, and "
+                "their parts."
+            )
+
+
+def facts_of(checkpoint: str) -> dict[str, str]:
+    """What a record says of the checkpoint that a training started from: its name and its weights' digest."""
+    folder = find_checkpoint(checkpoint)
+    digests = [sha256(file) for file in sorted(folder.glob("*.safetensors"))]
+    whole = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    path = Path(checkpoint)
+    return {"base_model": path.absolute().name if path.is_dir() else checkpoint, "base_digest": whole}
+
+
+def _is_in(name: str, parts: Iterable[str]) -> bool:
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
