@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from .writers import HighlightResult
 
 SEEN = PAUSE_REACH + FLASH  # seconds of picture on either side of an edge
-HEARD = FARTHEST + 2.0  # and of sound, so that most pauses are heard to their end
-WARMING_UP = 2.0  # seconds of sound before these, for the network to know what it hears
+HEARD = FARTHEST + 1.0  # and of sound, so that most pauses are heard to their end
+WARMING_UP = 1.0  # seconds of sound before these, for the network to know what it hears
 
 Known = dict[float, Around]  # by the edge around which it was found
 

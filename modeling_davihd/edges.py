@@ -20,6 +20,7 @@ PAUSE_REACH = 1.5  # and to a pause
 FARTHEST = 4.0  # and to a pause if nothing nearer keeps it out of a word
 CLEAR = 0.25  # seconds from words that will do in a pause whose middle is too far away
 BRIEF = 0.15  # seconds between words in which a cut, as exact as they are known, may still touch one
+INEXACT = 0.04  # seconds by which the ends of words may be wrong
 FLASH = 0.25  # seconds: a shot change in a pause, and so near to the place in it, is the better place
 TINY = 1e-9  # seconds
 # What places that cut no word cost; both edges of a highlight are weighed together.
@@ -42,8 +43,8 @@ class Around:
     words: tuple[Span, ...] = ()
 
     def in_word(self, time: float) -> bool:
-        """Whether a cut at that time would go through a word."""
-        return any(start < time < end for start, end in self.words)
+        """Whether a cut at that time would go through a word, as exactly as that is known."""
+        return any(start + INEXACT < time < end - INEXACT for start, end in self.words)
 
     def pauses(self) -> Iterator[Span]:
         """What lies before, between and after the words."""

@@ -338,11 +338,12 @@ class Pictures:
         self, info: MediaInfo, size: tuple[int, int], limits: DecodingLimits = DEFAULT_LIMITS
     ) -> None:
         """size: (height, width). The film has a picture."""
-        self._track, self._size, self._scaler = (
-            Track(info, "video", limits, quiet=True),
-            size,
-            VideoReformatter(),
-        )
+        self._size, self._scaler = size, VideoReformatter()
+        self._track = Track(info, "video", limits, quiet=True)
+        context = self._track.stream.codec_context
+        context.options = context.options | {
+            "skip_loop_filter": "all"
+        }  # blocks do not show in small pictures
         self._most_passed = MOST_PASSED / max(info.fps or 0.0, 1.0)
         self._items: Iterator[Decoded] = iter(())
         self._at = -math.inf  # where the next item is

@@ -8,7 +8,7 @@ from itertools import chain, pairwise, repeat
 
 import numpy as np
 
-SIZE = (90, 160)  # pixels, high and wide, of the pictures that are compared
+SIZE = (54, 96)  # pixels, high and wide, of the pictures that are compared
 STILL = 0.2  # seconds; a picture that stands longer is one of its own, whatever changes after it
 REPEATS = 4  # how often the detectors then see it; they compare a change with two pictures on either side
 TOGETHER = 0.15  # seconds; changes closer than that are one: a flash, or a picture mixed of two shots

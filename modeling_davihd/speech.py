@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from .edges import Span
+from .edges import INEXACT, Span
 from .loading import CHECKPOINTS, WEIGHTS
 from .streams_davihd import SAMPLING_RATE
 
@@ -22,7 +22,6 @@ STEP_SECONDS = STEP / SAMPLING_RATE
 SPEECH = 0.5  # from this probability on, somebody speaks
 BRIEFEST_WORD = 3  # steps
 LATE = 0.06  # seconds that the network takes at least to notice that a word is over
-INEXACT = 0.04  # seconds by which it may be wrong about where words begin and end
 SHORT = 0.3  # seconds; where a shorter pause is, is told by how quiet it is
 QUIET, HOP = 320, 80  # samples for which it has to be quiet, and from one try to the next
 

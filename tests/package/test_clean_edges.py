@@ -117,7 +117,7 @@ def test_pictures_begin_with_the_one_on_show(tmp_path):
 
 
 def test_slides_that_stand_for_seconds_are_shots():
-    slides = [np.full((90, 160, 3), colour, np.uint8) for colour in (60, 200, 120, 20)]
+    slides = [np.full((54, 96, 3), colour, np.uint8) for colour in (60, 200, 120, 20)]
     changes = shot_changes(zip([0.0, 3.5, 4.0, 9.0], slides, strict=True))
     assert [since for _, since in changes] == [3.5, 4.0, 9.0]
 
