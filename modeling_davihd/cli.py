@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .edges import KINDS
 from .loading import DEFAULT_MODEL, load_pipeline
+from .media_options import ReelOptions
 from .writers import WRITERS
 
 if TYPE_CHECKING:
@@ -199,8 +200,8 @@ def _write(result: HighlightResult, options: argparse.Namespace, formats: list[s
     """Write a film's outputs and print the line that says so; `hint`: what to do if it has no highlights."""
     from .writers import WriterError, write_outputs
 
-    if options.list_paths == "relative":
-        result = replace(result, relative_to=options.output_dir)
+    relative = options.output_dir if options.list_paths == "relative" else None
+    result = replace(result, relative_to=relative, reel=_reel_options(options))
     problem = None
     try:
         written = write_outputs(result, options.output_dir, formats)
@@ -214,6 +215,10 @@ def _write(result: HighlightResult, options: argparse.Namespace, formats: list[s
         _say(f"{result.source_name}: nothing stands out{hint}")
     if problem:
         raise problem
+
+
+def _reel_options(options: argparse.Namespace) -> ReelOptions:
+    return ReelOptions(height=options.height)
 
 
 def _cutting(options: argparse.Namespace, **lengths: float) -> Cutting:
@@ -322,6 +327,10 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
         help="how edit lists say where the film is: by its whole path, or by that from the list on",
     )
 
+    command.add_argument(
+        "--height", type=int, metavar="ROWS", help="of reel and clips, at the most; the film's own up to 4K"
+    )
+
 
 def _add_edge_options(command: argparse.ArgumentParser, snap: str) -> None:
     command.add_argument(
@@ -422,6 +431,10 @@ def _check_shared(parser: argparse.ArgumentParser, options: argparse.Namespace) 
     for name in ("pad_before", "pad_after"):
         if not 0 <= (value := getattr(options, name)) < float("inf"):
             parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be finite and not below 0")
+    try:
+        _reel_options(options)
+    except ValueError as error:
+        parser.error(f"--{error}")
     if options.output_dir.exists() and not options.output_dir.is_dir():
         parser.error(f"--output-dir is {options.output_dir}, which is a file; it needs to be a folder")
 

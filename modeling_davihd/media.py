@@ -4,10 +4,11 @@
 `media_sounds`: which sound tracks are heard. `media_tracks`: its headers, and its frames with their times;
 `media_holes`: those times where packets are lost. `media_pictures`, `media_resampling`: what they are meant
 to look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: segments of one second.
-`media_writing`: reels, clips and films.
+`media_writing`: reels, clips and films, with `media_joins` for their sound, as `media_options` says.
 """
 
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning
+from .media_options import ReelOptions
 from .media_pictures import shown_size
 from .media_reading import (
     SAMPLING_RATE,
@@ -33,6 +34,7 @@ __all__ = [
     "MediaInfo",
     "MediaWarning",
     "Pictures",
+    "ReelOptions",
     "SoundTrack",
     "cut_clips",
     "cut_reel",

@@ -21,7 +21,7 @@ from .media_filters import Chain, Step
 from .media_limits import DecodingLimits, MediaError
 from .media_tracks import AnyPath, Decoded, MediaInfo, Track
 
-REEL_LIMITS = (1920, 1080)  # pixels: longer and shorter side of a reel
+REEL_LIMITS = (4096, 2160)  # pixels: longer and shorter side of a reel, 4K of cinemas
 NO_LIMITS = (10**6, 10**6)
 # FFmpeg's numbers of colour matrices, AVCOL_SPC: what they are, and which of them swscale can convert.
 BT709, UNKNOWN, BT601 = 1, 2, 5
@@ -153,7 +153,8 @@ class Fitter:
     """Makes the frames of a film alike: upright, with the shape and the colours of one, in bars if need be.
 
     path: the film, for messages. stream: where the frames come from, of which none has been decoded yet;
-    None: their pixels are square. limits: pixels of the longer and of the shorter side.
+    None: their pixels are square. limits: pixels of the longer and of the shorter side. height: rows at the
+    most; None: as many as these allow.
     width, height, colours: what all frames get, once `begin` has seen one; both sides are even.
     """
 
@@ -163,18 +164,20 @@ class Fitter:
         stream: Any = None,
         *,
         limits: tuple[int, int] = REEL_LIMITS,
+        height: int | None = None,
         threads: int | None = None,
     ) -> None:
         aspect = _aspect_of_container(stream)
         self._square: list[Step] = [("setsar", {"sar": str(aspect)})] if aspect else []
-        self._path, self._limits, self._threads = path, limits, threads
+        self._path, self._limits, self._threads = path, (*limits, height or max(limits)), threads
         self._kind: tuple | None = None  # of the frames that self._chain is for
         self._chain: Any = None
 
     def begin(self, first: av.VideoFrame) -> None:
         """Take shape and colours of a frame; raises MediaError where it cannot be scaled."""
-        longer, shorter = self._limits
-        scale = f"min(1,min({longer}/max(iw*sar,ih),{shorter}/min(iw*sar,ih)))"
+        longer, shorter, highest = self._limits
+        upright = "iw*sar" if Orientation.of(first).transposed else "ih"
+        scale = f"min(min(1,{highest}/{upright}),min({longer}/max(iw*sar,ih),{shorter}/min(iw*sar,ih)))"
         size = {"w": f"2*max(1,round(iw*sar*{scale}/2))", "h": f"2*max(1,round(ih*{scale}/2))"}
         with self._scaling(first):
             chain = Chain.of_pictures(

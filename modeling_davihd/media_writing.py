@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ import av
 import numpy as np
 
 from .files import all_whole
+from .media_joins import Joiner, sound_frame
 from .media_limits import DEFAULT_LIMITS, FASTEST, DecodingLimits, MediaError
+from .media_options import AS_THE_FILM, ReelOptions
 from .media_pictures import Fitter, progressive
 from .media_reading import Array, Mix
 from .media_tracks import AnyPath, MediaInfo, Track, probe
@@ -35,19 +37,21 @@ def cut_reel(
     segments: Sequence[Piece],
     destination: AnyPath,
     *,
+    options: ReelOptions = AS_THE_FILM,
     limits: DecodingLimits = DEFAULT_LIMITS,
 ) -> None:
     """Join the pieces [start, end) of a film, with their sound, into one mp4 (H.264, AAC) for browsers.
 
     Cuts are exact to the frame and the sample; frames keep their times, those of a constant rate to the tick,
-    joins included. They stand upright and keep their size up
-    to 1080p. Pieces are cut off at the film's end. A source without picture gives an mp4 with sound only, one
-    without sound a silent film. A film that has been probed can be given as its MediaInfo.
+    joins included. They stand upright and keep their size up to 4K, or to the height in the options. The
+    sound of a piece fades in and out within 20 ms, save where one goes on where the last one ended. Pieces
+    are cut off at the film's end. A source without picture gives an mp4 with sound only, one without sound a
+    silent film. A film that has been probed can be given as its MediaInfo.
     Raises MediaError for impossible pieces, for one after the film's end, and for a film beyond the limits.
     """
     info = probe(path, limits)
     with _whole_films([destination]) as [film]:
-        _join(info, segments, *film, limits)
+        _join(info, segments, *film, options, limits)
 
 
 def cut_clips(
@@ -55,13 +59,14 @@ def cut_clips(
     segments: Sequence[Piece],
     destinations: Sequence[AnyPath],
     *,
+    options: ReelOptions = AS_THE_FILM,
     limits: DecodingLimits = DEFAULT_LIMITS,
 ) -> None:
     """Write each piece [start, end) of a film to an mp4 of its own, as `cut_reel` would; all or none."""
     info = probe(path, limits)
     with _whole_films(destinations) as films:
         for segment, film in zip(segments, films, strict=True):
-            _join(info, [segment], *film, limits)
+            _join(info, [segment], *film, options, limits)
 
 
 def write_film(
@@ -110,7 +115,12 @@ def _whole_films(paths: Iterable[AnyPath]) -> Iterator[list[tuple[Path, Path]]]:
 
 
 def _join(
-    info: MediaInfo, segments: Sequence[Piece], target: Path, partial: Path, limits: DecodingLimits
+    info: MediaInfo,
+    segments: Sequence[Piece],
+    target: Path,
+    partial: Path,
+    options: ReelOptions,
+    limits: DecodingLimits,
 ) -> None:
     """Write the pieces of a film that is to become `target` to `partial`."""
     pieces, grid = _checked_pieces(info.path, segments, target), Grid.of(info)
@@ -121,20 +131,23 @@ def _join(
         sounds = [stack.enter_context(closing(one)) for one in Track.all_of(info, "audio", limits)]
         film = stack.enter_context(_FilmWriter.open(target, partial))
         if picture:
-            fitter = Fitter(info.path, picture.stream, threads=limits.thread_count)
+            threads = limits.thread_count
+            fitter = Fitter(info.path, picture.stream, height=options.height, threads=threads)
             fitter.begin(_first_shown(picture, pieces[0]))
             stream = picture.stream
             film.add_video(fitter, stream.average_rate or stream.guessed_rate or Fraction(25))
         if sounds:
             # Of a film with sound, both are known.
             film.add_audio(info.sampling_rate, min(info.channels, 2))  # type: ignore[arg-type, type-var]
-        for start, end in pieces:
+        for (_, ended), (start, end) in pairwise([(-math.inf, -math.inf), *pieces]):
+            film.begin_piece(fade=abs(start - ended) > SHORTEST)
             before = film.length
             _write_piece(film, picture, sounds, (start, end), grid)
             if film.length == before:
                 raise MediaError(
                     f"{info.path}: the piece from {start:g} s to {end:g} s is after the film's end."
                 )
+        film.begin_piece(fade=True)
 
 
 def _write_piece(
@@ -223,8 +236,9 @@ class _FilmWriter:
         self._fitter: Any = None  # a Fitter
         self._video: Any = None  # an av.VideoStream and an av.AudioStream, once they have been added
         self._audio: Any = None
+        self._joiner: Any = None  # a Joiner
         self.length: Fraction | float = Fraction(0)
-        self.samples = self.rate = self.channels = 0
+        self.samples = self.rate = self.channels = self._encoded = 0
 
     @classmethod
     @contextmanager
@@ -234,6 +248,7 @@ class _FilmWriter:
             with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 writer = cls(container)
                 yield writer
+                writer.begin_piece(fade=False)
                 for stream in container.streams:
                     container.mux(stream.encode(None))
         except (av.FFmpegError, OSError) as error:
@@ -255,13 +270,20 @@ class _FilmWriter:
 
     def add_audio(self, rate: int, channels: int) -> None:
         """Add AAC sound, mono or stereo, of samples at `rate`; a rate that AAC lacks is played at 48 kHz."""
-        self.rate, self.channels = rate, channels
+        self.rate, self.channels, self._joiner = rate, channels, Joiner(rate, channels)
         self._audio = self._container.add_stream("aac", rate=rate if rate in AAC_RATES else 48000)
         self._audio.layout, self._audio.bit_rate = "mono" if channels == 1 else "stereo", 64000 * channels
 
     def due(self, seconds: Fraction | float) -> int:
         """How many samples there are from the last one written to `seconds` after the film's present end."""
         return round((self.length + seconds) * self.rate) - self.samples
+
+    def begin_piece(self, fade: bool) -> None:
+        """Let the sound so far end, and what comes now begin, softly or as it is."""
+        if self._audio is not None:
+            self._encode(self._joiner.end(fade))
+            if fade:
+                self._joiner.begin()
 
     def append(
         self, seconds: Fraction | float, frame: av.VideoFrame | None = None, sound: Array | None = None
@@ -276,11 +298,16 @@ class _FilmWriter:
             samples = np.zeros((self.channels, due), np.float32)
             if sound is not None:
                 samples[:, : sound.shape[1]] = sound[:, :due]
-            block = av.AudioFrame.from_ndarray(samples, format="fltp", layout=self._audio.layout.name)
-            block.sample_rate, block.time_base, block.pts = self.rate, Fraction(1, self.rate), self.samples
-            self._container.mux(self._audio.encode(block))
             self.samples += due
+            self._encode(self._joiner.add(samples))
         self.length += seconds
+
+    def _encode(self, samples: Array) -> None:
+        if samples.shape[1]:
+            block = sound_frame(samples, self.rate)
+            block.time_base, block.pts = Fraction(1, self.rate), self._encoded
+            self._container.mux(self._audio.encode(block))
+            self._encoded += samples.shape[1]
 
 
 def _checked_pieces(path: AnyPath, segments: Sequence[Piece], destination: AnyPath) -> list[Piece]:

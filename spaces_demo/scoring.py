@@ -17,7 +17,15 @@ from strip import strip_picture
 from modeling_davihd import VideoHighlightDetectionPipeline
 from modeling_davihd.clean_edges import Cutting, EdgeCleaner, Known
 from modeling_davihd.highlights import Span
-from modeling_davihd.media import LimitError, MediaError, MediaInfo, MediaWarning, cut_reel, probe
+from modeling_davihd.media import (
+    LimitError,
+    MediaError,
+    MediaInfo,
+    MediaWarning,
+    ReelOptions,
+    cut_reel,
+    probe,
+)
 from modeling_davihd.sound_names import Logits
 from modeling_davihd.writers import HighlightResult, WriterError, write_outputs
 
@@ -176,5 +184,6 @@ def write(result: HighlightResult, folder: Path, kind: str) -> Path:
 def playable_copy(result: HighlightResult, folder: Path) -> Path:
     """The whole film as an mp4 that every browser plays."""
     copy = folder / f"{result.source.stem}.playable.mp4"
-    cut_reel(result.source, [(0, result.duration)], copy, limits=result.limits)
+    options = ReelOptions(height=1080)
+    cut_reel(result.source, [(0, result.duration)], copy, options=options, limits=result.limits)
     return copy

@@ -15,6 +15,7 @@ import numpy as np
 from .. import __version__
 from ..files import whole
 from ..highlights import Calibration, Highlight, Span, check_spans, clip_highlights, highlight_of
+from ..media_options import AS_THE_FILM, ReelOptions
 from ..wording import printable
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class HighlightResult:
     listened: whether somebody has listened for what is heard in them; so it is where any has `sounds`.
     relative_to: the folder of the edit lists, if they are to name the film by its path from there; None: by
         its whole path.
+    reel: how reel and clips are to be encoded.
     """
 
     source: Path
@@ -70,6 +72,7 @@ class HighlightResult:
     film: MediaInfo | None = field(default=None, repr=False)
     listened: bool = False
     relative_to: Path | None = None
+    reel: ReelOptions = AS_THE_FILM
 
     def __post_init__(self) -> None:
         if np.ndim(self.scores) != 1 or len(self.scores) == 0:

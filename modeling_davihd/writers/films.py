@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .base import HighlightResult, Writer, WriterError
 
@@ -18,11 +21,8 @@ class ReelWriter(Writer):
         from .. import media
 
         target = directory / f"{result.source.stem}{self.suffix}"
-        limits = result.limits or media.DEFAULT_LIMITS
-        try:
-            media.cut_reel(result.film or result.source, result.segments, target, limits=limits)
-        except media.MediaError as error:
-            raise WriterError(str(error)) from error
+        with _cutting(result) as how:
+            media.cut_reel(result.film or result.source, result.segments, target, **how)
         return [target]
 
 
@@ -38,9 +38,17 @@ class ClipsWriter(Writer):
 
         numbers = range(1, len(result.highlights) + 1)
         targets = [directory / f"{result.source.stem}{self.suffix.format(number)}" for number in numbers]
-        limits = result.limits or media.DEFAULT_LIMITS
-        try:
-            media.cut_clips(result.film or result.source, result.segments, targets, limits=limits)
-        except media.MediaError as error:
-            raise WriterError(str(error)) from error
+        with _cutting(result) as how:
+            media.cut_clips(result.film or result.source, result.segments, targets, **how)
         return targets
+
+
+@contextmanager
+def _cutting(result: HighlightResult) -> Iterator[dict[str, Any]]:
+    """Yield how a film is to be cut; what cannot be cut raises WriterError."""
+    from .. import media
+
+    try:
+        yield {"options": result.reel, "limits": result.limits or media.DEFAULT_LIMITS}
+    except media.MediaError as error:
+        raise WriterError(str(error)) from error

@@ -290,3 +290,11 @@ def test_of_nonsense_nothing_is_cut(scored, tmp_path, capsys, change, said):
     assert cut(scored, tmp_path / "l.json", tmp_path / "out") == 1
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {tmp_path}/{said}") and not (tmp_path / "out").exists()
+
+
+def test_options_of_the_reel_reach_it_and_wrong_ones_are_wrong_usage(scored, tmp_path, capsys):
+    assert cut(scored, scored / "match.highlights.json", tmp_path, "--formats", "mp4", "--height", "24") == 0
+    assert probe(tmp_path / "match.highlights.mp4").height == 24
+    with pytest.raises(SystemExit) as stop:
+        cut(scored, scored / "match.highlights.json", tmp_path, "--height", "0")
+    assert stop.value.code == 2 and "--height is 0; it needs to be from 16 to 4096" in capsys.readouterr().err

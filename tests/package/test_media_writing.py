@@ -14,6 +14,7 @@ from films import click_times, clicks, damage, make_film, numbered_frame, tone
 
 from modeling_davihd.media import (
     MediaError,
+    ReelOptions,
     cut_clips,
     cut_reel,
     probe,
@@ -86,11 +87,53 @@ def test_a_constant_rate_stays_constant_across_joins(tmp_path, suffix, rate):
         assert numbers[round(float(click * rate))] == pytest.approx(float(at * rate), abs=1)
 
 
-def test_large_and_odd_pictures_are_fitted(tmp_path):
-    picture = np.zeros((1210, 2151, 3), np.uint8)
-    write_film(tmp_path / "large.mp4", [picture] * 5, None, fps=5, sampling_rate=16000)
-    cut_reel(tmp_path / "large.mp4", [(0, 1)], tmp_path / "reel.mp4")
-    assert (probe(tmp_path / "reel.mp4").width, probe(tmp_path / "reel.mp4").height) == (1920, 1080)
+@pytest.mark.parametrize(
+    ("stored", "height", "size"),
+    [((8224, 34), None, (4096, 16)), ((34, 4340), None, (32, 4096)), ((151, 83), 40, (74, 40))],
+)
+def test_pictures_keep_their_size_up_to_4k_or_the_height_asked_for(tmp_path, stored, height, size):
+    picture = np.zeros((stored[1], stored[0], 3), np.uint8)
+    write_film(tmp_path / "film.mp4", [picture] * 2, None, fps=2, sampling_rate=16000)
+    cut_reel(tmp_path / "film.mp4", [(0, 1)], tmp_path / "reel.mp4", options=ReelOptions(height=height))
+    assert (probe(tmp_path / "reel.mp4").width, probe(tmp_path / "reel.mp4").height) == size
+
+
+def test_the_height_is_that_of_the_picture_as_it_is_shown(tmp_path):
+    path = make_film(tmp_path / "phone.mp4", times=[0, 1], fps=1, size=(96, 64), rotation=90)
+    cut_reel(path, [(0, 1)], tmp_path / "reel.mp4", options=ReelOptions(height=48))
+    assert (probe(tmp_path / "reel.mp4").width, probe(tmp_path / "reel.mp4").height) == (32, 48)
+    for options in ({"height": 8}, {"height": 5000}):
+        with pytest.raises(ValueError, match="height is .*from 16 to 4096 rows"):
+            ReelOptions(**options)
+
+
+# Sound at joins
+
+
+SOUNDS = {
+    "hum": lambda: tone(6, 16000, hertz=110, amplitude=0.5),
+    "noise": lambda: np.random.default_rng(0).uniform(-0.3, 0.3, 96000).astype(np.float32),
+    "offset": lambda: np.full(96000, 0.4, np.float32),
+}
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_no_join_clicks(tmp_path, kind):
+    path = make_film(tmp_path / "tape.wav", sounds=[(0, SOUNDS[kind]())], rate=16000)
+    pieces = [(0.1013, 1.0048), (2.0071, 2.5113), (4.2, 4.21), (3.0001, 6)]
+    cut_reel(path, pieces, tmp_path / "reel.mp4")
+    steps = np.abs(np.diff(decode(tmp_path / "reel.mp4")[0], prepend=0, append=0))
+    joins = np.round(np.cumsum([0, *(end - start for start, end in pieces)]) * 16000).astype(int)
+    near = np.abs(np.arange(len(steps))[:, None] - joins).min(1) <= 320
+    assert steps[near].max() <= max(steps[~near].max(), 0.01)
+
+
+def test_sound_that_goes_on_at_a_join_does_not_fade(tmp_path):
+    path = make_film(tmp_path / "tape.wav", sounds=[(0, tone(4, 16000, amplitude=0.5))], rate=16000)
+    cut_reel(path, [(1, 2), (2, 3)], tmp_path / "reel.mp4")
+    heard = decode(tmp_path / "reel.mp4")[0][:32000]
+    levels = np.sqrt((heard.reshape(-1, 160) ** 2).mean(1))  # of every 10 ms
+    assert levels[5:-5] == pytest.approx(0.5 / np.sqrt(2), rel=0.03) and max(levels[0], levels[-1]) < 0.2
 
 
 def test_a_reel_of_sound_alone(tmp_path):
@@ -150,10 +193,10 @@ def test_a_film_is_not_replaced_by_its_reel(tmp_path):
 
 def test_clips_are_reels_of_one_piece(tmp_path):
     path, clips = clicking_film(tmp_path / "film.mp4"), [tmp_path / "1.mp4", tmp_path / "2.mp4"]
-    cut_clips(path, [(1, 2), (3.52, 4.52)], clips)
-    assert [[n for _, n in shown(clip)[0]][:1] for clip in clips] == [[25], [88]]
+    cut_clips(path, [(0.96, 1.96), (3.52, 4.52)], clips)
+    assert [[n for _, n in shown(clip)[0]][:1] for clip in clips] == [[24], [88]]
     assert [click_times(decode(clip)[0], 16000) for clip in clips] == [
-        pytest.approx([0.0], abs=0.002),
+        pytest.approx([0.04], abs=0.002),
         pytest.approx([0.48], abs=0.002),
     ]
     with pytest.raises(ValueError):

@@ -1,0 +1,31 @@
+"""How reels and clips are to be encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HEIGHTS = (16, 4096)  # rows of a picture, of what can be asked for
+LOUDNESSES = (-70, -5)  # LUFS: the range of EBU R128's meter, and of FFmpeg's own filter
+
+
+@dataclass(frozen=True)
+class ReelOptions:
+    """How reels and clips are to be encoded; raises ValueError, in one sentence, for what cannot be.
+
+    loudness: of each file as a whole, in LUFS (EBU R128); None: as the film has it.
+    height: rows that the picture has at most, as it is shown; None: the film's own, up to 4K.
+    """
+
+    loudness: float | None = None
+    height: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, (least, most), unit in (("loudness", LOUDNESSES, "LUFS"), ("height", HEIGHTS, "rows")):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"{name} is {value}; it needs to be from {least} to {most} {unit}")
+
+
+AS_THE_FILM = ReelOptions()
+
+__all__ = ["AS_THE_FILM", "ReelOptions"]
