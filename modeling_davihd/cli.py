@@ -218,7 +218,7 @@ def _write(result: HighlightResult, options: argparse.Namespace, formats: list[s
 
 
 def _reel_options(options: argparse.Namespace) -> ReelOptions:
-    return ReelOptions(height=options.height)
+    return ReelOptions(options.loudness, options.height)
 
 
 def _cutting(options: argparse.Namespace, **lengths: float) -> Cutting:
@@ -327,6 +327,9 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
         help="how edit lists say where the film is: by its whole path, or by that from the list on",
     )
 
+    command.add_argument(
+        "--loudness", type=float, metavar="LUFS", help="of reel and clips by EBU R128, as -14; the film's own"
+    )
     command.add_argument(
         "--height", type=int, metavar="ROWS", help="of reel and clips, at the most; the film's own up to 4K"
     )

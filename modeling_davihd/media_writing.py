@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ import av
 import numpy as np
 
 from .files import all_whole
-from .media_joins import Joiner, sound_frame
-from .media_limits import DEFAULT_LIMITS, FASTEST, DecodingLimits, MediaError
+from .media_joins import SILENT, Joiner, aac_rate, gain_to, loudness, set_quality
+from .media_limits import DEFAULT_LIMITS, FASTEST, DecodingLimits, MediaError, MediaWarning
 from .media_options import AS_THE_FILM, ReelOptions
 from .media_pictures import Fitter, progressive
 from .media_reading import Array, Mix
@@ -27,7 +28,7 @@ TIME_BASE = Fraction(1, 360_000)  # of a reel's picture; all common rates have w
 CONSTANT = 1e-4  # of a rate: it is constant if its average differs by less from what its time stamps fit
 SHORTEST = 0.001  # seconds: frames seen for less time do not get into a reel
 MOST_PIXELS = 16384  # of a side: as many as H.264 can have
-AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+TOLERANCE = 0.5  # LU; what is farther from the loudness that was asked for is said
 
 Piece = tuple[float, float]
 
@@ -46,7 +47,8 @@ def cut_reel(
     joins included. They stand upright and keep their size up to 4K, or to the height in the options. The
     sound of a piece fades in and out within 20 ms, save where one goes on where the last one ended. Pieces
     are cut off at the film's end. A source without picture gives an mp4 with sound only, one without sound a
-    silent film. A film that has been probed can be given as its MediaInfo.
+    silent film. A loudness that is asked for is met within 0.5 LU, or a MediaWarning says why not. A film
+    that has been probed can be given as its MediaInfo.
     Raises MediaError for impossible pieces, for one after the film's end, and for a film beyond the limits.
     """
     info = probe(path, limits)
@@ -87,7 +89,7 @@ def write_film(
     with _whole_films([path]) as [place], _FilmWriter.open(*place) as film:
         film.add_video(fitter, rate, 1 / rate)
         if waveform is not None:
-            film.add_audio(sampling_rate, len(sound))
+            film.add_audio(Joiner(sampling_rate, len(sound)))
         for frame in chain([first], pictures):
             film.append(1 / rate, frame, sound[:, film.samples :])
         rest = sound[:, film.samples :]
@@ -138,9 +140,10 @@ def _join(
             film.add_video(fitter, stream.average_rate or stream.guessed_rate or Fraction(25))
         if sounds:
             # Of a film with sound, both are known.
-            film.add_audio(info.sampling_rate, min(info.channels, 2))  # type: ignore[arg-type, type-var]
-        for (_, ended), (start, end) in pairwise([(-math.inf, -math.inf), *pieces]):
-            film.begin_piece(fade=abs(start - ended) > SHORTEST)
+            plain = Joiner(info.sampling_rate, min(info.channels, 2))  # type: ignore[arg-type, type-var]
+            film.add_audio(_levelled(plain, options.loudness, target, sounds, pieces))
+        for fade, (start, end) in _with_fades(pieces):
+            film.begin_piece(fade)
             before = film.length
             _write_piece(film, picture, sounds, (start, end), grid)
             if film.length == before:
@@ -150,11 +153,52 @@ def _join(
         film.begin_piece(fade=True)
 
 
+def _with_fades(pieces: Sequence[Piece]) -> Iterator[tuple[bool, Piece]]:
+    """Yield each piece, and whether it begins softly: it does unless it goes on where the last one ended."""
+    for (_, ended), (start, end) in pairwise([(-math.inf, -math.inf), *pieces]):
+        yield abs(start - ended) > SHORTEST, (start, end)
+
+
+def _levelled(
+    joiner: Joiner, wanted: float | None, target: Path, sounds: Sequence[Track], pieces: Sequence[Piece]
+) -> Joiner:
+    """One with the gain that gives the pieces' sound a loudness in LUFS; a MediaWarning where none does."""
+    if wanted is None:
+        return joiner
+    gain, found = gain_to(wanted, lambda gain: loudness(_joined(sounds, pieces, joiner.with_gain(gain))))
+    if found <= SILENT:
+        too = "too quiet or too short for its loudness to be measured; it stays as it is"
+        warnings.warn(f"{target}: is {too}.", MediaWarning, stacklevel=2)
+    elif abs(wanted - found) > TOLERANCE:
+        limit = f"has {found:.1f} LUFS, not {wanted:g}: its peaks would be too loud"
+        warnings.warn(f"{target}: {limit}.", MediaWarning, stacklevel=2)
+    return joiner.with_gain(gain)
+
+
+def _joined(sounds: Sequence[Track], pieces: Sequence[Piece], joiner: Joiner) -> Iterator[av.AudioFrame]:
+    """Yield the pieces' sound as it is to be encoded, without their picture."""
+    for fade, (start, end) in _with_fades(pieces):
+        yield from joiner.join(fade)
+        with closing(_mix(sounds, start, joiner)) as samples:
+            for begin, until, _ in _steps(start, end):
+                block = samples.take(due := round((until - begin) * joiner.rate))
+                yield from joiner.add(block)
+                if block.shape[1] < due:
+                    break
+    yield from joiner.join(fade=True)
+    yield from joiner.finish()
+
+
+def _mix(sounds: Sequence[Track], start: float, joiner: Joiner) -> Mix:
+    return Mix(sounds, start, joiner.rate, joiner.channels)
+
+
 def _write_piece(
     film: _FilmWriter, picture: Track | None, sounds: Sequence[Track], piece: Piece, grid: Grid | None
 ) -> None:
     start, end = piece
-    with closing(Mix(sounds, start, film.rate, film.channels)) if sounds else nullcontext() as samples:
+    heard = closing(_mix(sounds, start, film.joiner)) if sounds else nullcontext()
+    with heard as samples:
         for begin, until, frame in _shown(picture, start, end) if picture else _steps(start, end):
             if grid:
                 begin, until = grid.nearest(begin), grid.nearest(until)
@@ -162,7 +206,7 @@ def _write_piece(
                 continue
             block = samples.take(film.due(until - begin)) if samples else None
             if picture is None or begin >= picture.end:  # only the sound can tell how far the film still goes
-                until = min(until, begin + (0 if block is None else block.shape[1] / film.rate))
+                until = min(until, begin + (0 if block is None else block.shape[1] / film.joiner.rate))
             if until > begin:
                 film.append(until - begin, frame, block)
 
@@ -236,9 +280,9 @@ class _FilmWriter:
         self._fitter: Any = None  # a Fitter
         self._video: Any = None  # an av.VideoStream and an av.AudioStream, once they have been added
         self._audio: Any = None
-        self._joiner: Any = None  # a Joiner
+        self.joiner: Any = None  # a Joiner
         self.length: Fraction | float = Fraction(0)
-        self.samples = self.rate = self.channels = self._encoded = 0
+        self.samples = 0
 
     @classmethod
     @contextmanager
@@ -248,7 +292,7 @@ class _FilmWriter:
             with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
                 writer = cls(container)
                 yield writer
-                writer.begin_piece(fade=False)
+                writer.end_sound()
                 for stream in container.streams:
                     container.mux(stream.encode(None))
         except (av.FFmpegError, OSError) as error:
@@ -268,22 +312,25 @@ class _FilmWriter:
         context.color_primaries, context.color_trc = colours.primaries, colours.transfer
         self._fitter = fitter
 
-    def add_audio(self, rate: int, channels: int) -> None:
-        """Add AAC sound, mono or stereo, of samples at `rate`; a rate that AAC lacks is played at 48 kHz."""
-        self.rate, self.channels, self._joiner = rate, channels, Joiner(rate, channels)
-        self._audio = self._container.add_stream("aac", rate=rate if rate in AAC_RATES else 48000)
-        self._audio.layout, self._audio.bit_rate = "mono" if channels == 1 else "stereo", 64000 * channels
+    def add_audio(self, joiner: Joiner) -> None:
+        """Add AAC sound, mono or stereo, that `joiner` joins; a rate that AAC lacks is played at 48 kHz."""
+        self.joiner = joiner
+        self._audio = self._container.add_stream("aac", rate=aac_rate(joiner.rate))
+        set_quality(self._audio, joiner.channels)
 
     def due(self, seconds: Fraction | float) -> int:
         """How many samples there are from the last one written to `seconds` after the film's present end."""
-        return round((self.length + seconds) * self.rate) - self.samples
+        return round((self.length + seconds) * self.joiner.rate) - self.samples
 
     def begin_piece(self, fade: bool) -> None:
         """Let the sound so far end, and what comes now begin, softly or as it is."""
         if self._audio is not None:
-            self._encode(self._joiner.end(fade))
-            if fade:
-                self._joiner.begin()
+            self._encode(self.joiner.join(fade))
+
+    def end_sound(self) -> None:
+        """Encode what was held back of the sound."""
+        if self._audio is not None:
+            self._encode(self.joiner.finish())
 
     def append(
         self, seconds: Fraction | float, frame: av.VideoFrame | None = None, sound: Array | None = None
@@ -295,19 +342,16 @@ class _FilmWriter:
             fitted.duration = round((self.length + seconds) / base) - fitted.pts
             self._container.mux(self._video.encode(fitted))
         if self._audio is not None and (due := self.due(seconds)) > 0:
-            samples = np.zeros((self.channels, due), np.float32)
+            samples = np.zeros((self.joiner.channels, due), np.float32)
             if sound is not None:
                 samples[:, : sound.shape[1]] = sound[:, :due]
             self.samples += due
-            self._encode(self._joiner.add(samples))
+            self._encode(self.joiner.add(samples))
         self.length += seconds
 
-    def _encode(self, samples: Array) -> None:
-        if samples.shape[1]:
-            block = sound_frame(samples, self.rate)
-            block.time_base, block.pts = Fraction(1, self.rate), self._encoded
+    def _encode(self, blocks: Iterable[av.AudioFrame]) -> None:
+        for block in blocks:
             self._container.mux(self._audio.encode(block))
-            self._encoded += samples.shape[1]
 
 
 def _checked_pieces(path: AnyPath, segments: Sequence[Piece], destination: AnyPath) -> list[Piece]:

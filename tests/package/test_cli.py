@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from film_contents import decode
 from films import damage, film_with_sound, make_film, noise_within, tone
 
 from modeling_davihd import DEFAULT_CHECKPOINT, clean_edges, cli, sound_names
@@ -293,8 +294,10 @@ def test_of_nonsense_nothing_is_cut(scored, tmp_path, capsys, change, said):
 
 
 def test_options_of_the_reel_reach_it_and_wrong_ones_are_wrong_usage(scored, tmp_path, capsys):
-    assert cut(scored, scored / "match.highlights.json", tmp_path, "--formats", "mp4", "--height", "24") == 0
+    options = ["--formats", "mp4", "--height", "24", "--loudness", "-30"]
+    assert cut(scored, scored / "match.highlights.json", tmp_path, *options) == 0
     assert probe(tmp_path / "match.highlights.mp4").height == 24
+    assert np.abs(decode(tmp_path / "match.highlights.mp4")[0]).max() < 0.1  # of a tone of 0.5
     with pytest.raises(SystemExit) as stop:
         cut(scored, scored / "match.highlights.json", tmp_path, "--height", "0")
     assert stop.value.code == 2 and "--height is 0; it needs to be from 16 to 4096" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from films import click_times, clicks, damage, make_film, numbered_frame, tone
 
 from modeling_davihd.media import (
     MediaError,
+    MediaWarning,
     ReelOptions,
     cut_clips,
     cut_reel,
@@ -212,6 +214,50 @@ def test_clips_appear_all_or_not_at_all(tmp_path):
         cut_clips(path, [(1, 2), (3, 4)], [tmp_path / "1.mp4", tmp_path / "2.mp4"])
     assert sorted(os.listdir(tmp_path)) == ["2.mp4", "film.mp4"]
     cut_clips(path, [], [])
+
+
+# Loudness
+
+
+def ffmpeg_loudness(path) -> float:
+    """The integrated loudness of a film's sound in LUFS, by FFmpeg's own meter."""
+    found = -70.0
+    with av.open(str(path)) as film:
+        graph = av.filter.Graph()
+        source = graph.add_abuffer(template=film.streams.audio[0])
+        graph.link_nodes(source, graph.add("ebur128", "metadata=1"), graph.add("abuffersink")).configure()
+        for frame in film.decode(audio=0):
+            graph.push(frame)
+            with contextlib.suppress(av.BlockingIOError):
+                while True:
+                    found = float(graph.pull().metadata["lavfi.r128.I"])
+    return found
+
+
+def talk(seconds: int, rate: int, loud: float) -> np.ndarray:
+    """Noise that comes and goes, as speech does, in stereo: its peaks are far above its loudness."""
+    noise = np.random.default_rng(1).normal(0, loud, (seconds * rate, 2)).astype(np.float32)
+    swell = np.sin(2 * np.pi * 1.5 * np.arange(seconds * rate) / rate) ** 4
+    return np.clip(noise * swell[:, None], -1, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize(("loud", "wanted"), [(0.01, -14), (0.3, -30)])
+def test_a_reel_is_as_loud_as_asked(tmp_path, loud, wanted):
+    path = make_film(tmp_path / "tape.wav", sounds=[(0, talk(8, 48000, loud))], rate=48000)
+    pieces = [(0.52, 3), (4, 7.48)]
+    cut_reel(path, pieces, tmp_path / "reel.mp4", options=ReelOptions(loudness=wanted))
+    assert ffmpeg_loudness(tmp_path / "reel.mp4") == pytest.approx(wanted, abs=0.5)
+    waveform, _, end = decode(tmp_path / "reel.mp4")
+    assert end == pytest.approx(5.96, abs=0.001) and np.abs(waveform).max() <= 1
+
+
+def test_a_loudness_that_cannot_be_is_said(tmp_path):
+    path = make_film(tmp_path / "tape.wav", sounds=[(0, clicks(3, 16000, [0.5, 1.5, 2.5]))], rate=16000)
+    for pieces, said in ([(0, 3)], "reel.mp4: has .* LUFS, not -6"), ([(1, 1.2)], "too quiet or too short"):
+        with pytest.warns(MediaWarning, match=said):
+            cut_reel(path, pieces, tmp_path / "reel.mp4", options=ReelOptions(loudness=-6))
+    with pytest.raises(ValueError, match="loudness is 14"):
+        ReelOptions(loudness=14)
 
 
 # Films
