@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .edges import KINDS
 from .loading import DEFAULT_MODEL, load_pipeline
-from .media_options import ReelOptions
+from .media_options import CODECS, ReelOptions
 from .writers import WRITERS
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _write(result: HighlightResult, options: argparse.Namespace, formats: list[s
 
 
 def _reel_options(options: argparse.Namespace) -> ReelOptions:
-    return ReelOptions(options.loudness, options.height)
+    return ReelOptions(options.loudness, options.height, options.codec)
 
 
 def _cutting(options: argparse.Namespace, **lengths: float) -> Cutting:
@@ -331,6 +331,9 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
         "--loudness", type=float, metavar="LUFS", help="of reel and clips by EBU R128, as -14; the film's own"
     )
     command.add_argument(
+        "--codec", choices=CODECS, help="of reel and clips; by default hevc for films of 10 bits, else h264"
+    )
+    command.add_argument(
         "--height", type=int, metavar="ROWS", help="of reel and clips, at the most; the film's own up to 4K"
     )
 
@@ -436,6 +439,10 @@ def _check_shared(parser: argparse.ArgumentParser, options: argparse.Namespace) 
             parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be finite and not below 0")
     try:
         _reel_options(options)
+        if options.codec:
+            from .media_encoders import check_codec
+
+            check_codec(options.codec)
     except ValueError as error:
         parser.error(f"--{error}")
     if options.output_dir.exists() and not options.output_dir.is_dir():

@@ -4,7 +4,8 @@
 `media_sounds`: which sound tracks are heard. `media_tracks`: its headers, and its frames with their times;
 `media_holes`: those times where packets are lost. `media_pictures`, `media_resampling`: what they are meant
 to look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: segments of one second.
-`media_writing`: reels, clips and films, with `media_joins` for their sound, as `media_options` says.
+`media_writing`: reels, clips and films, as `media_options` says; `media_joins` for their
+sound, `media_encoders` for their picture.
 """
 
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning

@@ -155,6 +155,7 @@ class Fitter:
     path: the film, for messages. stream: where the frames come from, of which none has been decoded yet;
     None: their pixels are square. limits: pixels of the longer and of the shorter side. height: rows at the
     most; None: as many as these allow.
+    pixel_format: FFmpeg's name of what all frames become.
     width, height, colours: what all frames get, once `begin` has seen one; both sides are even.
     """
 
@@ -170,6 +171,7 @@ class Fitter:
         aspect = _aspect_of_container(stream)
         self._square: list[Step] = [("setsar", {"sar": str(aspect)})] if aspect else []
         self._path, self._limits, self._threads = path, (*limits, height or max(limits)), threads
+        self.pixel_format = "yuv420p"
         self._kind: tuple | None = None  # of the frames that self._chain is for
         self._chain: Any = None
 
@@ -188,7 +190,7 @@ class Fitter:
         self.colours = Colours.of(first)
 
     def fit(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """A frame as yuv420p of width x height; raises MediaError where it cannot be scaled."""
+        """A frame in that format, of width x height; raises MediaError where it cannot be scaled."""
         orientation = Orientation.of(frame)
         kind = (
             frame.width,
@@ -219,7 +221,7 @@ class Fitter:
         return [
             *neutral,
             ("scale", size | conversion | {"eval": "frame", "flags": "bicubic+accurate_rnd+full_chroma_inp"}),
-            ("format", {"pix_fmts": "yuv420p"}),
+            ("format", {"pix_fmts": self.pixel_format}),
             ("pad", bars | {"eval": "frame"}),
         ]
 

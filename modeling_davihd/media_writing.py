@@ -17,6 +17,7 @@ import av
 import numpy as np
 
 from .files import all_whole
+from .media_encoders import Encoding
 from .media_joins import SILENT, Joiner, aac_rate, gain_to, loudness, set_quality
 from .media_limits import DEFAULT_LIMITS, FASTEST, DecodingLimits, MediaError, MediaWarning
 from .media_options import AS_THE_FILM, ReelOptions
@@ -41,14 +42,15 @@ def cut_reel(
     options: ReelOptions = AS_THE_FILM,
     limits: DecodingLimits = DEFAULT_LIMITS,
 ) -> None:
-    """Join the pieces [start, end) of a film, with their sound, into one mp4 (H.264, AAC) for browsers.
+    """Join the pieces [start, end) of a film, with their sound, into one mp4, for browsers.
 
     Cuts are exact to the frame and the sample; frames keep their times, those of a constant rate to the tick,
-    joins included. They stand upright and keep their size up to 4K, or to the height in the options. The
-    sound of a piece fades in and out within 20 ms, save where one goes on where the last one ended. Pieces
-    are cut off at the film's end. A source without picture gives an mp4 with sound only, one without sound a
-    silent film. A loudness that is asked for is met within 0.5 LU, or a MediaWarning says why not. A film
-    that has been probed can be given as its MediaInfo.
+    joins included. They stand upright and keep their size up to 4K, or to the height in the options, and the
+    tags of their colours; those of 8 bits become H.264, those of more HEVC of 10, unless the options have a
+    codec. The sound of a piece fades in and out within 20 ms, save where one goes on where the last one
+    ended. A loudness that is asked for is met within 0.5 LU, or a MediaWarning says why not. Pieces are cut
+    off at the film's end. A source without picture gives an mp4 with sound only, one without sound a silent
+    film. A film that has been probed can be given as its MediaInfo.
     Raises MediaError for impossible pieces, for one after the film's end, and for a film beyond the limits.
     """
     info = probe(path, limits)
@@ -87,7 +89,8 @@ def write_film(
     fitter.begin(first)
     sound = np.zeros((1, 0)) if waveform is None else np.atleast_2d(np.asarray(waveform, np.float32).T)
     with _whole_films([path]) as [place], _FilmWriter.open(*place) as film:
-        film.add_video(fitter, rate, 1 / rate)
+        encoding = Encoding.of("h264", first, fitter.width, fitter.height)
+        film.add_video(fitter, encoding, rate, 1 / rate)
         if waveform is not None:
             film.add_audio(Joiner(sampling_rate, len(sound)))
         for frame in chain([first], pictures):
@@ -133,11 +136,7 @@ def _join(
         sounds = [stack.enter_context(closing(one)) for one in Track.all_of(info, "audio", limits)]
         film = stack.enter_context(_FilmWriter.open(target, partial))
         if picture:
-            threads = limits.thread_count
-            fitter = Fitter(info.path, picture.stream, height=options.height, threads=threads)
-            fitter.begin(_first_shown(picture, pieces[0]))
-            stream = picture.stream
-            film.add_video(fitter, stream.average_rate or stream.guessed_rate or Fraction(25))
+            _add_picture(film, info, picture, pieces[0], options)
         if sounds:
             # Of a film with sound, both are known.
             plain = Joiner(info.sampling_rate, min(info.channels, 2))  # type: ignore[arg-type, type-var]
@@ -151,6 +150,18 @@ def _join(
                     f"{info.path}: the piece from {start:g} s to {end:g} s is after the film's end."
                 )
         film.begin_piece(fade=True)
+
+
+def _add_picture(
+    film: _FilmWriter, info: MediaInfo, picture: Track, piece: Piece, options: ReelOptions
+) -> None:
+    """Let a film have a picture like that which a piece begins with."""
+    stream, threads = picture.stream, picture.budget.limits.thread_count
+    fitter = Fitter(info.path, stream, height=options.height, threads=threads)
+    first = _first_shown(picture, piece)
+    fitter.begin(first)
+    encoding = Encoding.of(options.codec, first, fitter.width, fitter.height)
+    film.add_video(fitter, encoding, stream.average_rate or stream.guessed_rate or Fraction(25))
 
 
 def _with_fades(pieces: Sequence[Piece]) -> Iterator[tuple[bool, Piece]]:
@@ -273,7 +284,7 @@ def _steps(begin: float, end: float, frame: av.VideoFrame | None = None) -> Iter
 
 
 class _FilmWriter:
-    """An mp4 being written: H.264 and AAC with explicit times."""
+    """An mp4 being written: picture and AAC with explicit times."""
 
     def __init__(self, container: av.container.OutputContainer) -> None:
         self._container = container
@@ -300,13 +311,16 @@ class _FilmWriter:
         if not partial.exists():  # no encoder had enough for a packet
             raise MediaError(f"{target}: cannot be written because nothing long enough was to go into it.")
 
-    def add_video(self, fitter: Fitter, rate: Fraction, time_base: Fraction = TIME_BASE) -> None:
-        """Add the H.264 picture, of frames that `fitter` makes alike; times are counted in `time_base`."""
-        # Reordering would falsify frame lengths; frames that are looked ahead at stay in memory.
-        options = {"preset": "veryfast", "crf": "20", "bf": "0", "rc-lookahead": "4"}
+    def add_video(
+        self, fitter: Fitter, encoding: Encoding, rate: Fraction, time_base: Fraction = TIME_BASE
+    ) -> None:
+        """Add the picture, of frames that `fitter` makes alike; times are counted in `time_base`."""
         shape: dict[str, Any] = {"width": fitter.width, "height": fitter.height, "time_base": time_base}
-        self._video = self._container.add_stream("libx264", rate, options, **shape)
+        self._video = self._container.add_stream(encoding.encoder, rate, encoding.options, **shape)
         context, colours = self._video.codec_context, fitter.colours
+        context.pix_fmt = fitter.pixel_format = encoding.pixel_format
+        if encoding.tag:
+            context.codec_tag = encoding.tag
         context.flags |= av.codec.context.Flags.frame_duration
         context.colorspace, context.color_range = colours.matrix, colours.range
         context.color_primaries, context.color_trc = colours.primaries, colours.transfer

@@ -184,6 +184,6 @@ def write(result: HighlightResult, folder: Path, kind: str) -> Path:
 def playable_copy(result: HighlightResult, folder: Path) -> Path:
     """The whole film as an mp4 that every browser plays."""
     copy = folder / f"{result.source.stem}.playable.mp4"
-    options = ReelOptions(height=1080)
+    options = ReelOptions(height=1080, codec="h264")
     cut_reel(result.source, [(0, result.duration)], copy, options=options, limits=result.limits)
     return copy

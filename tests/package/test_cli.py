@@ -11,6 +11,7 @@ from films import damage, film_with_sound, make_film, noise_within, tone
 
 from modeling_davihd import DEFAULT_CHECKPOINT, clean_edges, cli, sound_names
 from modeling_davihd.media import MediaWarning, probe
+from modeling_davihd.media_encoders import ENCODERS
 from modeling_davihd.writers import WRITERS, HighlightResult, write_outputs
 
 
@@ -293,7 +294,7 @@ def test_of_nonsense_nothing_is_cut(scored, tmp_path, capsys, change, said):
     assert line.startswith(f"error: {tmp_path}/{said}") and not (tmp_path / "out").exists()
 
 
-def test_options_of_the_reel_reach_it_and_wrong_ones_are_wrong_usage(scored, tmp_path, capsys):
+def test_options_of_the_reel_reach_it_and_wrong_ones_are_wrong_usage(scored, tmp_path, capsys, monkeypatch):
     options = ["--formats", "mp4", "--height", "24", "--loudness", "-30"]
     assert cut(scored, scored / "match.highlights.json", tmp_path, *options) == 0
     assert probe(tmp_path / "match.highlights.mp4").height == 24
@@ -301,3 +302,7 @@ def test_options_of_the_reel_reach_it_and_wrong_ones_are_wrong_usage(scored, tmp
     with pytest.raises(SystemExit) as stop:
         cut(scored, scored / "match.highlights.json", tmp_path, "--height", "0")
     assert stop.value.code == 2 and "--height is 0; it needs to be from 16 to 4096" in capsys.readouterr().err
+    monkeypatch.setitem(ENCODERS, "hevc", ("libnone", {}))
+    with pytest.raises(SystemExit) as stop:
+        cut(scored, scored / "match.highlights.json", tmp_path, "--codec", "hevc")
+    assert stop.value.code == 2 and "--codec is hevc; PyAV as it is installed" in capsys.readouterr().err

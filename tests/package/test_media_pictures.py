@@ -9,13 +9,14 @@ from av.codec.context import Flags
 from film_contents import SMALL, decode
 from films import make_film, numbered_frame
 
-from modeling_davihd.media import cut_clips, cut_reel, write_film
+from modeling_davihd.media import MediaError, ReelOptions, cut_clips, cut_reel, probe, write_film
+from modeling_davihd.media_encoders import ENCODERS
 
 # AVCOL_SPC, with the shares of red and blue in the brightness; AVCOL_RANGE.
 BT709, UNKNOWN, BT601, BT2020 = 1, 2, 5, 9
 SHARES = {BT709: (0.2126, 0.0722), UNKNOWN: (0.299, 0.114), BT601: (0.299, 0.114), BT2020: (0.2627, 0.0593)}
 LIMITED, FULL = 1, 2
-HLG = 18
+HLG, PQ = 18, 16
 PATCHES = np.array([[255] * 3, [0] * 3, [128] * 3, [224, 172, 138], [200, 40, 40], [50, 60, 190]], np.uint8)
 CHART = PATCHES.reshape(2, 3, 3).repeat(32, 0).repeat(32, 1)
 
@@ -46,7 +47,7 @@ def seen(path) -> tuple[np.ndarray, av.VideoFrame]:
     frame = frames[len(frames) // 2]
     planes, height = frame.to_ndarray().astype(float), frame.height
     chroma = planes[height:].reshape(2, height // 2, -1).repeat(2, 1).repeat(2, 2)
-    rows, levels, zeros = scales(frame.colorspace, frame.color_range, 8)
+    rows, levels, zeros = scales(frame.colorspace, frame.color_range, 10 if "10" in frame.format.name else 8)
     ycc = (np.stack([planes[:height], *chroma], -1) - zeros) / levels
     return ycc @ np.linalg.inv(rows).T * 255, frame
 
@@ -97,6 +98,77 @@ def test_a_reel_has_the_colours_of_the_film(tmp_path, pixels, matrix, extent, tr
     assert np.abs(patches(picture) - patches(upright)).max() <= 3
     colours = (matrix, extent) if pixels.startswith("yuv") else (BT709, LIMITED)
     assert (tagged.colorspace, tagged.color_range, tagged.color_trc) == (*colours, transfer)
+    assert ("10" in tagged.format.name) == ("10" in pixels)
+
+
+DISPLAY = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+
+
+@pytest.fixture(scope="module")
+def hdr_film(tmp_path_factory):
+    """Ten frames of HDR10, with what it says of the display and of its light."""
+    path = tmp_path_factory.mktemp("hdr") / "film.mp4"
+    said = f"log-level=error:bframes=0:master-display={DISPLAY}:max-cll=1000,400"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx265", 25, {"preset": "ultrafast", "x265-params": said})
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p10le"
+        context = video.codec_context
+        context.colorspace = context.color_primaries = BT2020
+        context.color_range, context.color_trc = LIMITED, PQ
+        planes = stored(CHART, BT2020, LIMITED, 10)
+        for number in range(10):
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p10le")
+            frame.pts = number
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+def said_of_light(frame) -> list[float]:
+    """Twelve numbers of the display, in thousandths where they are of colours, and the light levels."""
+    numbers = np.frombuffer(bytes(frame.side_data["MASTERING_DISPLAY_METADATA"]), np.int32)[:20]
+    levels = np.frombuffer(bytes(frame.side_data["CONTENT_LIGHT_LEVEL"]), np.int32)
+    values = numbers[::2] / numbers[1::2]
+    return [*(values[:8] * 1000), *values[8:], *levels]
+
+
+@pytest.mark.parametrize(("codec", "name"), [(None, "hevc"), ("av1", "av1"), ("h264", "h264")])
+def test_hdr_of_ten_bits_stays_so_where_the_codec_allows(tmp_path, hdr_film, codec, name):
+    cut_reel(hdr_film, [(0.08, 0.36)], tmp_path / "reel.mp4", options=ReelOptions(codec=codec))
+    with av.open(str(tmp_path / "reel.mp4")) as container:
+        stream = container.streams.video[0]
+        assert stream.codec.canonical_name == name
+        assert {packet.duration * packet.time_base for packet in container.demux(stream) if packet.size} == {
+            Fraction(1, 25)
+        }
+    picture, frame = seen(tmp_path / "reel.mp4")
+    assert (frame.colorspace, frame.color_range) == (BT2020, LIMITED)
+    assert (frame.color_primaries, frame.color_trc) == (BT2020, PQ)
+    assert np.abs(patches(picture) - PATCHES).max() <= 5
+    assert frame.format.name == ("yuv420p" if name == "h264" else "yuv420p10le")
+    if name != "h264":
+        with av.open(str(tmp_path / "reel.mp4")) as reel, av.open(str(hdr_film)) as film:
+            ours, theirs = (said_of_light(next(one.decode(video=0))) for one in (reel, film))
+        assert ours == pytest.approx(theirs, rel=0.01)
+
+
+@pytest.mark.parametrize(("width", "height"), [(2, 2), (70, 8)])
+def test_small_pictures_of_ten_bits_make_reels(tmp_path, width, height):
+    frame = av.VideoFrame.from_ndarray(np.zeros((height, width, 3), np.uint8), format="rgb24")
+    path = still_film(tmp_path / "film.mkv", frame.reformat(format="yuv420p10le"))
+    cut_reel(path, [(0, 0.4)], tmp_path / "reel.mp4")
+    assert (probe(tmp_path / "reel.mp4").width, probe(tmp_path / "reel.mp4").height) == (width, height)
+
+
+def test_a_codec_without_an_encoder_is_a_sentence(tmp_path, hdr_film, monkeypatch):
+    monkeypatch.setitem(ENCODERS, "av1", ("libnone", {}))
+    with pytest.raises(MediaError, match="codec is av1; PyAV .* lacks libnone and offers h264, hevc"):
+        cut_reel(hdr_film, [(0, 0.2)], tmp_path / "reel.mp4", options=ReelOptions(codec="av1"))
+    with pytest.raises(ValueError, match="codec is 'vp9'"):
+        ReelOptions(codec="vp9")
+    monkeypatch.setitem(ENCODERS, "hevc", ("libnone", {}))
+    cut_reel(hdr_film, [(0, 0.2)], tmp_path / "reel.mp4")
+    assert seen(tmp_path / "reel.mp4")[1].format.name == "yuv420p"
 
 
 def test_a_written_film_says_how_its_colours_are_meant(tmp_path):

@@ -1,0 +1,130 @@
+"""With which encoder, and how well, pictures are encoded."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+from av.codec.codec import UnknownCodecError
+
+from .media_limits import MediaError
+
+LEAST = 64  # pixels of each side of a picture, in HEVC and AV1
+PQ = 16  # FFmpeg's number of the transfer function of HDR10, AVCOL_TRC
+# Of each codec FFmpeg's encoder and its options. Reordering would falsify frame lengths; frames that are
+# looked ahead at stay in memory.
+ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
+    "h264": ("libx264", {"preset": "veryfast", "crf": "20", "bf": "0", "rc-lookahead": "4"}),
+    "hevc": ("libx265", {"preset": "ultrafast", "crf": "21"}),
+    "av1": ("libsvtav1", {"preset": "10", "crf": "28"}),
+}
+X265_BASE = ["log-level=error", "bframes=0", "rc-lookahead=4"]
+SVT_QUIET = "1"  # errors only; there is no other way to tell it than the environment
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a picture is to be encoded: by which of FFmpeg's encoders, with what options, in what format."""
+
+    encoder: str
+    options: dict[str, str]
+    pixel_format: str
+    tag: str | None = None  # of the codec, where an mp4 would get one that not all players know
+
+    @classmethod
+    def of(cls, codec: str | None, first: av.VideoFrame, width: int, height: int) -> Encoding:
+        """For a reel of that size that begins with a frame; codec: None for H.264, or HEVC of over 8 bits.
+
+        What has more than 8 bits gets 10, except in H.264, which hardly any player takes with so many.
+        Raises MediaError where PyAV has no encoder for the codec, or none for so small a picture.
+        """
+        deep = max(part.bits for part in first.format.components) > 8
+        small = min(width, height) < LEAST
+        if codec is None:
+            codec = "hevc" if deep and not small and _known("hevc") else "h264"
+        check_codec(codec)
+        if small and codec != "h264":
+            raise MediaError(f"codec is {codec}; it needs {LEAST} x {LEAST} pixels, not {width} x {height}.")
+        encoder, options = ENCODERS[codec]
+        if codec == "h264":
+            return cls(encoder, options, "yuv420p")
+        pixel_format, light = "yuv420p10le" if deep else "yuv420p", Light.of(first)
+        if codec == "hevc":
+            parameters = ":".join(X265_BASE + (light.x265() if light else []))
+            return cls(encoder, options | {"x265-params": parameters}, pixel_format, "hvc1")
+        os.environ.setdefault("SVT_LOG", SVT_QUIET)
+        parameters = ":".join(light.svt() if light else [])
+        return cls(encoder, options | {"svtav1-params": parameters}, pixel_format)
+
+
+def check_codec(codec: str) -> None:
+    """Raise MediaError where PyAV has no encoder for a codec, one of ENCODERS."""
+    if not _known(codec):
+        others = ", ".join(one for one in ENCODERS if _known(one))
+        missing = f"PyAV as it is installed lacks {ENCODERS[codec][0]} and offers {others}"
+        raise MediaError(f"codec is {codec}; {missing}.")
+
+
+def _known(codec: str) -> bool:
+    try:
+        av.Codec(ENCODERS[codec][0], "w")
+    except UnknownCodecError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Light:
+    """What HDR10 says of a film: how far the display that it was made on goes, and how bright it gets.
+
+    primaries: x and y of green, blue, red and white. light: the display's most and least, in cd/m2. levels:
+    of the brightest point and of the brightest frame, in cd/m2, where they are known.
+    """
+
+    primaries: tuple[tuple[float, float], ...]
+    light: tuple[float, float]
+    levels: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> Light | None:
+        """What a frame says; None where that is nothing or makes no sense."""
+        display = _side_data(frame, "MASTERING_DISPLAY_METADATA", 22)
+        if frame.color_trc != PQ or display is None or display.min() < 0 or not display[1:20:2].all():
+            return None
+        red, green, blue, white, (least, most) = (display[:20:2] / display[1:20:2]).reshape(5, 2).tolist()
+        levels = _side_data(frame, "CONTENT_LIGHT_LEVEL", 2)
+        points = tuple((x, y) for x, y in (green, blue, red, white))
+        return cls(points, (most, least), None if levels is None else (int(levels[0]), int(levels[1])))
+
+    def x265(self) -> list[str]:
+        """As parameters of x265, which counts colours in fifty-thousandths and light in ten-thousandths."""
+        points = [f"({round(x * 50000)},{round(y * 50000)})" for x, y in self.primaries]
+        most, least = (round(value * 10000) for value in self.light)
+        return self._parameters("master-display", points, f"({most},{least})", "max-cll")
+
+    def svt(self) -> list[str]:
+        """As parameters of SVT-AV1."""
+        points = [f"({x:.6f},{y:.6f})" for x, y in self.primaries]
+        most, least = self.light
+        return self._parameters("mastering-display", points, f"({most:.4f},{least:.4f})", "content-light")
+
+    def _parameters(self, display: str, points: list[str], light: str, levels: str) -> list[str]:
+        colours = "".join(name + point for name, point in zip(("G", "B", "R", "WP"), points, strict=True))
+        said = [f"{levels}={self.levels[0]},{self.levels[1]}"] if self.levels else []
+        return [f"{display}={colours}L{light}", *said]
+
+
+def _side_data(frame: av.VideoFrame, name: str, count: int) -> np.ndarray | None:
+    """So many whole numbers of side data of that name."""
+    try:
+        data: Any = frame.side_data.get(name)
+    except ValueError:  # PyAV stumbles over kinds of side data that it does not know
+        return None
+    numbers = None if data is None else np.frombuffer(bytes(data), np.int32)
+    return numbers if numbers is not None and len(numbers) >= count else None
+
+
+__all__ = ["Encoding", "check_codec"]
