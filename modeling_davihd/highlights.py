@@ -1,4 +1,4 @@
-"""From one score a second to highlight segments (NumPy and SciPy only; no media)."""
+"""From one score a second to highlight segments (NumPy only; no media)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.signal import find_peaks, peak_widths
 
 STEPS = 1_000_000  # scores become whole numbers 0..STEPS, so that rounding can neither make nor break a tie
 FLAT = 1e-6  # a curve that varies by less than this share of its largest magnitude is rounding noise
@@ -363,18 +362,55 @@ def _grown_peaks(levels: np.ndarray) -> list[tuple[int, float, int, int]]:
         ordinary = 0
     # Zeros beside the film let its first and last second be peaks.
     curve = np.pad(np.maximum(smooth - ordinary, 0), 1)
-    tops, found = find_peaks(curve, prominence=1)
-    prominences, bases = found["prominences"], (found["left_bases"], found["right_bases"])
-    _, heights, left, right = peak_widths(curve, tops, GROWTH, prominence_data=(prominences, *bases))
-    starts, ends = np.ceil(left).astype(int) - 1, np.floor(right).astype(int)
+    tops, prominences = _peaks(curve)
     order = np.argsort(-prominences, kind="stable")
     grown = []
     for i in order[prominences[order] >= LESSER * prominences.max()]:
-        least = (heights[i] + ordinary) / SMOOTHING.sum()
-        start, end = _sharpen(levels, least, int(starts[i]), int(ends[i]))
+        height = curve[tops[i]] - GROWTH * prominences[i]
+        start, end = _sharpen(levels, (height + ordinary) / SMOOTHING.sum(), *_extent(curve, tops[i], height))
         peak = start + int(np.argmax(levels[start:end]))
         grown.append((peak, float(prominences[i]), start, end))
     return grown
+
+
+def _peaks(curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a curve stops rising and falls next, the middle of a flat top, and the prominence of each.
+
+    As `scipy.signal.find_peaks` has them, which takes as long to import as a film of minutes to score.
+    """
+    change = np.diff(curve)
+    steps = np.flatnonzero(change)
+    rises = change[steps] > 0
+    last_rises = np.flatnonzero(rises[:-1] & ~rises[1:])
+    tops = (steps[last_rises] + 1 + steps[last_rises + 1]) // 2
+    falls = np.maximum(_falls(curve), _falls(curve[::-1])[::-1])
+    return tops, (curve - falls)[tops]
+
+
+def _falls(curve: np.ndarray) -> np.ndarray:
+    """For each place, the lowest that a curve falls between it and the last higher place before it."""
+    lowest: list[int] = []
+    higher: list[tuple[int, int]] = []  # that nothing since has exceeded, each with its own lowest
+    for value in curve.tolist():
+        low = value
+        while higher and higher[-1][0] <= value:
+            low = min(low, higher.pop()[1])
+        higher.append((value, low))
+        lowest.append(low)
+    return np.array(lowest)
+
+
+def _extent(curve: np.ndarray, top: int, height: float) -> tuple[int, int]:
+    """Start and end of the seconds around a top above that height, one at it on either side included.
+
+    The curve has a zero before the first second.
+    """
+    first = last = top
+    while curve[first] > height:
+        first -= 1
+    while curve[last] > height:
+        last += 1
+    return int(first - (curve[first] == height)), int(last - (curve[last] < height))
 
 
 def _sharpen(levels: np.ndarray, least: float, start: int, end: int) -> tuple[int, int]:

@@ -191,7 +191,7 @@ def usage(model: str, config: PreTrainedConfig) -> str:
     missing = missing_encoders(config)
     if not missing:
         needed = [backbone_class(stream, name).packages for stream, name in _encoders(config).items()]
-        packages = " ".join(["torchaudio", "av", "scipy", *itertools.chain(*needed)])
+        packages = " ".join(["torchaudio", "av", *itertools.chain(*needed)])
         return FILMS.format(model=model, packages=packages)
     missing_features = " and ".join(missing) + " features"
     return FEATURES.format(model=model, arguments=call_arguments(config), missing=missing_features)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import find_peaks, peak_widths
 
-from modeling_davihd.highlights import Calibration, clip_highlights, find_highlights
+from modeling_davihd.highlights import GROWTH, Calibration, _extent, _peaks, clip_highlights, find_highlights
 
 CURVES = st.lists(st.integers(0, 1000), min_size=1, max_size=120).map(lambda values: np.array(values) / 1000)
 LIMITS = st.tuples(st.integers(1, 12), st.integers(0, 30)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -257,3 +258,15 @@ def test_two_hours_take_a_fraction_of_a_second():
     start = time.process_time()
     assert find_highlights(scores, duration=1080, boundaries=cuts)
     assert time.process_time() - start < 1.0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=60).map(lambda levels: np.pad(levels, 1)))
+def test_peaks_and_their_widths_are_those_of_scipy(curve):
+    tops, prominences = _peaks(curve)
+    expected, found = find_peaks(curve, prominence=1)
+    np.testing.assert_array_equal(tops, expected)
+    np.testing.assert_array_equal(prominences, found["prominences"])
+    _, heights, left, right = peak_widths(curve, expected, GROWTH)
+    extents = [_extent(curve, top, height) for top, height in zip(tops, heights, strict=True)]
+    assert extents == list(zip(np.ceil(left) - 1, np.floor(right), strict=True))

@@ -15,7 +15,7 @@ from paths import ROOT
 # the fork comes out, then its status.
 SERVER = """
 import json, os, resource, sys
-import datasets, matplotlib.figure, scipy.signal
+import datasets, matplotlib.figure
 import datasets_scripts.extract, datasets_scripts.synthetic, datasets_scripts.video_folder
 import datasets_scripts.synthesis.film
 import examples.publish, examples.train

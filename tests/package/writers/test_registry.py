@@ -26,7 +26,7 @@ def test_formats_can_be_listed_and_looked_for_without_loading_anything():
 
 def test_text_is_written_without_loading_what_draws_and_cuts():
     code = "from modeling_davihd import writers; writers.WRITERS['csv']; writers.write_outputs"
-    assert loaded_after(code) == {"numpy", "scipy"}  # of highlights
+    assert loaded_after(code) == {"numpy"}  # of highlights
 
 
 def test_the_table_holds_each_writer_under_its_name():
