@@ -76,15 +76,14 @@ def rule_metrics(
     """The metrics of those rules on a split for which the dataset has what they read."""
     rate = dataset.extraction["log_mel_rate"]
     modalities = ["dynamics"] if rate else []
-    rows, training = (dataset.rows(name, modalities, rate or 1) for name in (split, "train"))
-    return evaluate_rules(rows, training, protocol)
+    training = None if dataset.streamed else dataset.rows("train", modalities, rate or 1)
+    return evaluate_rules(dataset.rows(split, modalities, rate or 1), training, protocol)
 
 
 def dataset_results(
-    models: Mapping[str, PreTrainedModel], folder: Path, split: str, protocol: str
+    models: Mapping[str, PreTrainedModel], dataset: HighlightDataset, split: str, protocol: str
 ) -> dict[str, dict]:
     """Metrics by row: the rules, then the models."""
-    dataset = read_dataset(folder)
     found = rule_metrics(dataset, split, protocol)
     for name, model in models.items():
         rows = dataset.rows(split, model.config.modalities, **log_mel_settings(model.config))
@@ -137,7 +136,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="checkpoint folder or Hub id, or several",
     )
     parser.add_argument(
-        "--dataset", default=SYNTHETIC, help="dataset folder (default: generated soundtracks)"
+        "--dataset",
+        default=SYNTHETIC,
+        metavar="D",
+        help="a dataset, folder or HUB_ID[@revision] (default: generated soundtracks)",
+    )
+    parser.add_argument(
+        "--streaming",
+        action="store_true",
+        help="do not download the training videos, and leave out the rule that learns their position profile",
     )
     parser.add_argument("--split", choices=SPLITS, default="test")
     parser.add_argument("--clips", type=int, default=TEST_CLIPS, help="number of soundtracks")
@@ -159,6 +166,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"--clips is {options.clips}; it needs to be at least 1")
     if options.dataset == SYNTHETIC and options.split == "train":
         parser.error("--split train needs --dataset; soundtracks are scored on kinds of sound unseen")
+    if options.streaming and options.split == "train":
+        parser.error("--split train needs the training videos; leave out --streaming")
     if options.dataset != SYNTHETIC and options.sounds is not None:
         parser.error("--sounds makes soundtracks; leave out --dataset")
     return options
@@ -176,7 +185,8 @@ def evaluate(options: argparse.Namespace):
     """Print the metrics of the rules and of the models, and write them to a file if one is named."""
     models = open_models(options.model)
     if options.dataset != SYNTHETIC:
-        found = dataset_results(models, Path(options.dataset), options.split, options.protocol)
+        dataset = read_dataset(options.dataset, options.streaming)
+        found = dataset_results(models, dataset, options.split, options.protocol)
         report(found, options.dataset, options)
         return
     settings, *others = [log_mel_settings(model.config) for model in models.values()]

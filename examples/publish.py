@@ -177,9 +177,13 @@ def pack_dataset(folder: Path) -> Parcel:
 
     Raises ValueError, in one sentence, if the folder is not whole.
     """
+    from datasets_scripts.building.shards import is_whole
     from examples.training.data import read_dataset
 
     dataset = read_dataset(folder)
+    for shard in sorted(folder.glob("data/*.parquet")):
+        if not is_whole(shard):
+            raise ValueError(f"{shard} is damaged; build the dataset again.")
     found = {name: len(split) for name, split in dataset.splits.items()}
     needed = {name: split["videos"] for name, split in dataset.extraction["splits"].items()}
     if found != needed:

@@ -236,7 +236,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if options.seeds is not None and options.seeds < 1:
         parser.error(f"--seeds is {options.seeds}; it needs to be at least 1")
     if not options.quick and getattr(options, "dataset", None) is None:
-        parser.error("--dataset is needed, a folder made by datasets_scripts/; or --quick")
+        parser.error("--dataset is needed, a folder made by datasets_scripts/ or a Hub id; or --quick")
     return options
 
 
@@ -259,7 +259,7 @@ def reproduce(
         overrides["dataset"] = str(output / "data")
         with processes().main_process_first():
             generate_dataset(output / "data")
-    dataset = read_dataset(Path(overrides["dataset"]))
+    dataset = read_dataset(overrides["dataset"], bool(overrides.get("streaming")))
     preset = BASE if quick else PRESETS.get(dataset.extraction["visual_dim"], BASE)
     found = rule_metrics(dataset, "test")
     rules = {name: [found[name]] for name in RULES if name in found}

@@ -22,7 +22,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import broadcast, broadcast_object_list, is_tensorboard_available, set_seed
 from safetensors import SafetensorError
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import AutoModel, logging
 
@@ -41,10 +39,11 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
 from datasets_scripts.building.console import run_command
 from examples.evaluate import evaluate_rules
 from examples.training.averaging import WeightAverage
+from examples.training.batches import training_batches
 from examples.training.calibration import calibrate, keep_calibration
-from examples.training.data import Batch, collate, parts_of, plan_batches
 from examples.training.machine import keep_freed_memory, on_cpu, processes
 from examples.training.model_card import write_model_card
+from examples.training.reading import Batch
 from examples.training.recipe import Recipe, add_recipe_options, given_fields
 from examples.training.record import RECORD_FILE, Record
 from examples.training.runs import Run, make_runs, read_ablation
@@ -78,37 +77,6 @@ class Progress:
     def warmup_epochs(self, recipe: Recipe) -> int:
         """In how many epochs the learning rate rises."""
         return -(-recipe.warmup(self.steps_per_epoch) // max(1, self.steps_per_epoch))
-
-
-# --------------------------------------------------------------------------------------------------- data
-
-
-def training_batches(
-    run: Run, epoch: int, first: int, accelerator: Accelerator
-) -> tuple[Iterator[list[Batch]], int]:
-    """This process's batches of each step of an epoch, from the step `first` on, and its number of steps."""
-    rank, processes = accelerator.process_index, accelerator.num_processes
-    recipe, most = run.recipe, run.recipe.gradient_accumulation
-    if run.worlds is not None:
-        from examples.training.generated import SyntheticBatches
-
-        steps = recipe.steps_per_epoch
-        clips = recipe.batch_seconds, recipe.clip_seconds
-        batches = SyntheticBatches(run.extractor, run.worlds, recipe.seed, *clips, rank, processes, most)
-        start, counts = epoch * steps, [most] * (steps - first)
-        items = range((start + first) * most, (start + steps) * most)
-        loading = {"dataset": batches, "batch_size": None, "sampler": items}
-    else:
-        rows = run.rows["train"]
-        plan = plan_batches(rows.lengths, recipe.batch_size * most, recipe.seed, epoch, processes)
-        steps = len(plan)
-        mine = [parts_of(indices, most, rank, processes) for indices in plan[first:]]
-        counts = [len(parts) for parts in mine]
-        loading = {"dataset": rows, "batch_sampler": [*chain(*mine)], "collate_fn": collate}
-    workers = {"num_workers": recipe.num_workers, "prefetch_factor": 4 if recipe.num_workers else None}
-    # An iterator draws a number: from a generator of its own, lest it change the random state of the model.
-    loaded = iter(DataLoader(**loading, **workers, generator=torch.Generator().manual_seed(recipe.seed)))
-    return (list(islice(loaded, count)) for count in counts), steps
 
 
 # ----------------------------------------------------------------------------------------------- training
@@ -434,7 +402,8 @@ def shortcomings(run: Run, record: Record, warmup_epochs: int) -> list[str]:
         )
     split = "validation" if record.test is None else "test"
     own = (record.test or record.validation)[metric]
-    rules = evaluate_rules(run.rows[split], None if run.worlds else run.rows["train"])
+    training = None if run.worlds or run.recipe.streaming else run.rows["train"]
+    rules = evaluate_rules(run.rows[split], training)
     above = {name: values[metric] for name, values in rules.items() if values[metric] >= own}
     if above:
         best = max(above, key=above.__getitem__)

@@ -7,7 +7,7 @@ so that nothing in it can be executed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,8 +54,8 @@ def checkpoint_folder(model: str) -> Path:
             raise ValueError("it is a file; a checkpoint folder or a Hub id is needed")
         if path.is_absolute() or model.startswith((".", "~")) or len(path.parts) > 2:
             raise ValueError("there is no such folder")
-        _read_fields(_from_hub(model, ["config.json"]))  # before any large file
-        path = _from_hub(model, ["*.json", "*.safetensors"])
+        _read_fields(hub_folder(model, ["config.json"]))  # before any large file
+        path = hub_folder(model, ["*.json", "*.safetensors"])
     _read_fields(path)
     return path
 
@@ -265,20 +265,32 @@ def _compare(expected: Mapping[str, torch.Tensor], found: Shapes) -> None:
             raise ValueError(f"its weights are stored as {kind} in {name}, which is not read")
 
 
-def _from_hub(model: str, files: list[str]) -> Path:
-    """The folder that holds those files of a Hub id. Raises ValueError if they cannot be had."""
+def hub_folder(name: str, files: Sequence[str], kind: str = "model", revision: str | None = None) -> Path:
+    """The folder that holds those files of a Hub id, by their patterns: downloaded, or from before.
+
+    kind: of its repository, "model" or "dataset". Raises ValueError, in a sentence without the name, if they
+    cannot be had.
+    """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()
     try:
-        return Path(snapshot_download(model, allow_patterns=files))
-    except RepositoryNotFoundError as error:
-        raise ValueError("there is no such folder, and no model that you may read on the Hub") from error
+        return Path(snapshot_download(name, repo_type=kind, revision=revision, allow_patterns=list(files)))
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise ValueError(f"there is no such folder, and no {kind} that you may read on the Hub") from error
+    except RevisionNotFoundError as error:
+        raise ValueError(f"the {kind} on the Hub has no revision {short(revision)}") from error
     except LocalEntryNotFoundError as error:
         raise ValueError(
-            "there is no such folder, the Hub cannot be reached, and no copy of its model is on this machine"
+            "there is no such folder, the Hub cannot be reached, and no copy of its "
+            f"{kind} is on this machine"
         ) from error
 
 
@@ -291,6 +303,7 @@ __all__ = [
     "below_zero",
     "check_checkpoint",
     "checkpoint_folder",
+    "hub_folder",
     "load_extractor",
     "load_model",
     "load_pipeline",

@@ -205,7 +205,7 @@ def test_a_frozen_encoder_with_weights(monkeypatch, film, tmp_path, capsys):
     assert extract(options) == 2
     assert "needs its published weights, --semantic-weights FILE" in capsys.readouterr().err
     assert extract([*options, "--semantic-weights", str(weights)]) == 0
-    features = np.array(read_dataset(data).splits["train"][0]["semantic_features"])
+    features = read_dataset(data).splits["train"].arrays(0, ["semantic_features"])["semantic_features"]
     assert features.shape == (SECONDS, 1)
     assert features[3:6] == pytest.approx(2 * 0.25, rel=0.03)  # the mean level of noise up to half scale
 

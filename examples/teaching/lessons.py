@@ -83,12 +83,14 @@ def make_lessons(films: Films, labels: dict[str, VideoLabels], work: Path) -> li
         warnings.warn(f"{reason.rstrip('.')}; left out.", ListWarning, stacklevel=2)
     highest = max(score for each in labels.values() for score in (0.0, *each.seconds.values()))
     rows = read_dataset(work).splits["train"]
-    arrays = rows.select_columns(["log_mel", "semantic_features"]).with_format("torch", dtype=torch.float16)
     lessons = []
-    for name, duration, row in zip(rows["video_id"], rows["duration"], arrays, strict=True):
+    for index, (name, duration) in enumerate(
+        zip(rows.column("video_id"), rows.column("duration"), strict=True)
+    ):
         spans, chosen = chosen_of(name, labels[name], duration, highest / 2)
-        features = row["semantic_features"].float()
-        lessons.append(Lesson(name, row["log_mel"], features, spans, fitted(chosen, len(features))))
+        arrays = rows.arrays(index, ["log_mel", "semantic_features"])
+        log_mel, features = (torch.from_numpy(array) for array in arrays.values())
+        lessons.append(Lesson(name, log_mel, features.float(), spans, fitted(chosen, len(features))))
     check_lessons(lessons)
     return lessons
 

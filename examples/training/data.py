@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import datasets
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import torch
-from datasets import DatasetDict
-from datasets.exceptions import DatasetGenerationError
 from torch.utils.data import Dataset
 
-from datasets_scripts.building.console import sentence
-from datasets_scripts.building.shards import is_whole
 from datasets_scripts.building.splits import SPLITS
 from examples.training.front_matter import front_matter
+from examples.training.origins import locate
+from examples.training.reading import Batch, RowReader
+from examples.training.stored import StoredRows
+from examples.training.streaming import StreamedRows
 from modeling_davihd.modeling_davihd import IGNORED_LABEL
-from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, LOG_MEL_GRIDS, N_FFT, STREAMS
-
-Batch = dict[str, torch.Tensor]
+from modeling_davihd.streams_davihd import N_FFT, STREAMS
 
 # Columns of a dataset beside those of its streams.
 PLAIN_COLUMNS = ("video_id", "duration", "labels", "folds", "user_scores", "change_points", "gt_summary")
 # How many batches are sorted by length together: more of them waste less padding, fewer mix better.
 SORTED_TOGETHER = 32
-# Rows held in memory while Parquet is unpacked; the library's 1000 would take 2 GB.
-ROWS_AT_ONCE = 16
 
 
 class Rows(Protocol):
@@ -56,11 +48,23 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class HighlightDataset:
-    """A dataset folder: its splits, and its extraction.json, which says how the features were made."""
+    """A dataset: its splits, and its extraction.json, which says how the features were made.
 
+    source: what it is called, a folder or HUB_ID[@revision]. folder: where its files are. streamed: paths or
+    addresses of its training videos, if these are to be read from where they are and not to be stored.
+    """
+
+    source: str
     folder: Path
-    splits: DatasetDict
+    splits: Mapping[str, StoredRows]
     extraction: dict
+    streamed: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """What others know it by: its Hub id, or the name of its folder."""
+        path = Path(self.source)
+        return path.absolute().name if path.is_dir() else self.source.partition("@")[0]
 
     @property
     def card(self) -> dict[str, Any]:
@@ -77,57 +81,61 @@ class HighlightDataset:
     ) -> HighlightRows:
         """The videos of a split. Raises ValueError if there is no such split, or its videos lack an input."""
         if split not in self.splits:
-            raise ValueError(f"{self.folder} has no split {split!r}; it has {', '.join(self.splits)}.")
-        stored_rate, name = self.extraction["log_mel_rate"], f"{self.folder}, split {split}"
+            raise ValueError(f"{self.source} has no split {split!r}; it has {', '.join(self.splits)}.")
+        stored_rate, name = self.extraction["log_mel_rate"], f"{self.source}, split {split}"
         return HighlightRows(self.splits[split], modalities, log_mel_rate, stored_rate, name, log_mel_grid)
 
+    def stream(
+        self, modalities: Sequence[str], buffer: int, log_mel_rate: float, log_mel_grid: str = "seconds"
+    ) -> StreamedRows:
+        """The streamed training videos. Raises ValueError if they lack an input."""
+        columns = next(iter(self.splits.values())).column_names
+        name, stored_rate = f"{self.source}, split train", self.extraction["log_mel_rate"]
+        reader = RowReader.of(name, columns, modalities, log_mel_rate, stored_rate, log_mel_grid)
+        videos = self.extraction["splits"]["train"]["videos"]
+        return StreamedRows(self.streamed, videos, reader, buffer)
 
-def read_dataset(folder: Path) -> HighlightDataset:
-    """Open a dataset folder.
 
-    Raises ValueError naming the folder, file or column that is not what datasets_scripts writes.
+def read_dataset(source: str | Path, streaming: bool = False) -> HighlightDataset:
+    """Open a dataset: a folder, or HUB_ID[@revision], which is downloaded if it is not there yet.
+
+    streaming: leave the training videos where they are. Raises ValueError naming the folder, file or column
+    that is not what datasets_scripts writes.
     """
-    record = folder / "extraction.json"
-    if not record.is_file():
-        raise ValueError(
-            f"{folder} has no extraction.json; a finished folder of datasets_scripts/ is needed."
-        )
-    try:
-        # The window could not be chosen at first, and was not written down.
-        extraction = {"n_fft": N_FFT} | json.loads(record.read_text())
-    except ValueError as error:
-        raise ValueError(f"{record} is not JSON: {error}") from error
+    folder, streamed = locate(str(source), streaming)
+    extraction = read_extraction(folder / "extraction.json")
     shards = sorted((folder / "data").glob("*.parquet"), key=_split_order)
-    if not shards:
-        raise ValueError(f"{folder} has no Parquet files in data/.")
-    files: dict[str, list[str]] = {}
+    files: dict[str, list[Path]] = {}
     for shard in shards:
-        _check_shard(shard)
-        files.setdefault(shard.name.partition("-")[0], []).append(str(shard))
-    datasets.disable_progress_bars()
-    try:
-        # By files, not by folder, whose copy in the cache is found by its card even if rows have changed.
-        splits = datasets.load_dataset("parquet", data_files=files, writer_batch_size=ROWS_AT_ONCE)
-    except (DatasetGenerationError, ValueError, OSError) as error:
-        broken = next((f"{shard} is damaged" for shard in shards if not is_whole(shard)), None)
-        raise ValueError(f"{broken or f'{folder} cannot be loaded'}: {sentence(error)}") from error
+        split = shard.name.partition("-")[0]
+        if not (streaming and split == "train"):
+            files.setdefault(split, []).append(shard)
+    if not files or (streaming and not streamed):
+        raise ValueError(f"{source} has no Parquet files in data/{' to stream' if shards else ''}.")
+    splits = {split: StoredRows.of_files(shards) for split, shards in files.items()}
     known = (*PLAIN_COLUMNS, *(stream.column for stream in STREAMS.values()))
     unknown = {name for split in splits.values() for name in split.column_names} - set(known)
     if unknown:
-        raise ValueError(f"{folder} has the unknown column {min(unknown)!r}; there are {', '.join(known)}.")
-    return HighlightDataset(folder, splits, extraction)
+        raise ValueError(f"{source} has the unknown column {min(unknown)!r}; there are {', '.join(known)}.")
+    return HighlightDataset(str(source), folder, splits, extraction, streamed)
+
+
+def read_extraction(record: Path) -> dict[str, Any]:
+    """What a dataset says of how its features were made. Raises ValueError naming the file."""
+    if not record.is_file():
+        raise ValueError(
+            f"{record.parent} has no extraction.json; a finished folder of datasets_scripts/ is needed."
+        )
+    try:
+        # The window could not be chosen at first, and was not written down.
+        return {"n_fft": N_FFT} | json.loads(record.read_text())
+    except ValueError as error:
+        raise ValueError(f"{record} is not JSON: {error}") from error
 
 
 def _split_order(shard: Path) -> tuple[int, str]:
     split = shard.name.partition("-")[0]
     return (SPLITS.index(split) if split in SPLITS else len(SPLITS), shard.name)
-
-
-def _check_shard(path: Path):
-    try:
-        pyarrow.parquet.read_metadata(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise ValueError(f"{path} is not a whole Parquet file: {sentence(error)}") from error
 
 
 class HighlightRows(Dataset):
@@ -142,7 +150,7 @@ class HighlightRows(Dataset):
 
     def __init__(
         self,
-        rows: datasets.Dataset,
+        rows: StoredRows,
         modalities: Sequence[str],
         log_mel_rate: float,
         stored_rate: float,
@@ -151,67 +159,24 @@ class HighlightRows(Dataset):
     ):
         if len(rows) == 0:
             raise ValueError(f"{name} is empty; it needs at least one video.")
-        self._inputs = [STREAMS[modality].column for modality in modalities]
-        for column in ("video_id", "labels", *self._inputs):
-            if column not in rows.column_names:
-                raise ValueError(f"{name} has no column {column!r}, which the model needs.")
-        self._pooled = log_mel_rate == 1 and stored_rate == FULL_LOG_MEL_RATE
-        self._frames_averaged = LOG_MEL_GRIDS[log_mel_grid]
-        needed = log_mel_rate if log_mel_grid == "seconds" else FULL_LOG_MEL_RATE
-        if "dynamics" in modalities and not self._pooled and needed != stored_rate:
-            raise ValueError(f"{name} has {stored_rate} log-Mel frames a second; the model needs {needed}.")
-        self.name, self._stored_rate = name, stored_rate
-        self.video_ids = rows["video_id"][:]
-        self.labels = [np.asarray(labels, np.float32) for labels in rows["labels"][:]]
+        columns = rows.column_names
+        self._reader = RowReader.of(name, columns, modalities, log_mel_rate, stored_rate, log_mel_grid)
+        self.name, self._rows = name, rows
+        self.video_ids = rows.column("video_id")
+        labels = zip(self.video_ids, rows.column("labels"), strict=True)
+        self.labels = [self._reader.labels(video, values) for video, values in labels]
         self.lengths = np.array([len(labels) for labels in self.labels])
-        for video, labels in zip(self.video_ids, self.labels, strict=True):
-            _check_labels(f"{name}: {video}", labels)
-        kinds = {getattr(rows.features[column], "dtype", "float16") for column in self._inputs}
-        kind = torch.float32 if "float32" in kinds else torch.float16
-        self._features = rows.select_columns(self._inputs).with_format("torch", dtype=kind)
         self.summaries = {}
-        if {"change_points", "gt_summary"} <= set(rows.column_names):
-            self.summaries["change_points"] = rows["change_points"][:]
-            self.summaries["gt_summaries"] = rows["gt_summary"][:]
+        if {"change_points", "gt_summary"} <= set(columns):
+            self.summaries["change_points"] = rows.column("change_points")
+            self.summaries["gt_summaries"] = rows.column("gt_summary")
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Batch:
-        row = self._features[int(index)] if self._inputs else {}
-        for column, values in row.items():
-            self._check_features(index, column, values)
-        if self._pooled and "log_mel" in row:
-            seconds = int(self.lengths[index])
-            row["log_mel"] = mean_over_seconds(row["log_mel"], seconds, self._frames_averaged)
-        return {**row, "labels": torch.from_numpy(self.labels[index])}
-
-    def _check_features(self, index: int, column: str, values: torch.Tensor):
-        rate = self._stored_rate if column == "log_mel" else 1
-        needed = math.ceil(rate * self.lengths[index])
-        if len(values) != needed:
-            raise ValueError(
-                f"{self.name}: {self.video_ids[index]} has {self.lengths[index]} labels and {len(values)} "
-                f"rows of {column}; {needed} are needed."
-            )
-        if not values.sum(dtype=torch.float32).isfinite():  # many times faster than looking at each
-            raise ValueError(f"{self.name}: {self.video_ids[index]} has NaN or infinite {column}.")
-
-
-def _check_labels(name: str, labels: np.ndarray):
-    if labels.ndim != 1 or len(labels) == 0:
-        raise ValueError(f"{name} has no labels; one a second is needed.")
-    if not ((labels >= 0) & (labels <= 1)).all():
-        raise ValueError(f"{name} has labels that are NaN or outside 0 to 1.")
-
-
-def mean_over_seconds(log_mel: torch.Tensor, seconds: int, frames: float = FULL_LOG_MEL_RATE) -> torch.Tensor:
-    """Full-rate log-Mel (M, F) as the mean of each second (T, F); a frame that straddles two counts half.
-
-    frames: how many are taken for a second.
-    """
-    halves = log_mel.float().repeat_interleave(2, 0)
-    return halves[: int(2 * frames) * seconds].unflatten(0, (seconds, -1)).mean(1)
+        features = self._rows.arrays(index, self._reader.inputs) if self._reader.inputs else {}
+        return self._reader.row(self.video_ids[index], self.labels[index], features)
 
 
 def collate(rows: Sequence[Batch]) -> Batch:

@@ -37,8 +37,12 @@ class Recipe:
     """How a model is trained. Each field is a key of training.yaml and an option of examples/train.py."""
 
     dataset: str | None = option(
-        None, "folder of a dataset, or 'synthetic': soundtracks generated as they are needed"
+        None, "a dataset, folder or HUB_ID[@revision]; 'synthetic': soundtracks generated as they are needed"
     )
+    streaming: bool = option(
+        False, "read the training videos where they are, one after the other, instead of storing them"
+    )
+    shuffle_buffer: int = option(128, "for streaming: videos in memory, out of which the next is drawn")
     epochs: int = option(1, "passes over the training videos")
     batch_size: int = option(16, "videos computed at once, over all processes")
     gradient_accumulation: int = option(
@@ -106,7 +110,7 @@ class Recipe:
         """Raise ValueError naming the field, what it holds and what it needs."""
         for field in dataclasses.fields(self):
             check_type(field.name, getattr(self, field.name))
-        counts = ("epochs", "batch_size", "gradient_accumulation", "save_every")
+        counts = ("epochs", "batch_size", "gradient_accumulation", "save_every", "shuffle_buffer")
         for name in (*counts, "validation_clips", "test_clips"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("least_steps", "batch_seconds", "steps_per_epoch", "patience"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import AutoConfig, PreTrainedConfig
 
 from examples.training.data import Rows, read_dataset, split_folds
-from examples.training.recipe import SYNTHETIC, Recipe, recipe_of
+from examples.training.recipe import EVENTS_AND_RANK, SYNTHETIC, Recipe, recipe_of
 from examples.training.record import Record
 from examples.training.scoring import find_checkpoint
 from examples.training.starting import facts_of
+from examples.training.stored import StoredRows
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor
 from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
@@ -168,7 +169,9 @@ class DatasetSource:
     """Runs on the videos of a dataset folder, by its splits or by its folds."""
 
     def __init__(self, network: Network, recipe: Recipe):
-        self._dataset = read_dataset(Path(recipe.dataset))
+        if recipe.metric == EVENTS_AND_RANK:
+            raise ValueError(f"metric is {EVENTS_AND_RANK}; videos have labels and no events: take another.")
+        self._dataset = read_dataset(recipe.dataset, recipe.streaming)
         self._config = fit_config(network, self._dataset.extraction, recipe.fresh)
         self._extractor = fit_extractor(network.folder, self._config, self._dataset.extraction)
 
@@ -180,9 +183,9 @@ class DatasetSource:
             if "test" in splits:
                 splits["validation"] = splits["test"]
         for split in ("train", "validation"):
-            if split not in splits:
+            if split not in splits and not (split == "train" and self._dataset.streamed):
                 raise ValueError(
-                    f"{self._dataset.folder} has no {split} split; training needs train and validation."
+                    f"{self._dataset.source} has no {split} split; training needs train and validation."
                 )
         return self._run(recipe, output, splits)
 
@@ -191,23 +194,27 @@ class DatasetSource:
 
         Raises ValueError if the dataset has no folds, or none for that run.
         """
-        splits, folder = self._dataset.splits, self._dataset.folder
-        everything = concatenate_datasets([splits[name] for name in sorted(splits)])
+        splits, source = self._dataset.splits, self._dataset.source
+        if recipe.streaming:
+            raise ValueError("--folds needs all videos in no fixed order; leave out --streaming.")
+        everything = functools.reduce(StoredRows.joined, [splits[name] for name in sorted(splits)])
         if "folds" not in everything.column_names:
-            raise ValueError(f"{folder} has no column 'folds'; --folds needs a dataset that has.")
-        folds = np.array(everything["folds"][:])
+            raise ValueError(f"{source} has no column 'folds'; --folds needs a dataset that has.")
+        folds = np.array(everything.column("folds"))
         if number >= folds.shape[1]:
-            raise ValueError(f"{folder} has folds for {folds.shape[1]} runs; --runs asks for more.")
+            raise ValueError(f"{source} has folds for {folds.shape[1]} runs; --runs asks for more.")
         indices = split_folds(folds[:, number], number, fold, recipe.selection)
         parts = {split: everything.select(rows) for split, rows in indices.items()}
         return self._run(recipe, output, parts, fold)
 
     def _run(
-        self, recipe: Recipe, output: Path, splits: Mapping[str, Dataset], fold: int | None = None
+        self, recipe: Recipe, output: Path, splits: Mapping[str, StoredRows], fold: int | None = None
     ) -> Run:
         config, sound = self._config, log_mel_settings(self._config)
-        dataset = dataclasses.replace(self._dataset, splits=DatasetDict(splits))
-        rows = {split: dataset.rows(split, config.modalities, **sound) for split in splits}
+        dataset, rows = dataclasses.replace(self._dataset, splits=splits), {}
+        if dataset.streamed:
+            rows["train"] = dataset.stream(config.modalities, recipe.shuffle_buffer, **sound)
+        rows |= {split: dataset.rows(split, config.modalities, **sound) for split in splits}
         facts = self._facts() | {"selection": recipe.selection, "fold": fold}
         fitted = recipe.fitted_to(len(rows["train"]))
         return Run(config, self._extractor, fitted, rows, output, facts)
@@ -217,7 +224,7 @@ class DatasetSource:
         extraction, card = self._dataset.extraction, self._dataset.card
         kept = [name for name in extraction if name.endswith(("_backbone", "_dim")) or name == "source"]
         return {
-            "dataset": self._dataset.folder.absolute().name,
+            "dataset": self._dataset.name,
             "dataset_fingerprint": extraction["fingerprint"],
             "dataset_license": card.get("license"),
             "extraction": {name: extraction[name] for name in kept},

@@ -95,7 +95,7 @@ def test_models_are_compared_on_recorded_sounds_by_kind_of_event(tmp_path, capsy
     ("arguments", "told"),
     [
         (["--model", "/no/such/folder"], "/no/such/folder"),
-        (["--dataset", "/no/such/folder"], "has no extraction.json"),
+        (["--dataset", "/no/such/folder"], "/no/such/folder cannot be read: there is no such folder"),
     ],
 )
 def test_what_is_not_there_is_told_in_a_sentence(arguments, told, capsys):

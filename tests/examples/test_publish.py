@@ -493,6 +493,41 @@ del os.environ["HF_TOKEN"]
     assert found["test"] == ["film10", "film11"] and len(found["train"]) == 8
 
 
+TRAININGS = """
+import contextlib, io
+from pathlib import Path
+from examples import evaluate, train
+def run(name, *options, status=0):
+    text = io.StringIO()
+    fixed = ["--output", {folder!r} + name, "--epochs", "1", "--num-workers", "0", *options]
+    with contextlib.redirect_stderr(text):
+        assert train.main(fixed) == status, text.getvalue()
+    return text.getvalue()
+def stored(kind):
+    return len(list(Path({home!r}).rglob(kind)))
+anew = ["--config", {config!r}, "--dataset"]
+run("streamed", *anew, "alice/clips", "--streaming")
+assert evaluate.main(["--model", {folder!r} + "streamed", "--dataset", "alice/clips", "--streaming"]) == 0
+assert stored("train-*.parquet") == 0 and stored("test-*.parquet") == 1
+run("stored", *anew, "alice/clips@main")
+assert stored("train-*.parquet") == 2 and stored("*.arrow") == 0
+assert "no dataset that you may read" in run("a", *anew, "alice/nothing", status=1)
+assert "on the Hub has no revision 'v9'" in run("b", *anew, "alice/clips@v9", status=1)
+assert "has no extraction.json, and so is none" in run("c", *anew, "alice/none", status=1)
+"""
+
+
+def test_hub_dataset_is_trained_on(hub, here, dataset, tmp_path):
+    """Streamed, its training videos stay there; stored, they are read where they were downloaded to."""
+    assert run_publish(here, "dataset", dataset, "alice/clips")[0] == 0
+    hub.put("alice/none", "datasets", **{"README.md": b"---\nlicense: mit\n---\n"})
+    config = write_config(tmp_path / "config", modalities=["semantic"])
+    home = here.run("from huggingface_hub import constants; print(constants.HF_HOME)")
+    here.run(TRAININGS.format(folder=f"{tmp_path}/", home=home, config=str(config)))
+    record = json.loads((tmp_path / "stored" / "training.json").read_text())
+    assert record["dataset"] == "alice/clips" and record["videos"]["train"] == 8
+
+
 def test_hub_dataset_that_is_not_whole_is_not_sent(hub, here, dataset, tmp_path):
     copied = write_dataset(tmp_path / "films")
     next((copied / "data").glob("train-*")).unlink()

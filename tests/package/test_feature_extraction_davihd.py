@@ -3,7 +3,7 @@ import pytest
 import torch
 import torchaudio
 
-from examples.training.data import mean_over_seconds
+from examples.training.reading import mean_over_seconds
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.feature_extraction_davihd import LogMelStream
 

@@ -36,6 +36,8 @@ def test_a_single_run_takes_the_splits_and_the_folder_as_they_are(config, data, 
     ("overrides", "options", "told"),
     [
         ({}, {}, "training.yaml names no dataset; --dataset is needed"),
+        ({"dataset": "DATA", "metric": "events_and_rank"}, {}, "videos have labels and no events"),
+        ({"dataset": "DATA", "streaming": True}, {"folds": True}, "leave out --streaming"),
         ({"dataset": "DATA"}, {"runs": 3, "folds": True}, "has folds for 2 runs; --runs asks for more"),
         (
             {"dataset": "synthetic", "batch_seconds": 60, "steps_per_epoch": 1},
