@@ -33,6 +33,7 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be the script 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from datasets_scripts.building.console import sentence
+from examples.training.eval_results import FOLDER, results_in
 from examples.training.front_matter import front_matter
 from examples.training.record import RECORD_FILE, Record
 from modeling_davihd.backbones_davihd import BACKBONES
@@ -104,6 +105,9 @@ def pack_model(
         detect.feature_extractor = extractor_of(detect.model.config, detect.feature_extractor)
     detect.save_pretrained(folder, max_shard_size=SHARD_SIZE)
     write_card(source, folder, repo_id, record, detect.model)
+    for results in results_in(source):
+        (folder / FOLDER).mkdir(exist_ok=True)
+        shutil.copyfile(results, folder / FOLDER / results.name)
     if record is not None:  # any other file of that name may be private, or a link to one that is
         shutil.copyfile(source / RECORD_FILE, folder / RECORD_FILE)
     load(folder)  # as others will
@@ -215,14 +219,14 @@ def pack_space(source: Path) -> Parcel:
 
 
 def files_in(folder: Path) -> dict[str, Path]:
-    """All files but LEFTOVERS."""
+    """All files but LEFTOVERS; results are none."""
     names = {
         path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()
     }
     return {
         name: path
         for name, path in names.items()
-        if not any(matches(part, LEFTOVERS) for part in Path(name).parts)
+        if not any(matches(part, LEFTOVERS) for part in Path(name.removeprefix(f"{FOLDER}/")).parts)
     }
 
 

@@ -29,7 +29,7 @@ from examples.teaching.learning import learn
 from examples.teaching.lessons import labels_of, make_lessons
 from examples.teaching.report import Outcome, overview, tables, verdict
 from examples.teaching.saving import save_checkpoint
-from examples.training.model_card import licence, usage
+from examples.training.model_card import PIPELINE_TAG, licence, usage
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel
 from modeling_davihd.files import clear_partials, whole_files, write_json, write_text
 from modeling_davihd.loading import DEFAULT_MODEL, load_extractor
@@ -106,7 +106,14 @@ def write(output: Path, outcome: Outcome, model: DAViHDModel) -> None:
 def card(name: str, outcome: Outcome, model: DAViHDModel) -> str:
     """The model's card. It names no film: it may be published."""
     tags = ["video-highlight-detection", "audio", "video", "arxiv:2602.03891"]
-    data = ModelCardData(model_name=name, library_name="transformers", license="apache-2.0", tags=tags)
+    data = ModelCardData(
+        model_name=name,
+        library_name="transformers",
+        license="apache-2.0",
+        pipeline_tag=PIPELINE_TAG,
+        base_model=DEFAULT_MODEL,
+        tags=tags,
+    )
     text = CARD.format(
         name=name,
         base=DEFAULT_MODEL,

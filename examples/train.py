@@ -41,8 +41,9 @@ from examples.evaluate import evaluate_rules
 from examples.training.averaging import WeightAverage
 from examples.training.batches import training_batches
 from examples.training.calibration import calibrate, keep_calibration
+from examples.training.eval_results import write_eval_results
 from examples.training.machine import keep_freed_memory, on_cpu, processes
-from examples.training.model_card import write_model_card
+from examples.training.model_card import METRIC_NAMES, write_model_card
 from examples.training.reading import Batch
 from examples.training.recipe import Recipe, add_recipe_options, given_fields
 from examples.training.record import RECORD_FILE, Record
@@ -387,6 +388,7 @@ def record_results(run: Run, accelerator: Accelerator, progress: Progress) -> Re
         if record.calibration is not None:
             keep_calibration(run.output, record.calibration)
         write_model_card(run.output, record)
+        write_eval_results(run.output, record, METRIC_NAMES)
         record.write(run.output / RECORD_FILE)
     accelerator.wait_for_everyone()
     return record

@@ -67,6 +67,11 @@ class HighlightDataset:
         return path.absolute().name if path.is_dir() else self.source.partition("@")[0]
 
     @property
+    def revision(self) -> str | None:
+        """The commit of one of the Hub."""
+        return None if Path(self.source).is_dir() else self.folder.name  # as the Hub's cache has it
+
+    @property
     def card(self) -> dict[str, Any]:
         """The metadata of its card. Raises ValueError naming the card if it has none."""
         return front_matter(self.folder / "README.md")

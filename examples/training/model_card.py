@@ -15,6 +15,7 @@ from modeling_davihd.backbones_davihd import backbone_class
 from modeling_davihd.files import write_text
 from modeling_davihd.streams_davihd import STREAMS
 
+PIPELINE_TAG = "video-classification"  # of those that the Hub knows, the nearest
 METRIC_NAMES = {
     "f1": "F1",
     "map_50": "mAP@50",
@@ -109,6 +110,8 @@ def model_card(record: Record, model: str) -> str:
         model_name=name,
         library_name="transformers",
         license="apache-2.0",
+        pipeline_tag=PIPELINE_TAG,
+        datasets=None if record.dataset_revision is None else [record.dataset],
         base_model=record.base_model,
         tags=["video-highlight-detection", "audio", "video", "arxiv:2602.03891"],
         eval_results=results,

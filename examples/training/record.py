@@ -35,9 +35,10 @@ KINDS = {
 class Record:
     """What was trained, on what and how, and how good it became. Its fields are the keys of the file.
 
-    dataset: the name of its folder, or "synthetic". dataset_fingerprint, dataset_license, extraction, fold:
-        of the dataset, if there is one; extraction names the encoders of its features, their widths and
-        whatever they were taken from; fold is the one that was left out to test on.
+    dataset: its Hub id, the name of its folder, or "synthetic". dataset_revision: the commit of one of the
+        Hub. dataset_fingerprint, dataset_license, extraction, fold: of the dataset, if there is one;
+        extraction names the encoders of its features, their widths and whatever they were taken from; fold is
+        the one that was left out to test on.
     selection: the videos on which the best epoch was chosen, "validation" or "test".
     generated: whether a program made the films, or the soundtracks. sounds: of soundtracks, the fingerprint
         of the library of recordings in them, if there are any.
@@ -55,6 +56,7 @@ class Record:
 
     dataset: str
     dataset_fingerprint: str | None = None
+    dataset_revision: str | None = None
     selection: str
     dataset_license: str | list[str] | None = None
     extraction: dict[str, Any] | None = None

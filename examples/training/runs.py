@@ -226,6 +226,7 @@ class DatasetSource:
         return {
             "dataset": self._dataset.name,
             "dataset_fingerprint": extraction["fingerprint"],
+            "dataset_revision": self._dataset.revision,
             "dataset_license": card.get("license"),
             "extraction": {name: extraction[name] for name in kept},
             "generated": self._dataset.is_generated,

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from films import film_with_sound, tone
 from hub_server import HubServer
-from huggingface_hub import ModelCard, constants
+from huggingface_hub import ModelCard, constants, parse_eval_result_entries
 from interpreters import NO_PACKAGE, TASK, Interpreter, scores_elsewhere
 from paths import ROOT
 from safetensors.torch import load_file, save_file
@@ -511,6 +512,7 @@ assert evaluate.main(["--model", {folder!r} + "streamed", "--dataset", "alice/cl
 assert stored("train-*.parquet") == 0 and stored("test-*.parquet") == 1
 run("stored", *anew, "alice/clips@main")
 assert stored("train-*.parquet") == 2 and stored("*.arrow") == 0
+run("on", "--model", {folder!r} + "stored", "--dataset", "alice/clips", "--freeze", "score_head")
 assert "no dataset that you may read" in run("a", *anew, "alice/nothing", status=1)
 assert "on the Hub has no revision 'v9'" in run("b", *anew, "alice/clips@v9", status=1)
 assert "has no extraction.json, and so is none" in run("c", *anew, "alice/none", status=1)
@@ -526,6 +528,17 @@ def test_hub_dataset_is_trained_on(hub, here, dataset, tmp_path):
     here.run(TRAININGS.format(folder=f"{tmp_path}/", home=home, config=str(config)))
     record = json.loads((tmp_path / "stored" / "training.json").read_text())
     assert record["dataset"] == "alice/clips" and record["videos"]["train"] == 8
+    assert run_publish(here, "model", tmp_path / "on", "alice/on")[0] == 0
+    files = hub.files("alice/on")
+    data = ModelCard(files["README.md"].decode()).data
+    assert (data.base_model, data.datasets, data.pipeline_tag) == (
+        *("stored", ["alice/clips"]),
+        "video-classification",
+    )
+    results = parse_eval_result_entries(yaml.safe_load(files[".eval_results/alice--clips.yaml"]))
+    assert {entry.dataset_revision for entry in results} == {
+        hub.repos["datasets", "alice/clips"].branches["main"]
+    }
 
 
 def test_hub_dataset_that_is_not_whole_is_not_sent(hub, here, dataset, tmp_path):

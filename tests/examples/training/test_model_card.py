@@ -1,11 +1,13 @@
 import dataclasses
 
 import pytest
-from huggingface_hub import ModelCard
+import yaml
+from huggingface_hub import ModelCard, parse_eval_result_entries
 from tiny_checkpoint import CALIBRATION, tiny_record
 from transformers import AutoConfig
 
-from examples.training.model_card import GENERATED_NOTICE, model_card, write_model_card
+from examples.training.eval_results import results_in, write_eval_results
+from examples.training.model_card import GENERATED_NOTICE, METRIC_NAMES, model_card, write_model_card
 from examples.training.tables import METRIC_COLUMNS
 from modeling_davihd import DAViHDConfig
 
@@ -20,6 +22,25 @@ def test_a_card_has_the_figures_and_what_others_need_to_know():
     for section in ("## Use", "## Training", "## Figures on the test videos", "## Limits"):
         assert section in card.text
     assert GENERATED_NOTICE in card.text and "1,234 parameters" in card.text
+
+
+def test_its_metadata_name_what_the_hub_knows(tmp_path):
+    assert ModelCard(model_card(tiny_record(), "alice/whole")).data.datasets is None
+    assert results_in(tmp_path) == []
+    of_hub = {"dataset": "bob/films", "dataset_revision": "f00d" * 10, "base_model": "bob/base"}
+    data = ModelCard(model_card(tiny_record(**of_hub), "alice/whole")).data
+    assert (data.pipeline_tag, data.datasets) == ("video-classification", ["bob/films"])
+    assert data.base_model == "bob/base"
+    write_eval_results(tmp_path, tiny_record(**of_hub), METRIC_NAMES)
+    [file] = results_in(tmp_path)
+    entries = parse_eval_result_entries(yaml.safe_load(file.read_text()))
+    assert {entry.task_id for entry in entries} == set(METRIC_NAMES)
+    assert {(entry.dataset_id, entry.dataset_revision, entry.value) for entry in entries} == {
+        ("bob/films", "f00d" * 10, 0.5)
+    }
+    file.write_text("- value: 3\n")
+    with pytest.raises(ValueError, match=f"{file.name} holds no results"):
+        results_in(tmp_path)
 
 
 def test_without_test_videos_it_tells_of_the_validation():
