@@ -15,6 +15,7 @@ import functools
 import itertools
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 from transformers import initialization as init
 from transformers.audio_utils import mel_filter_bank
 
-from .normed_convolution_davihd import normed_convolution, normed_convolution_of_few
+from .normed_convolution_davihd import normed_convolution, normed_convolution_of_few, rectified_block
 from .streams_davihd import SAMPLING_RATE
 
 INCEPTION_FEATURES = 2048
@@ -45,6 +46,8 @@ class FrozenBackbone(nn.Module):
     converter: "module.function" that gives such a checkpoint the names of this class.
     needs_pca: whether a PCA of the user's, from a file of its own, is part of the weights.
     packages: what has to be installed beside torch and transformers.
+    bears_16_bits: whether features that are computed in 16 bits are near enough to those in float32.
+    autocast_dtype: of 16 bits, to compute in, whatever the weights are; None for theirs.
     """
 
     input_name: str
@@ -58,6 +61,8 @@ class FrozenBackbone(nn.Module):
     converter: str = ""
     needs_pca: bool = False
     packages: tuple[str, ...] = ()
+    bears_16_bits: bool = False
+    autocast_dtype: torch.dtype | None = None
 
     def encode(self, inputs: Tensor) -> Tensor:
         raise NotImplementedError
@@ -113,7 +118,10 @@ class FrozenBackbone(nn.Module):
             raise ValueError(
                 f"{self.input_name} has shape {found}, but {type(self).__name__} needs ({needed})."
             )
-        return torch.cat([self.encode(chunk) for chunk in inputs.split(self.chunk_size)])
+        halved = self.autocast_dtype
+        with torch.autocast(self.device.type, halved) if halved else nullcontext():
+            features = torch.cat([self.encode(chunk) for chunk in inputs.split(self.chunk_size)])
+        return features.to(self.dtype)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -143,6 +151,7 @@ class InceptionV3Backbone(FrozenBackbone):
     input_shape = (frames_per_segment, 3, image_size, image_size)
     dim = None
     converter = "modeling_davihd.conversion.convert_inception_state_dict"
+    bears_16_bits = True
     needs_pca = True
     packages = ("timm",)
     mean: Tensor
@@ -184,13 +193,8 @@ def _build_inception_v3() -> nn.Module:
     network = timm.create_model("inception_v3", pretrained=False, num_classes=0)
     for module in network.modules():
         if isinstance(module, timm.layers.ConvNormAct):
-            module.forward = functools.partial(_normed_and_rectified, module)
+            module.forward = functools.partial(rectified_block, module)
     return network
-
-
-def _normed_and_rectified(block: nn.Module, states: Tensor) -> Tensor:
-    """What timm's block of a convolution, its batch norm and ReLU gives."""
-    return normed_convolution(block.conv, block.bn, states).relu_()
 
 
 class ResNet3D34Backbone(FrozenBackbone):
@@ -209,6 +213,7 @@ class ResNet3D34Backbone(FrozenBackbone):
     chunk_size = 8
     dim = 512
     converter = "modeling_davihd.conversion.convert_resnet3d_state_dict"
+    bears_16_bits = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -268,6 +273,7 @@ class PANNsCNN14Backbone(FrozenBackbone):
     chunk_size = 32
     dim = 2048
     converter = "modeling_davihd.conversion.convert_panns_state_dict"
+    bears_16_bits = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -315,7 +321,8 @@ class _ConvBlock(nn.Module):
 
 def panns_log_mel(waveform: Tensor) -> Tensor:
     """(N, samples) at 16 kHz -> (N, 1 + samples // 160, 64): 10 log10 of the mel power, at least -100 dB."""
-    return _log_mel(_power_spectrum(waveform))
+    with torch.autocast(waveform.device.type, enabled=False):
+        return _log_mel(_power_spectrum(waveform))
 
 
 def _power_spectrum(waveform: Tensor) -> Tensor:
@@ -416,7 +423,8 @@ def yamnet_log_mel(waveform: Tensor) -> Tensor:
     window = torch.hann_window(400, device=waveform.device)
     frames = waveform.float().unfold(-1, 400, 160) * window
     magnitude = torch.fft.rfft(frames, 512).abs()
-    return (magnitude @ yamnet_mel_filters(waveform.device) + 0.001).log()
+    with torch.autocast(waveform.device.type, enabled=False):
+        return (magnitude @ yamnet_mel_filters(waveform.device) + 0.001).log()
 
 
 @functools.cache

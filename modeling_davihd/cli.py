@@ -21,6 +21,7 @@ from . import __version__
 from .edges import KINDS
 from .loading import DEFAULT_MODEL, load_pipeline
 from .media_options import CODECS, ReelOptions
+from .precision import PRECISIONS
 from .writers import WRITERS
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _run_highlight(options: argparse.Namespace) -> int:
         return 2
     try:
         with _without_collection():
-            detect = load_pipeline(options.model, device)
+            detect = load_pipeline(options.model, device, options.dtype)
     except (OSError, ValueError, RuntimeError, NotImplementedError, AssertionError) as error:
         _say(f"error: the model {options.model} cannot be loaded: {_one_line(error)}")
         return 1
@@ -285,6 +286,12 @@ def _add_highlight(commands: Any) -> None:
         help="say what is heard in each highlight, where that is sure enough, or do not listen for it",
     )
     highlight.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    highlight.add_argument(
+        "--dtype",
+        choices=PRECISIONS,
+        default="auto",
+        help="what frozen encoders compute in; auto is bfloat16 on processors with instructions for it",
+    )
     _add_reading_options(highlight)
 
 
@@ -326,7 +333,6 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
         default="absolute",
         help="how edit lists say where the film is: by its whole path, or by that from the list on",
     )
-
     command.add_argument(
         "--loudness", type=float, metavar="LUFS", help="of reel and clips by EBU R128, as -14; the film's own"
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .baselines import BASELINES
+from .precision import resolve_precision, set_precision
 from .wording import short, some
 
 if TYPE_CHECKING:
@@ -60,8 +61,12 @@ def checkpoint_folder(model: str) -> Path:
     return path
 
 
-def load_pipeline(model: str, device: torch.device) -> VideoHighlightDetectionPipeline:
+def load_pipeline(
+    model: str, device: torch.device, precision: str = "float32"
+) -> VideoHighlightDetectionPipeline:
     """The pipeline of a checkpoint folder, a Hub id, or the model inside this package.
+
+    precision: of the frozen encoders, one of `PRECISIONS`.
 
     Raises ValueError unless all of it fits: see `load_model` and `load_extractor`.
     """
@@ -73,8 +78,9 @@ def load_pipeline(model: str, device: torch.device) -> VideoHighlightDetectionPi
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    extractor = load_extractor(folder)
-    return VideoHighlightDetectionPipeline(load_model(folder), feature_extractor=extractor, device=device)
+    extractor, network = load_extractor(folder), load_model(folder)
+    set_precision(network, resolve_precision(precision, device))
+    return VideoHighlightDetectionPipeline(network, feature_extractor=extractor, device=device)
 
 
 def load_model(folder: Path) -> PreTrainedModel:

@@ -25,6 +25,11 @@ def normed_convolution(conv: Any, norm: Any, states: Tensor) -> Tensor:
     return convolve(states, weight, shift.to(weight.dtype), conv.stride, conv.padding)
 
 
+def rectified_block(block: Any, states: Tensor) -> Tensor:
+    """What timm's block of a convolution, its batch norm and ReLU gives."""
+    return normed_convolution(block.conv, block.bn, states).relu_()
+
+
 def normed_convolution_of_few(conv: Any, norm: Any, states: Tensor) -> Tensor:
     """The same of a 3x3 convolution with padding 1, by one matrix product of what its kernels see.
 
@@ -56,4 +61,4 @@ def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
     return scale, norm.bias - norm.running_mean * scale
 
 
-__all__ = ["normed_convolution", "normed_convolution_of_few"]
+__all__ = ["normed_convolution", "normed_convolution_of_few", "rectified_block"]

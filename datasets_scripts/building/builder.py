@@ -411,6 +411,7 @@ def _streams(settings: Settings, widths: Mapping[str, int]) -> dict[str, object]
         facts[stream.dim_field] = widths.get(stream.column)
     log_mel = settings.log_mel and asdict(settings.log_mel)
     return facts | {
+        "encoder_dtype": settings.precision if settings.encoded else None,
         "log_mel_rate": log_mel and log_mel.pop("rate"),
         **(log_mel or dict.fromkeys(("num_mel_bins", "n_fft"))),
     }

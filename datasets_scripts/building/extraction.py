@@ -29,6 +29,7 @@ from modeling_davihd.media import (
     probe,
     stream_segments,
 )
+from modeling_davihd.precision import resolve_precision, set_precision
 from modeling_davihd.streams_davihd import SAMPLING_RATE, STREAMS, LogMel, feature_streams
 
 CHUNK_SECONDS = 30
@@ -55,12 +56,14 @@ class Settings:
     device: where the encoders run; no part of a fingerprint.
     given: columns ("visual_features", "log_mel", ...) that are not computed but come from `Video.given`; an
         encoder is then only named, needs no weights, and may be one that the package does not have.
+    precision: what the encoders compute in, "float32" or "bfloat16".
     """
 
     encoders: Mapping[str, EncoderChoice] = field(default_factory=dict)
     log_mel: LogMel | None = LogMel()
     device: str = "cpu"
     given: Mapping[str, GivenColumn] = field(default_factory=dict)
+    precision: str = "float32"
 
     @property
     def columns(self) -> list[str]:
@@ -100,7 +103,8 @@ class Settings:
             for name, one in self.encoders.items()
         }
         given = {name: [one.width, one.source, one.dtype] for name, one in self.given.items()}
-        return {"encoders": encoders, "log_mel": self.log_mel and asdict(self.log_mel), "given": given}
+        log_mel = self.log_mel and asdict(self.log_mel)
+        return {"encoders": encoders, "log_mel": log_mel, "given": given, "precision": self.precision}
 
     def _files(self, stream: str, choice: EncoderChoice) -> tuple[Path | None, Path | None]:
         """What the features are computed with: weights and PCA of the encoder, if any."""
@@ -130,6 +134,8 @@ class Encoders:
     def __init__(self, settings: Settings):
         device = torch.device(settings.device)
         self._encoders = {name: _load(name, settings.encoders[name], device) for name in settings.encoded}
+        for encoder in self._encoders.values():
+            set_precision(encoder, settings.precision)
         if device.type != "cpu":  # batches are chosen to fit there
             for encoder in self._encoders.values():
                 encoder.chunk_size = SEGMENTS
@@ -308,7 +314,9 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
     log_mel = None
     if arguments.log_mel_rate != "none":
         log_mel = LogMel(float(arguments.log_mel_rate), arguments.num_mel_bins, arguments.n_fft)
-    settings = Settings(encoders, log_mel, _device(arguments.device))
+    device = _device(arguments.device)
+    precision = resolve_precision(arguments.dtype, torch.device(device))
+    settings = Settings(encoders, log_mel, device, precision=precision)
     check_weights(settings)
     try:
         settings.extractor()

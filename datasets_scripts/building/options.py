@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from modeling_davihd.backbones_davihd import BACKBONES
+from modeling_davihd.precision import PRECISIONS
 from modeling_davihd.streams_davihd import LOG_MEL_RATES, N_FFT, NUM_MEL_BINS, STREAMS
 
 
@@ -11,7 +12,7 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that say which features to compute; `settings_from` reads them.
 
     For each stream that has encoders, --visual-backbone and --visual-weights, for example, and --visual-pca
-    if one of them needs it; --log-mel-rate, --num-mel-bins, --n-fft and --device.
+    if one of them needs it; --log-mel-rate, --num-mel-bins, --n-fft, --device and --dtype.
     """
     group = parser.add_argument_group("features")
     for stream in BACKBONES:
@@ -29,6 +30,13 @@ def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         group.add_argument(option, type=int, default=default, metavar="N", help=f"{what} (default {default})")
     group.add_argument("--device", help="where encoders run (default cuda if there is one, else cpu)")
+    group.add_argument(
+        "--dtype",
+        choices=PRECISIONS,
+        default="float32",
+        help="what encoders compute in (default float32); auto is bfloat16 where the processor of this "
+        "machine has instructions for it, and makes features that depend on the machine",
+    )
 
 
 def name_encoders(options: argparse.Namespace) -> bool:

@@ -57,3 +57,9 @@ def test_bins_and_window_of_the_spectrogram_can_be_chosen(tmp_path):
 def test_options_that_nothing_can_be_made_of_are_refused(arguments, said):
     with pytest.raises(UsageError, match=said):
         parsed(*arguments)
+
+
+def test_what_encoders_compute_in_is_part_of_what_a_dataset_is_made_of():
+    usual, half = parsed(), parsed("--dtype", "bfloat16")
+    assert (usual.precision, half.precision) == ("float32", "bfloat16")
+    assert usual.identity() != half.identity()
