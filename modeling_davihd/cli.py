@@ -12,8 +12,9 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import torch
 
     from .clean_edges import Cutting, EdgeCleaner
+    from .jobs import Died
     from .media import DecodingLimits, MediaInfo
     from .pipeline_davihd import VideoHighlightDetectionPipeline
     from .sound_names import SoundNamer
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 DEFAULT_FORMATS = "json,png,mp4"
 NOTHING_HINT = "; --top-k 3 gives the best moments that there are"
+MOST_JOBS = 4  # unless --jobs says so: each takes memory of its own
+
+Said = list[tuple[str, str]]  # what is said of a film: as a result, a remark or a warning, and the text
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,17 +82,25 @@ def _run_highlight(options: argparse.Namespace) -> int:
     if not os.access(options.output_dir, os.W_OK | os.X_OK):  # better told now than after an hour
         _say(f"error: --output-dir {options.output_dir} cannot be written to")
         return 1
-    try:
-        device = _device(options.device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        _say(f"error: --device is {options.device!r}; this machine does not have such a device")
-        return 2
-    try:
-        with _without_collection():
-            detect = load_pipeline(options.model, device, options.dtype)
-    except (OSError, ValueError, RuntimeError, NotImplementedError, AssertionError) as error:
-        _say(f"error: the model {options.model} cannot be loaded: {_one_line(error)}")
-        return 1
+    with _without_collection():
+        try:
+            device = _device(options.device)
+        except (RuntimeError, AssertionError, NotImplementedError):
+            _say(f"error: --device is {options.device!r}; this machine does not have such a device")
+            return 2
+        try:
+            with _threads(1):  # none that forks would lack
+                detect = load_pipeline(options.model, device, options.dtype)
+        except (OSError, ValueError, RuntimeError, NotImplementedError, AssertionError) as error:
+            _say(f"error: the model {options.model} cannot be loaded: {_one_line(error)}")
+            return 1
+    return int(not all([*_highlight_all(detect, device, options)]))
+
+
+def _highlight_all(
+    detect: VideoHighlightDetectionPipeline, device: torch.device, options: argparse.Namespace
+) -> Iterator[bool]:
+    """Highlight the films, one after the other or side by side; yields whether each is done."""
     from .clean_edges import EdgeCleaner
     from .media import MediaWarning
     from .sound_names import SoundNamer
@@ -95,14 +108,76 @@ def _run_highlight(options: argparse.Namespace) -> int:
     cleaner = EdgeCleaner()
     namer = SoundNamer(device) if options.names == "auto" else None
     warnings.simplefilter("always", MediaWarning)
-    failed = 0
-    for path in options.files:
+
+    def highlight(path: Path) -> bool:
         try:
             _highlight(detect, cleaner, namer, path, options)
         except (OSError, ValueError, RuntimeError, MemoryError) as error:
             _say(f"error: {_one_line(error)}")
-            failed += 1
-    return int(failed > 0)
+            return False
+        return True
+
+    jobs = _jobs(detect, device, options)
+    yield from map(highlight, options.files) if jobs == 1 else _side_by_side(highlight, options.files, jobs)
+
+
+def _jobs(detect: VideoHighlightDetectionPipeline, device: torch.device, options: argparse.Namespace) -> int:
+    """How many films to work on at a time: by default few, or one where its networks keep all cores busy."""
+    if device.type != "cpu":
+        return 1
+    wanted = options.jobs
+    if wanted == "auto":
+        cores = len(os.sched_getaffinity(0))
+        wanted = 1 if detect.model.config.feature_streams else min(cores, MOST_JOBS)
+    return min(wanted, len(options.files))
+
+
+def _side_by_side(highlight: Callable[[Path], bool], files: list[Path], jobs: int) -> Iterator[bool]:
+    """As `map(highlight, files)`; what is said of a film is said when all is said of those before it."""
+    import torch
+
+    from .jobs import in_order
+
+    share = max(1, torch.get_num_threads() // jobs)
+    with _threads(share), closing(in_order(partial(_recorded, highlight), files, jobs)) as answers:
+        for path, answer in zip(files, answers, strict=True):
+            yield _retold(path, answer)
+
+
+def _recorded(highlight: Callable[[Path], bool], path: Path) -> tuple[bool, Said]:
+    """Whether a film is done, and what is said meanwhile, which is kept for `_retold`."""
+    said: Said = []
+    warnings.showwarning = lambda message, *_, **__: said.append(("warning", str(message)))
+    with redirect_stdout(_Record("result", said)), redirect_stderr(_Record("remark", said)):
+        return highlight(path), said
+
+
+class _Record(io.TextIOBase):
+    """Keeps what is printed, a text at a time; no terminal, so that progress is not shown."""
+
+    def __init__(self, voice: str, said: Said) -> None:
+        self._voice, self._said = voice, said
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            self._said.append((self._voice, text))
+        return len(text)
+
+
+def _retold(path: Path, answer: tuple[bool, Said] | Died) -> bool:
+    """Say what was said of a film, or that its process died; gives whether it is done."""
+    from .jobs import Died
+    from .media import MediaWarning
+
+    if isinstance(answer, Died):
+        _say(f"error: {path}: {answer}")
+        return False
+    done, said = answer
+    warn = partial(warnings.warn, category=MediaWarning)
+    voices: dict[str, Callable[[str], None]] = {"result": _tell, "remark": _say, "warning": warn}
+    for voice, text in said:
+        voices[voice](text)
+    return done
 
 
 def _run_cut(options: argparse.Namespace) -> int:
@@ -118,6 +193,19 @@ def _run_cut(options: argparse.Namespace) -> int:
         _say(f"error: {_one_line(error)}")
         return 1
     return 0
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Have PyTorch compute with that many threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -292,6 +380,13 @@ def _add_highlight(commands: Any) -> None:
         default="auto",
         help="what frozen encoders compute in; auto is bfloat16 on processors with instructions for it",
     )
+    highlight.add_argument(
+        "--jobs",
+        type=_count,
+        default="auto",
+        metavar="N",
+        help=f"films to work on at a time; auto: as many as there are cores, {MOST_JOBS} at the most",
+    )
     _add_reading_options(highlight)
 
 
@@ -372,6 +467,12 @@ def _add_reading_options(command: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="what a film may ask of its decoders, by the name that a refusal gives",
     )
+
+
+def _count(text: str) -> int | str:
+    if text == "auto" or (text.isdecimal() and int(text) > 0):
+        return text if text == "auto" else int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a whole number of at least 1")
 
 
 def _formats(text: str) -> list[str]:

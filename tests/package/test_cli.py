@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -98,6 +99,47 @@ def test_silent_film_gets_a_warning_and_flat_scores(tmp_path, capsys):
     assert not (tmp_path / "silent.highlights.mp4").exists()
 
 
+def test_films_side_by_side_give_the_same_files_and_messages(tmp_path, capsys):
+    names = ["first.mp4", "notes.mp4", "silent.mp4", "last.mp4"]
+    films = [tmp_path / name for name in names]
+    for film, sound in ((films[0], noise_within(4, 2, 4)), (films[2], np.zeros(80000, np.float32))):
+        film_with_sound(film, sound, len(sound) / 16000)
+    films[1].write_text("not a film")
+    shutil.copy(films[0], films[3])
+    told, written = [], []
+    for jobs in (1, 2):
+        out = tmp_path / f"out{jobs}"
+        assert run(*films, "--output-dir", out, "--formats", "json,mp4", "--jobs", jobs) == 1
+        told.append(capsys.readouterr())
+        written.append({path.name: path.read_bytes() for path in out.iterdir()})
+    assert told[0] == told[1] and written[0] == written[1]
+    assert [line.split()[0] for line in told[1].out.splitlines()] == ["first.mp4", "silent.mp4", "last.mp4"]
+    assert [line.split(":")[0] for line in told[1].err.splitlines()] == ["error", "warning", "silent.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (signal.SIGKILL, 1, "error: b.mp4: its process was killed by SIGKILL\n"),
+        (signal.SIGINT, 130, "interrupted\n"),
+    ],
+)
+def test_what_ends_a_film_beside_others(tmp_path, capsys, monkeypatch, number, status, said):
+    def highlight(detect, cleaner, namer, path, options):
+        if path.name == "b.mp4":
+            os.kill(os.getpid() if number == signal.SIGKILL else os.getppid(), number)
+            while True:
+                os.sched_yield()
+        print(path)
+
+    monkeypatch.setattr(cli, "load_pipeline", lambda *_: None)
+    monkeypatch.setattr(cli, "_highlight", highlight)
+    assert run("a.mp4", "b.mp4", "c.mp4", "--output-dir", tmp_path, "--jobs", 2, "--device", "cpu") == status
+    told = capsys.readouterr()
+    assert told.err == said
+    assert told.out == "a.mp4\nc.mp4\n" or number == signal.SIGINT
+
+
 def calibrated(folder, level):
     """The embedded model, as if it had been calibrated."""
     shutil.copytree(DEFAULT_CHECKPOINT, folder)
@@ -145,6 +187,7 @@ def test_a_film_in_which_nothing_rises_above_the_level_has_no_highlights(film, t
         (["other/match.mp4"], "would all write match.highlights"),
         (["match.highlights.mp4"], "match.highlights.mp4 would be overwritten"),
         (["--duration", "1"], "--duration is 1.0; it needs to be at least"),
+        (["--jobs", "0"], "'0' is neither auto nor a whole number of at least 1"),
         (["--limit", "pixel=9"], "'pixel=9' is no limit; NAME=VALUE is needed"),
         (["--limit", "pixels=many"], "a number over 0 for one of pixels, "),
         (["--limit", "pixels=nan"], "'pixels=nan' is no limit"),
