@@ -15,6 +15,7 @@ import atexit
 import contextlib
 import copy
 import dataclasses
+import functools
 import json
 import math
 import shutil
@@ -28,7 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.utils import broadcast, broadcast_object_list, is_tensorboard_available, set_seed
+from accelerate.utils import broadcast, broadcast_object_list, set_seed
 from safetensors import SafetensorError
 from tqdm import tqdm
 from transformers import AutoModel, logging
@@ -50,6 +51,14 @@ from examples.training.record import RECORD_FILE, Record
 from examples.training.runs import Run, make_runs, read_ablation
 from examples.training.scoring import measure, predict, to_device
 from examples.training.starting import freeze, keep_still, start_from
+from examples.training.tracking import (
+    NO_TRACKER,
+    TRACKERS,
+    logger_of,
+    start_tracking,
+    track_step,
+    track_validation,
+)
 from modeling_davihd import __version__
 from modeling_davihd.batch_norm_davihd import DAViHDBatchNorm
 from modeling_davihd.files import clear_partials, whole_files, whole_folder, write_json
@@ -110,14 +119,15 @@ def training_step(
     return accelerator.reduce(sum(shares), "sum")
 
 
-def train(run: Run, resume: bool = False) -> Record:
+def train(run: Run, resume: bool = False, tracker: str = NO_TRACKER) -> Record:
     """Train, keep the best model in `run.output`, and return what training.json says.
 
-    Raises ValueError if the folder holds another run, or this one without `resume`.
+    tracker: one of TRACKERS, which is told how the training goes. Raises ValueError if it is not installed,
+    and if the folder holds another run, or this one without `resume`.
     """
     if on_cpu():
         keep_freed_memory()
-    accelerator = new_accelerator(run)
+    accelerator = new_accelerator(run, tracker)
     check_output(run, resume, accelerator)
     finished = finished_record(run)
     if finished is not None:
@@ -128,7 +138,7 @@ def train(run: Run, resume: bool = False) -> Record:
     model, optimizer = prepare(run, accelerator)
     average = WeightAverage(accelerator, model, run.recipe.weight_averaging)
     progress = restore(run, accelerator) if resume else Progress()
-    accelerator.init_trackers("davihd")
+    start_tracking(accelerator, run)
     while progress.epoch < run.recipe.epochs and not is_over(run, progress):
         train_epoch(run, accelerator, model, optimizer, average, progress)
         validate(run, accelerator, average.model, progress)
@@ -143,12 +153,12 @@ def train(run: Run, resume: bool = False) -> Record:
     return record
 
 
-def new_accelerator(run: Run) -> Accelerator:
-    """Accelerate, set up for a run."""
+def new_accelerator(run: Run, tracker: str) -> Accelerator:
+    """Accelerate, set up for a run. Raises ValueError if the tracker is not installed."""
     # Norm statistics that a process has for itself are made alike by `validate`, which each step need not do.
     accelerator = Accelerator(
         cpu=on_cpu(),
-        log_with="tensorboard" if is_tensorboard_available() else None,
+        log_with=logger_of(tracker),
         project_dir=run.output,
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
@@ -216,7 +226,9 @@ def train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = rate
         step = [to_device(batch, accelerator.device) for batch in step]
-        loss_sum += training_step(accelerator, model, optimizer, step, recipe.gradient_clip).cpu()
+        loss = training_step(accelerator, model, optimizer, step, recipe.gradient_clip).cpu()
+        loss_sum += loss
+        track_step(accelerator, progress.epoch * steps + progress.step_in_epoch + 1, loss.item(), rate)
         average.update()
         progress.step_in_epoch += 1
         progress.loss_sum, progress.seconds = loss_sum.item(), time.perf_counter() - started
@@ -234,11 +246,11 @@ def validate(run: Run, accelerator: Accelerator, model: torch.nn.Module, progres
         for buffer in model.buffers():
             buffer.copy_(broadcast(buffer))
     rows = run.rows["validation"]
-    values = measure(predict(accelerator, model, rows, run.recipe.batch_size), rows)
-    steps = progress.step_in_epoch
+    predictions = predict(accelerator, model, rows, run.recipe.batch_size)
+    values, steps = measure(predictions, rows), progress.step_in_epoch
     report = {"epoch": progress.epoch + 1, "loss": round(progress.loss_sum / steps, 8), **values}
     progress.history.append(report)
-    accelerator.log({name: value for name, value in report.items() if name != "epoch"}, progress.epoch + 1)
+    track_validation(accelerator, (progress.epoch + 1) * steps, report, predictions, rows)
     accelerator.print(json.dumps(report), file=sys.stderr)
     if values[run.recipe.metric] > progress.best:
         progress.best, progress.best_epoch = values[run.recipe.metric], progress.epoch + 1
@@ -448,6 +460,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--folds", action="store_true", help="cross-validate over the dataset's folds instead of its splits"
     )
     parser.add_argument("--resume", action="store_true", help="go on with what --output holds")
+    parser.add_argument(
+        "--report-to", choices=TRACKERS, default=NO_TRACKER, help="tracker that is told how training goes"
+    )
     add_recipe_options(parser)
     options = parser.parse_args(arguments)
     if options.runs < 1:
@@ -477,9 +492,9 @@ def summarise(tests: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def train_all(runs: Iterable[Run], output: Path, resume: bool):
+def train_all(runs: Iterable[Run], output: Path, resume: bool, tracker: str):
     """Every training, and of several a summary: `output`/results.json."""
-    tests = [train(run, resume).test for run in runs]
+    tests = [train(run, resume, tracker).test for run in runs]
     if len(tests) > 1 and tests[0] is not None and processes().is_main_process:
         write_json(output / "results.json", summarise(tests))
 
@@ -498,7 +513,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folds=options.folds,
     )
     interrupted = "interrupted; --resume goes on from the last state"
-    return run_command(lambda: train_all(runs, options.output, options.resume), "train.py", interrupted)
+    every = functools.partial(train_all, runs, options.output, options.resume, options.report_to)
+    return run_command(every, "train.py", interrupted)
 
 
 if __name__ == "__main__":
