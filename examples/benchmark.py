@@ -449,6 +449,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Measurement]]] = {
     "two-hours": films.two_hours,
     "two-hours-full": films.two_hours_full,
     "start-up": films.start_up,
+    "jobs": films.jobs,
     "metrics": metrics,
     "reel": films.reel,
 }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import numpy as np
@@ -30,6 +32,7 @@ from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel, VideoHighlightDetec
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 from modeling_davihd.media import cut_reel, probe, stream_segments, write_film
 
+Result = TypeVar("Result")
 FPS = 25
 UNIT = 20  # seconds
 FILM_SAMPLING_RATE = 48000
@@ -106,6 +109,21 @@ def highlight_small(bench: Bench) -> Iterator[Measurement]:
     ours, other = bench.seconds(lambda: detect(film), lambda: textbook.highlight(detect, film), repeats=3)
     name = f"davihd-small, 10-minute 720p film ({600 / ours:.0f} x real time)"
     yield Measurement(name, in_seconds(ours), in_seconds(other), other / ours, "≥ 200 x", 600 / ours >= 200)
+    yield from _parts(detect, film)
+
+
+def _parts(detect: VideoHighlightDetectionPipeline, film: Path) -> Iterator[Measurement]:
+    """What a film's parts take one after the other; together, decoding hides behind the rest."""
+    info, features = probe(film), detect.feature_stream(probe(film))
+    chunks, decoding = _timed(lambda: list(stream_segments(info, **features.wanted)))
+    _, log_mel = _timed(lambda: [features.add(chunk) for chunk in chunks])
+    inputs = {name: value[None] for name, value in features.result().items()}
+    output, network = _timed(torch.inference_mode()(lambda: detect.model(**inputs)))
+    _, rest = _timed(lambda: detect.calibration.find(output.scores[0].numpy()))
+    seconds = {"decoding": decoding, "log-Mel": log_mel, "network": network, "choice of highlights": rest}
+    for name, value in seconds.items():
+        share = value / sum(seconds.values())
+        yield Measurement(f"of which {name}", f"{in_seconds(value)}, {share:.0%}")
 
 
 def highlight_full(bench: Bench) -> Iterator[Measurement]:
@@ -144,7 +162,7 @@ def highlight_full_encoders(bench: Bench) -> Iterator[Measurement]:
         yield bench.faster(name, *times, 1.25 if seconds == 60 else 0.9)
 
 
-def _timed(work: Callable) -> tuple[object, float]:
+def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
     start = time.perf_counter()
     result = work()
     return result, time.perf_counter() - start
@@ -179,19 +197,56 @@ def two_hours_full(bench: Bench) -> Iterator[Measurement]:
     )
 
 
+COMMAND = "import sys; from modeling_davihd.cli import main; sys.exit(main(sys.argv[1:]))"
+DAVIHD = [sys.executable, "-c", COMMAND]
+NEEDED = "from modeling_davihd import clean_edges, registration, sound_names"
+
+
 def start_up(bench: Bench) -> Iterator[Measurement]:
-    python, here = sys.executable, str(CONFIGURATION.parent)
     film = film_of(bench.films, minutes=1 / 6)
-    command = "import sys; from modeling_davihd.cli import main; sys.exit(main(sys.argv[1:]))"
-    davihd = [python, "-c", command]
     for name, arguments, limit in (
-        ("davihd --help", [*davihd, "highlight", "--help"], 0.5),
-        ("import modeling_davihd", [python, "-c", "import modeling_davihd"], 0.3),
-        ("davihd highlight of 10 s", [*davihd, "highlight", str(film), "--output-dir", str(bench.films)], 6),
+        ("davihd --help", [*DAVIHD, "highlight", "--help"], 0.5),
+        ("import modeling_davihd", [sys.executable, "-c", "import modeling_davihd"], 0.3),
+        ("davihd highlight of 10 s", [*DAVIHD, "highlight", str(film), "--output-dir", str(bench.films)], 6),
     ):
-        run = partial(subprocess.run, arguments, check=True, stdout=subprocess.DEVNULL, cwd=here)
-        (seconds,) = bench.seconds(run)
+        (seconds,) = bench.seconds(partial(_run, arguments))
         yield Measurement(name, in_seconds(seconds), target=f"< {limit} s", met=seconds < limit)
+    sides = [[_cost([sys.executable, "-c", code]) for code in (NEEDED, "import torch")] for _ in range(5)]
+    (ours, torch_alone), (memory_of_ours, memory_of_torch) = (
+        [statistics.median(side[kind] for side in run) for run in zip(*sides, strict=True)] for kind in (0, 1)
+    )
+    name = "imports of davihd highlight, and of torch alone, processor time"
+    yield Measurement(name, in_seconds(ours), in_seconds(torch_alone), torch_alone / ours, "< 2 s", ours < 2)
+    name = "imports of davihd highlight, and of torch alone, peak of the process"
+    sizes = in_mib(memory_of_ours), in_mib(memory_of_torch)
+    small = memory_of_ours < 750e6
+    yield Measurement(name, *sizes, memory_of_torch / memory_of_ours, "< 750 MB", small)
+
+
+def _run(arguments: list[str]) -> None:
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, cwd=CONFIGURATION.parent)
+
+
+def _cost(arguments: list[str]) -> tuple[float, int]:
+    """Processor seconds and most bytes of memory of a process."""
+    process = subprocess.Popen(arguments, cwd=CONFIGURATION.parent)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, arguments)
+    return used.ru_utime + used.ru_stime, 1024 * used.ru_maxrss
+
+
+def jobs(bench: Bench) -> Iterator[Measurement]:
+    """Forty films of a minute, as many at a time as there are cores, and one after the other."""
+    films = [bench.films / f"minute-{number}.mp4" for number in range(40)]
+    for film in films:
+        os.link(film_of(bench.films, minutes=1), film)
+    command = [*DAVIHD, "highlight", *map(str, films), "--output-dir", str(bench.films), "--jobs"]
+    cores = str(len(os.sched_getaffinity(0)))
+    (_, ours), (_, other) = (_timed(partial(_run, [*command, number])) for number in (cores, "1"))
+    name = f"davihd highlight, 40 films of a minute of 720p: --jobs {cores}, and --jobs 1"
+    yield bench.faster(name, ours, other, 1.6)
 
 
 def reel(bench: Bench) -> Iterator[Measurement]:
