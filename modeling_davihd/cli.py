@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .sound_names import SoundNamer
     from .writers import HighlightResult
 
-DEFAULT_FORMATS = "json,png,mp4"
+DEFAULT_FORMATS = "json,png,mp4,srt"
 NOTHING_HINT = "; --top-k 3 gives the best moments that there are"
 MOST_JOBS = 4  # unless --jobs says so: each takes memory of its own
 

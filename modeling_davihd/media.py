@@ -4,8 +4,8 @@
 `media_sounds`: which sound tracks are heard. `media_tracks`: its headers, and its frames with their times;
 `media_holes`: those times where packets are lost. `media_pictures`, `media_resampling`: what they are meant
 to look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: segments of one second.
-`media_writing`: reels, clips and films, as `media_options` says; `media_joins` for their
-sound, `media_encoders` for their picture.
+`media_writing`: reels, clips and films, as `media_options` says; `media_joins` for their sound and
+`media_encoders` for their picture. `media_subtitles`: what is said.
 """
 
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning
@@ -21,8 +21,9 @@ from .media_reading import (
     true_end,
 )
 from .media_sounds import SoundTrack
+from .media_subtitles import SubtitleLine, cut_subtitles, subtitles_of
 from .media_tracks import MediaInfo, probe
-from .media_writing import cut_clips, cut_reel, write_film
+from .media_writing import cut_clips, cut_reel, pieces_in_reel, write_film
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -39,6 +40,10 @@ __all__ = [
     "SoundTrack",
     "cut_clips",
     "cut_reel",
+    "cut_subtitles",
+    "pieces_in_reel",
+    "subtitles_of",
+    "SubtitleLine",
     "probe",
     "shown_size",
     "sound_of",

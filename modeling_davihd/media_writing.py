@@ -58,6 +58,12 @@ def cut_reel(
         _join(info, segments, *film, options, limits)
 
 
+def pieces_in_reel(info: MediaInfo, segments: Sequence[Piece]) -> list[Piece]:
+    """What a reel shows of pieces [start, end) that are within the film: whole frames of a constant rate."""
+    grid = Grid.of(info)
+    return [grid.fitted(*piece) for piece in segments] if grid else list(segments)
+
+
 def cut_clips(
     path: AnyPath | MediaInfo,
     segments: Sequence[Piece],
@@ -128,9 +134,7 @@ def _join(
     limits: DecodingLimits,
 ) -> None:
     """Write the pieces of a film that is to become `target` to `partial`."""
-    pieces, grid = _checked_pieces(info.path, segments, target), Grid.of(info)
-    if grid:
-        pieces = [grid.fitted(*piece) for piece in pieces]
+    pieces, grid = pieces_in_reel(info, _checked_pieces(info.path, segments, target)), Grid.of(info)
     with ExitStack() as stack:
         picture = stack.enter_context(closing(Track(info, "video", limits))) if info.has_video else None
         sounds = [stack.enter_context(closing(one)) for one in Track.all_of(info, "audio", limits)]

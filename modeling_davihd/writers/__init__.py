@@ -1,8 +1,9 @@
 """Output files: one small class for each format, and the table of all formats.
 
-For a film `match.mp4` the files are `match.highlights.json`, `.csv`, `.png`, `.mp4` (the reel), `.edl`,
-`.otio`, `.fcpxml`, `.xml` (of Final Cut Pro 7), `.markers.edl`, `.vtt`, `.chapters.txt`, `.ffmetadata` and
-the clips `match.highlight-01.mp4`, `-02` and so on. Each appears complete or not at all.
+For a film `match.mp4` the files are `match.highlights.json`, `.csv`, `.png`, `.mp4` (the reel), `.srt` (what
+is said in it), `.edl`, `.otio`, `.fcpxml`, `.xml` (of Final Cut Pro 7), `.markers.edl`, `.vtt`,
+`.chapters.txt`, `.ffmetadata` and the clips `match.highlight-01.mp4`, `-02` and so on. Each appears complete
+or not at all.
 
 A format of your own is a subclass of `Writer` or `FileWriter`; after `WRITERS["name"] = YourWriter`,
 `write_outputs` and the command line know it.
@@ -24,6 +25,7 @@ _PLACES = {
     "xmeml": "xmeml.XMEMLWriter",
     "markers": "markers.MarkersWriter",
     "vtt": "subtitles.VTTWriter",
+    "srt": "subtitles.SRTWriter",
     "chapters": "chapters.ChaptersWriter",
     "ffmetadata": "chapters.FFMetadataWriter",
 }

@@ -1,12 +1,16 @@
-"""Highlights as cues of a text track, for players."""
+"""Text tracks for players: the highlights of a film as cues, and what is said in its reel."""
 
 from __future__ import annotations
 
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .base import FileWriter, HighlightResult
+from .base import FileWriter, HighlightResult, WriterError
 from .timelines import Timeline
+
+if TYPE_CHECKING:
+    from ..media import SubtitleLine
 
 
 class VTTWriter(FileWriter):
@@ -23,10 +27,40 @@ class VTTWriter(FileWriter):
         path.write_text("".join(["WEBVTT\n", *cues]), encoding="utf-8")
 
 
-def _clock(seconds: float) -> str:
+class SRTWriter(FileWriter):
+    """SubRip: the film's own subtitles, as far as the reel has them and when; nothing if there are none."""
+
+    name, suffix = "srt", ".highlights.srt"
+
+    def write(self, result: HighlightResult, directory: Path) -> list[Path]:
+        self._lines = _said(result) if result.highlights else []
+        return super().write(result, directory) if self._lines else []
+
+    def save(self, result: HighlightResult, path: Path) -> None:
+        cues = [
+            f"{number}\n{_clock(line.start, ',')} --> {_clock(line.end, ',')}\n{line.text}\n"
+            for number, line in enumerate(self._lines, start=1)
+        ]
+        path.write_text("\n".join(cues), encoding="utf-8")
+
+
+def _said(result: HighlightResult) -> list[SubtitleLine]:
+    """The subtitles of the reel."""
+    from .. import media
+
+    limits = result.limits or media.DEFAULT_LIMITS
+    try:
+        info = media.probe(result.film or result.source, limits)
+        lines = media.subtitles_of(info, limits)
+    except media.MediaError as error:
+        raise WriterError(str(error)) from error
+    return list(media.cut_subtitles(lines, media.pieces_in_reel(info, result.segments)))
+
+
+def _clock(seconds: float, point: str = ".") -> str:
     """3665.25 -> 01:01:05.250."""
     rest, milliseconds = divmod(round(seconds * 1000), 1000)
-    return f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}.{milliseconds:03d}"
+    return f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}{point}{milliseconds:03d}"
 
 
-__all__ = ["VTTWriter"]
+__all__ = ["SRTWriter", "VTTWriter"]

@@ -15,7 +15,7 @@ def test_file_names_are_the_contract(tmp_path):
     paths = write_outputs(result_of(), tmp_path / "new", text)
     assert [path.name for path in paths] == [f"match.highlights.{name}" for name in text.values()]
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in paths)
-    assert set(WRITERS) == {*text, "png", "mp4", "clips"}
+    assert set(WRITERS) == {*text, "png", "mp4", "srt", "clips"}
 
 
 def test_unwritable_places_and_unknown_formats_are_named(tmp_path):
@@ -43,7 +43,10 @@ def test_a_format_that_fails_in_its_own_way_is_named(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    return film_with_sound(tmp_path_factory.mktemp("film") / "film.mp4", tone(31, 16000), 31)
+    """A film, with subtitles beside it."""
+    path = film_with_sound(tmp_path_factory.mktemp("film") / "film.mp4", tone(31, 16000), 31)
+    path.with_suffix(".srt").write_text("1\n00:00:02,000 --> 00:00:04,000\nGoal\n")
+    return path
 
 
 def named(film, length, name):
@@ -52,6 +55,7 @@ def named(film, length, name):
     source = film.with_name(f"{stem}.mp4")
     if not source.exists():
         source.hardlink_to(film)
+        source.with_suffix(".srt").hardlink_to(film.with_suffix(".srt"))
     return dataclasses.replace(result_of([(2, 4)], 31.0), source=source)
 
 
