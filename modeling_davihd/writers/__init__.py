@@ -1,7 +1,7 @@
 """Output files: one small class for each format, and the table of all formats.
 
-For a film `match.mp4` the files are `match.highlights.json`, `.csv`, `.png`, `.mp4` (the reel), `.srt` (what
-is said in it), `.edl`, `.otio`, `.fcpxml`, `.xml` (of Final Cut Pro 7), `.markers.edl`, `.vtt`,
+For a film `match.mp4` the files are `match.highlights.json`, `.csv`, `.png`, `.sheet.jpg`, `.mp4` (the reel),
+`.srt` (what is said in it), `.edl`, `.otio`, `.fcpxml`, `.xml` (of Final Cut Pro 7), `.markers.edl`, `.vtt`,
 `.chapters.txt`, `.ffmetadata` and the clips `match.highlight-01.mp4`, `-02` and so on. Each appears complete
 or not at all.
 
@@ -17,6 +17,7 @@ _PLACES = {
     "json": "tables.JSONWriter",
     "csv": "tables.CSVWriter",
     "png": "picture.PNGWriter",
+    "sheet": "sheet.SheetWriter",
     "mp4": "films.ReelWriter",
     "clips": "films.ClipsWriter",
     "edl": "edit_lists.EDLWriter",

@@ -15,7 +15,7 @@ def test_file_names_are_the_contract(tmp_path):
     paths = write_outputs(result_of(), tmp_path / "new", text)
     assert [path.name for path in paths] == [f"match.highlights.{name}" for name in text.values()]
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in paths)
-    assert set(WRITERS) == {*text, "png", "mp4", "srt", "clips"}
+    assert set(WRITERS) == {*text, "png", "sheet", "mp4", "srt", "clips"}
 
 
 def test_unwritable_places_and_unknown_formats_are_named(tmp_path):
