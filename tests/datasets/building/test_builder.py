@@ -63,6 +63,7 @@ def test_load_dataset_gives_the_columns_in_their_types_and_lengths(films, tmp_pa
         "log_mel_rate": 62.5,
         "num_mel_bins": 128,
         "n_fft": 2048,
+        "encoder_dtype": "float32",
         "splits": {"train": {"videos": 1, "seconds": 3.5}, "test": {"videos": 1, "seconds": 2.0}},
         "fingerprint": facts(out)["fingerprint"],
     }
