@@ -19,7 +19,11 @@ os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TE
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each worker a cache of its own for what transformers, datasets and evaluate keep."""
+    """Give each worker a cache of its own for what transformers, datasets and evaluate keep.
+
+    Until all is imported, the garbage collector would go through a million objects that stay.
+    """
+    gc.disable()
     cache = tempfile.TemporaryDirectory(prefix="davihd-tests-")
     os.environ["HF_HOME"] = cache.name
     config.add_cleanup(cache.cleanup)
@@ -43,9 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector the million objects that imports have made, which stay anyway."""
-    gc.collect()
+    """Have the garbage collector work again, but not on what imports have made."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ from paths import ROOT
 # What the commands import, at once or later. Then a line of JSON goes in for each program; the process id of
 # the fork comes out, then its status.
 SERVER = """
-import json, os, resource, sys
+import gc, json, os, resource, sys
+gc.disable()  # what imports make stays
 import datasets, matplotlib.figure
 import datasets_scripts.extract, datasets_scripts.synthetic, datasets_scripts.video_folder
 import datasets_scripts.synthesis.film
@@ -22,6 +23,8 @@ import examples.publish, examples.train
 import examples.training.bundle, examples.training.data, examples.training.model_card
 import modeling_davihd.cli, modeling_davihd.registration, modeling_davihd.writers
 list(modeling_davihd.writers.WRITERS.values())
+gc.freeze()
+gc.enable()
 print("ready", flush=True)
 for line in sys.stdin:
     order = json.loads(line)
