@@ -12,6 +12,7 @@ from av.codec.codec import UnknownCodecError
 
 from .media_limits import MediaError
 
+MOST_LIGHT = 10_000  # cd/m2: as much as PQ can stand for
 LEAST = 64  # pixels of each side of a picture, in HEVC and AV1
 PQ = 16  # FFmpeg's number of the transfer function of HDR10, AVCOL_TRC
 # Of each codec FFmpeg's encoder and its options. Reordering would falsify frame lengths; frames that are
@@ -95,9 +96,13 @@ class Light:
         if frame.color_trc != PQ or display is None or display.min() < 0 or not display[1:20:2].all():
             return None
         red, green, blue, white, (least, most) = (display[:20:2] / display[1:20:2]).reshape(5, 2).tolist()
-        levels = _side_data(frame, "CONTENT_LIGHT_LEVEL", 2)
         points = tuple((x, y) for x, y in (green, blue, red, white))
-        return cls(points, (most, least), None if levels is None else (int(levels[0]), int(levels[1])))
+        if np.max(points) > 1 or most > MOST_LIGHT:
+            return None
+        levels = _side_data(frame, "CONTENT_LIGHT_LEVEL", 2)
+        if levels is None or not 0 <= levels.min() <= levels.max() <= MOST_LIGHT:
+            return cls(points, (most, least), None)
+        return cls(points, (most, least), (int(levels[0]), int(levels[1])))
 
     def x265(self) -> list[str]:
         """As parameters of x265, which counts colours in fifty-thousandths and light in ten-thousandths."""

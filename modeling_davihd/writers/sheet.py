@@ -26,7 +26,7 @@ BELOW: dict[str, Any] = {
     "va": "top",
     "fontsize": 9,
 }
-MOST_LETTERS = 52  # of what is heard in a highlight
+MOST_LETTERS = 40  # of what is heard in a highlight
 COLUMNS, MOST = 4, 100  # thumbnails in a row, and in all
 
 
