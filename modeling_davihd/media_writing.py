@@ -160,10 +160,11 @@ def _add_picture(
     film: _FilmWriter, info: MediaInfo, picture: Track, piece: Piece, options: ReelOptions
 ) -> None:
     """Let a film have a picture like that which a piece begins with."""
-    stream, threads = picture.stream, picture.budget.limits.thread_count
-    fitter = Fitter(info.path, stream, height=options.height, threads=threads)
+    threads = picture.budget.limits.thread_count
+    fitter = Fitter(info.path, picture.stream, height=options.height, threads=threads)
     first = _first_shown(picture, piece)
     fitter.begin(first)
+    stream = picture.stream  # by now, the film may have been opened anew
     encoding = Encoding.of(options.codec, first, fitter.width, fitter.height)
     film.add_video(fitter, encoding, stream.average_rate or stream.guessed_rate or Fraction(25))
 
