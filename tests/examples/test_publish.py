@@ -35,8 +35,9 @@ CODE = {
         "feature_extraction_davihd.py",
     ),
     *("feature_stream_davihd.py", "files.py", "highlights.py", "media.py", "media_filters.py"),
-    *("media_holes.py", "media_limits.py", "media_pictures.py", "media_reading.py", "media_resampling.py"),
-    *("media_sounds.py", "media_times.py", "media_tracks.py", "media_writing.py"),
+    *("media_encoders.py", "media_holes.py", "media_joins.py", "media_limits.py", "media_options.py"),
+    *("media_pictures.py", "media_reading.py", "media_resampling.py", "media_sounds.py"),
+    *("media_subtitles.py", "media_times.py", "media_tracks.py", "media_writing.py"),
     *("modeling_davihd.py", "normed_convolution_davihd.py", "pipeline_davihd.py"),
     *("streaming_davihd.py", "streams_davihd.py"),
 }

@@ -51,6 +51,7 @@ def test_nothing_is_decoded_again_for_names_and_edges_that_are_not_wanted(film, 
 
 def test_every_format(film, tmp_path):
     out = tmp_path / "out"
+    film.with_suffix(".srt").write_text("1\n00:00:10,000 --> 00:00:11,000\nGoal!\n")
     assert run(film, "--output-dir", out, "--formats", ",".join(WRITERS), "--top-k", 1) == 0
     written = {path.name.removeprefix("match.") for path in out.iterdir()}
     assert written == {writer.suffix.format(1)[1:] for writer in WRITERS.values()}
