@@ -27,6 +27,7 @@ from gradio_client.utils import QueueError
 from paths import ROOT
 
 from modeling_davihd import cli
+from modeling_davihd.clean_edges import EdgeCleaner
 from modeling_davihd.loading import DEFAULT_MODEL, load_pipeline
 from modeling_davihd.media import cut_reel, stream_segments
 
@@ -72,14 +73,13 @@ FORMATS = ("json", "csv", "png", "mp4", "clips", "edl", "otio")
 
 def highlight_all(films: Path, out: Path, count: int, after_each=lambda: None, formats=FORMATS) -> int:
     """The command's work on that many films in this process; how many were refused."""
-    detect, refused = load_pipeline(DEFAULT_MODEL, cli._device("cpu")), 0
-    options = SimpleNamespace(min_length=2, max_length=30, top_k=None, duration=None, model="davihd-small")
-    options.output_dir, options.formats, options.limit = out, formats, []
-    options.audio_track, options.list_paths = None, "absolute"
+    detect, cleaner, refused = load_pipeline(DEFAULT_MODEL, cli._device("cpu")), EdgeCleaner(), 0
     paths = sorted(films.iterdir())
+    words = ["highlight", *map(str, paths), "--output-dir", str(out), "--formats", ",".join(formats)]
+    options = cli._parser().parse_args(words)
     for number in range(count):
         try:
-            cli._highlight(detect, None, paths[number % len(paths)], options)
+            cli._highlight(detect, cleaner, None, paths[number % len(paths)], options)
         except ValueError:
             refused += 1
         after_each()
