@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -13,7 +13,6 @@ from examples.training.digests import sha256
 from examples.training.recipe import Recipe
 from examples.training.scoring import find_checkpoint, open_model
 from modeling_davihd.batch_norm_davihd import DAViHDBatchNorm
-from modeling_davihd.conversion import StateDict
 
 BATCH_NORMS = (DAViHDBatchNorm, nn.modules.batchnorm._BatchNorm)
 
@@ -54,7 +53,7 @@ def _fits(stored: torch.Tensor | None, own: torch.Tensor) -> bool:
     return given == needed or (fewer and given[2:] == needed[2:])
 
 
-def _misfit(name: str, own: StateDict, stored: StateDict) -> str:
+def _misfit(name: str, own: Mapping[str, torch.Tensor], stored: Mapping[str, torch.Tensor]) -> str:
     if name not in own:
         return f"the model has no {name}"
     found = f"has shape {tuple(stored[name].shape)}" if name in stored else "lacks it"

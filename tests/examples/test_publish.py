@@ -506,13 +506,14 @@ def run(name, *options, status=0):
         assert train.main(fixed) == status, text.getvalue()
     return text.getvalue()
 def stored(kind):
-    return len(list(Path({home!r}).rglob(kind)))
+    return len(list(Path({home!r}, "hub", "datasets--alice--clips").rglob(kind)))
+arrows = set(Path({home!r}).rglob("*.arrow"))
 anew = ["--config", {config!r}, "--dataset"]
 run("streamed", *anew, "alice/clips", "--streaming")
 assert evaluate.main(["--model", {folder!r} + "streamed", "--dataset", "alice/clips", "--streaming"]) == 0
 assert stored("train-*.parquet") == 0 and stored("test-*.parquet") == 1
 run("stored", *anew, "alice/clips@main")
-assert stored("train-*.parquet") == 2 and stored("*.arrow") == 0
+assert stored("train-*.parquet") == 2 and set(Path({home!r}).rglob("*.arrow")) == arrows
 run("on", "--model", {folder!r} + "stored", "--dataset", "alice/clips", "--freeze", "score_head")
 assert "no dataset that you may read" in run("a", *anew, "alice/nothing", status=1)
 assert "on the Hub has no revision 'v9'" in run("b", *anew, "alice/clips@v9", status=1)

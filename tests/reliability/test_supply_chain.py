@@ -28,11 +28,11 @@ NAMES = {
     "scikit-learn": "sklearn",
 }
 # Not imported by name: torchvision is what timm and transformers import, held to the range that fits torch;
-# OpenTimelineIO finds its adapters by itself; the others are commands, and what they load.
-NOT_IMPORTED = {"torchvision", "ruff", "mypy", "pytest", "pytest-xdist", "hatchling"}
+# torch imports tensorboard, and OpenTimelineIO its adapters; the others are commands, and what they load.
+NOT_IMPORTED = {"torchvision", "tensorboard", "ruff", "mypy", "pytest", "pytest-xdist", "hatchling"}
 NOT_IMPORTED |= {"otio-cmx3600-adapter", "otio-fcp-adapter", "otio-fcpx-xml-adapter"}
 # What the package imports only for files that need it, and says so where it is missing.
-OPTIONAL = {"h5py"}
+OPTIONAL = {"h5py", "opentimelineio"}
 # What comes with a dependency that is declared, and is its interface too.
 BROUGHT = {"pyarrow": "datasets", "fsspec": "datasets", "httpx": "huggingface-hub", "PIL": "gradio"}
 INIT = ROOT / "modeling_davihd" / "__init__.py"
