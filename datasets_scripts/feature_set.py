@@ -50,6 +50,7 @@ from datasets_scripts.building.builder import (
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.loading import hub_folder
 from modeling_davihd.streams_davihd import STREAMS
 
 # By stream, what the files call it.
@@ -231,20 +232,13 @@ def find_folder(data: str, name: str) -> Path:
 
 def from_hub(repo_id: str, name: str) -> Path:
     """The files of a set in a dataset of the Hub, downloaded or from before. Raises DatasetError."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-
     patterns = [
         f"{place}{name}_{kind}" for place in ("", "*/") for kind in ("split.json", "gt.h5", "feat_*.h5")
     ]
     try:
-        return Path(snapshot_download(repo_id, repo_type="dataset", allow_patterns=patterns))
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        raise DatasetError(f"There is no folder {repo_id}, and no dataset of the Hub to be read.") from error
-    except LocalEntryNotFoundError as error:
-        raise DatasetError(
-            f"There is no folder {repo_id}, the Hub cannot be reached, and no copy is on this machine."
-        ) from error
+        return hub_folder(repo_id, patterns, "dataset")
+    except ValueError as error:
+        raise DatasetError(f"{repo_id} cannot be read: {error}.") from error
 
 
 def build_feature_set(data: str, name: str, out: Path) -> Report:

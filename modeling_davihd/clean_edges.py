@@ -18,14 +18,12 @@ import torch
 from .edges import FARTHEST, FLASH, KINDS, PAUSE_REACH, Around, Found, Rules, Span, chosen, with_room
 from .highlights import Edge, Highlight
 from .media import (
-    DEFAULT_LIMITS,
     SAMPLING_RATE,
     DecodingLimits,
     MediaError,
     MediaInfo,
     MediaWarning,
     Pictures,
-    probe,
     sound_of,
 )
 from .shots import SIZE, shot_changes
@@ -96,8 +94,7 @@ class EdgeCleaner:
     def _look(
         self, result: HighlightResult, edges: Sequence[float], snap: Collection[str]
     ) -> Iterator[tuple[float, Around]]:
-        limits = result.limits or DEFAULT_LIMITS
-        film = result.film or probe(result.source, limits)
+        film, limits = result.probed()
         shots = _shots(film, edges, limits) if "shots" in snap and film.has_video else [()] * len(edges)
         hears = "pauses" in snap and film.has_audio
         words = self._words(film, edges, limits) if hears else [()] * len(edges)

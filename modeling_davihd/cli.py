@@ -110,12 +110,7 @@ def _highlight_all(
     warnings.simplefilter("always", MediaWarning)
 
     def highlight(path: Path) -> bool:
-        try:
-            _highlight(detect, cleaner, namer, path, options)
-        except (OSError, ValueError, RuntimeError, MemoryError) as error:
-            _say(f"error: {_one_line(error)}")
-            return False
-        return True
+        return _succeeds(partial(_highlight, detect, cleaner, namer, path, options))
 
     jobs = _jobs(detect, device, options)
     yield from map(highlight, options.files) if jobs == 1 else _side_by_side(highlight, options.files, jobs)
@@ -187,12 +182,17 @@ def _run_cut(options: argparse.Namespace) -> int:
 
     for kind in (MediaWarning, ListWarning):
         warnings.simplefilter("always", kind)
+    return int(not _succeeds(partial(_cut, options)))
+
+
+def _succeeds(work: Callable[[], None]) -> bool:
+    """Work on a film; what goes wrong with it is said in a line."""
     try:
-        _cut(options)
+        work()
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         _say(f"error: {_one_line(error)}")
-        return 1
-    return 0
+        return False
+    return True
 
 
 @contextmanager

@@ -341,9 +341,8 @@ class Pictures:
         self._size, self._scaler = size, VideoReformatter()
         self._track = Track(info, "video", limits, quiet=True)
         context = self._track.stream.codec_context
-        context.options = context.options | {
-            "skip_loop_filter": "all"
-        }  # blocks do not show in small pictures
+        # Without that filter there are blocks, which do not show in small pictures.
+        context.options = context.options | {"skip_loop_filter": "all"}
         self._most_passed = MOST_PASSED / max(info.fps or 0.0, 1.0)
         self._items: Iterator[Decoded] = iter(())
         self._at = -math.inf  # where the next item is

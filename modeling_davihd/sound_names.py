@@ -26,7 +26,7 @@ from .backbones_davihd import YAMNetBackbone
 from .conversion import EncoderChoice, load_encoder
 from .highlights import Sound
 from .loading import CHECKPOINTS
-from .media import DEFAULT_LIMITS, SAMPLING_RATE, DecodingLimits, MediaInfo, probe, sound_of
+from .media import DEFAULT_LIMITS, SAMPLING_RATE, DecodingLimits, MediaInfo, sound_of
 
 if TYPE_CHECKING:
     from .writers import HighlightResult
@@ -191,8 +191,7 @@ class SoundNamer:
         heard: what has been heard of this film before; what is heard now is added. Raises MediaError, in one
         sentence, if the film cannot be read.
         """
-        limits = result.limits or DEFAULT_LIMITS
-        film = result.film or probe(result.source, limits)
+        film, limits = result.probed()
         heard = {} if heard is None else heard
         if not (film.has_audio and result.highlights):
             return _with_sounds(result, [()] * len(result.highlights))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +43,8 @@ def predict(
 
 def open_model(model: str) -> PreTrainedModel:
     """The model of a checkpoint folder or Hub id. Raises ValueError naming it, unless all of it fits."""
-    try:
+    with _named(model):
         return load_model(checkpoint_folder(model))
-    except ValueError as error:
-        raise ValueError(f"The model {model} cannot be loaded: {error}") from error
 
 
 def find_checkpoint(model: str) -> Path:
@@ -53,12 +52,19 @@ def find_checkpoint(model: str) -> Path:
 
     Raises ValueError naming it otherwise.
     """
-    try:
+    with _named(model):
         folder = checkpoint_folder(model)
         check_checkpoint(folder)
+    return folder
+
+
+@contextmanager
+def _named(model: str) -> Iterator[None]:
+    """Name the model in what is wrong with it."""
+    try:
+        yield
     except ValueError as error:
         raise ValueError(f"The model {model} cannot be loaded: {error}") from error
-    return folder
 
 
 def measure(predictions: Sequence[np.ndarray], rows: Rows, protocol: str = PROTOCOL) -> dict[str, float]:

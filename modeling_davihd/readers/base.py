@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import math
 import re
 import warnings
@@ -157,6 +158,16 @@ def tell(message: str) -> None:
     warnings.warn(message, ListWarning, stacklevel=2)
 
 
+def parsed_json(path: Path, text: str, **hooks: Any) -> Any:
+    """What a file's text of JSON holds; hooks: of `json.loads`. Raises ListError, and what the hooks do."""
+    try:
+        return json.loads(text, **hooks)
+    except json.JSONDecodeError as error:
+        raise ListError(f"{path}, line {error.lineno}: is not JSON ({error.msg}).") from error
+    except RecursionError as error:
+        raise ListError(f"{path}: its lists are nested too deeply.") from error
+
+
 def small_text(path: Path) -> str:
     """A file's text, in UTF-8, or in the UTF-16 of spreadsheets. Raises ListError above SIZE_LIMIT."""
     content = small_bytes(path)
@@ -183,6 +194,7 @@ __all__ = [
     "entry_of",
     "names_in",
     "number_of",
+    "parsed_json",
     "seconds_of",
     "small_bytes",
     "small_text",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -11,7 +10,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from ..wording import quoted, short
-from .base import ListError, small_bytes, small_text
+from .base import ListError, parsed_json, small_bytes, small_text
 from .films import Films, rate_of
 
 Edit = Any  # a SerializableObject of opentimelineio, which may not be there
@@ -138,12 +137,7 @@ def _checked_json(path: Path) -> str:
         return content
 
     text = small_text(path)
-    try:
-        json.loads(text, object_hook=check)
-    except json.JSONDecodeError as error:
-        raise ListError(f"{path}, line {error.lineno}: is not JSON ({error.msg}).") from error
-    except RecursionError as error:
-        raise ListError(f"{path}: its lists are nested too deeply.") from error
+    parsed_json(path, text, object_hook=check)
     return text
 
 

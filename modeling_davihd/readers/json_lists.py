@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from ..highlights import Edge, Sound
 from ..wording import short
-from .base import Entry, Listed, ListError, Scored, entry_of, number_of, seconds_of, small_text
+from .base import (
+    Entry,
+    Listed,
+    ListError,
+    Scored,
+    entry_of,
+    number_of,
+    parsed_json,
+    seconds_of,
+    small_text,
+)
 from .films import Films
 
 
@@ -58,12 +67,7 @@ def json_of(path: Path) -> Any:
             raise ListError(f"{path}: has {twice!r} twice.")
         return content
 
-    try:
-        return json.loads(small_text(path), object_pairs_hook=unique)
-    except json.JSONDecodeError as error:
-        raise ListError(f"{path}, line {error.lineno}: is not JSON ({error.msg}).") from error
-    except RecursionError as error:
-        raise ListError(f"{path}: its lists are nested too deeply.") from error
+    return parsed_json(path, small_text(path), object_pairs_hook=unique)
 
 
 def fields_of(where: str, item: object) -> dict:

@@ -120,6 +120,13 @@ class HighlightResult:
             film=info,
         )
 
+    def probed(self) -> tuple[MediaInfo, DecodingLimits]:
+        """What the film's headers say, and the limits of decoding it again. Raises MediaError."""
+        from ..media import DEFAULT_LIMITS, probe
+
+        limits = self.limits or DEFAULT_LIMITS
+        return self.film or probe(self.source, limits), limits
+
     def with_highlights(self, **search: Any) -> HighlightResult:
         """The same film with the highlights that `find_highlights` chooses; `search`: its arguments.
 
@@ -206,6 +213,17 @@ def _writing(target: Path) -> Iterator[None]:
         raise WriterError(f"{target}: cannot be written ({error.strerror or error}).") from error
 
 
+@contextmanager
+def decoding(result: HighlightResult) -> Iterator[tuple[MediaInfo, DecodingLimits]]:
+    """Yield what `HighlightResult.probed` gives; a film that cannot be decoded raises WriterError."""
+    from ..media import MediaError
+
+    try:
+        yield result.probed()
+    except MediaError as error:
+        raise WriterError(str(error)) from error
+
+
 def _rounded_times(highlight: Highlight) -> Highlight:
     start, end, peak = (round(time, DIGITS) for time in (highlight.start, highlight.end, highlight.peak))
     return replace(highlight, start=start, end=end, peak=peak)
@@ -247,6 +265,7 @@ __all__ = [
     "Writer",
     "WriterError",
     "clock",
+    "decoding",
     "heard",
     "rounded",
 ]

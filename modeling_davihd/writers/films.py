@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from .base import HighlightResult, Writer, WriterError
+from .base import HighlightResult, Writer, decoding
 
 
 class ReelWriter(Writer):
@@ -21,8 +18,8 @@ class ReelWriter(Writer):
         from .. import media
 
         target = directory / f"{result.source.stem}{self.suffix}"
-        with _cutting(result) as how:
-            media.cut_reel(result.film or result.source, result.segments, target, **how)
+        with decoding(result) as (film, limits):
+            media.cut_reel(film, result.segments, target, options=result.reel, limits=limits)
         return [target]
 
 
@@ -38,17 +35,6 @@ class ClipsWriter(Writer):
 
         numbers = range(1, len(result.highlights) + 1)
         targets = [directory / f"{result.source.stem}{self.suffix.format(number)}" for number in numbers]
-        with _cutting(result) as how:
-            media.cut_clips(result.film or result.source, result.segments, targets, **how)
+        with decoding(result) as (film, limits):
+            media.cut_clips(film, result.segments, targets, options=result.reel, limits=limits)
         return targets
-
-
-@contextmanager
-def _cutting(result: HighlightResult) -> Iterator[dict[str, Any]]:
-    """Yield how a film is to be cut; what cannot be cut raises WriterError."""
-    from .. import media
-
-    try:
-        yield {"options": result.reel, "limits": result.limits or media.DEFAULT_LIMITS}
-    except media.MediaError as error:
-        raise WriterError(str(error)) from error

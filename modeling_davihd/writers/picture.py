@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +35,16 @@ class PNGWriter(FileWriter):
     def save(self, result: HighlightResult, path: Path) -> None:
         if not result.scored:
             raise UnsuitableError(f"{result.source_name}: there are no scores of which to draw the curve.")
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # of a film's name
+        with letters_may_lack():
             _draw(result).savefig(path, format="png")
+
+
+@contextmanager
+def letters_may_lack() -> Iterator[None]:
+    """Draw without a word about letters, as of a film's name, that the font does not have."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def _draw(result: HighlightResult) -> Figure:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..highlights import Highlight
-from .base import FileWriter, HighlightResult, UnsuitableError, WriterError, clock, heard
+from .base import FileWriter, HighlightResult, UnsuitableError, clock, decoding, heard
+from .picture import letters_may_lack
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,8 +40,7 @@ class SheetWriter(FileWriter):
 
     def save(self, result: HighlightResult, path: Path) -> None:
         thumbnails = _thumbnails(result)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # of a film's name
+        with letters_may_lack():
             _draw(result, thumbnails).savefig(path, format="jpg")
 
 
@@ -49,9 +48,7 @@ def _thumbnails(result: HighlightResult) -> list[np.ndarray | None]:
     """uint8 RGB (height, width, 3) of each highlight, as it is shown; None where it cannot be got at."""
     from .. import media
 
-    limits = result.limits or media.DEFAULT_LIMITS
-    try:
-        info = media.probe(result.film or result.source, limits)
+    with decoding(result) as (info, limits):
         if not info.has_video:
             raise UnsuitableError(f"{result.source_name}: has no picture of which to make a contact sheet.")
         width, height = media.shown_size(info, limits)
@@ -60,8 +57,6 @@ def _thumbnails(result: HighlightResult) -> list[np.ndarray | None]:
         with closing(media.Pictures(info, size, limits)) as pictures:
             moments = map(_moment, result.highlights[:MOST])
             return [next((one for _, one in pictures.between(at, at)), None) for at in moments]
-    except media.MediaError as error:
-        raise WriterError(str(error)) from error
 
 
 def _moment(highlight: Highlight) -> float:

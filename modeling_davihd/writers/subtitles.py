@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .base import FileWriter, HighlightResult, WriterError
+from .base import FileWriter, HighlightResult, decoding
 from .timelines import Timeline
 
 if TYPE_CHECKING:
@@ -48,12 +48,8 @@ def _said(result: HighlightResult) -> list[SubtitleLine]:
     """The subtitles of the reel."""
     from .. import media
 
-    limits = result.limits or media.DEFAULT_LIMITS
-    try:
-        info = media.probe(result.film or result.source, limits)
+    with decoding(result) as (info, limits):
         lines = media.subtitles_of(info, limits)
-    except media.MediaError as error:
-        raise WriterError(str(error)) from error
     return list(media.cut_subtitles(lines, media.pieces_in_reel(info, result.segments)))
 
 

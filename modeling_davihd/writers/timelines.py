@@ -118,13 +118,13 @@ class Timeline:
     @cached_property
     def size(self) -> tuple[int, int]:
         """Width and height of the picture as it is shown, in pixels; as it is stored if it cannot be read."""
-        from ..media import DEFAULT_LIMITS, MediaError, shown_size
+        from ..media import MediaError, shown_size
 
         film = self.result.film
         if not (film and film.has_video and film.width and film.height):
             return USUAL_SIZE
         try:
-            return shown_size(film, self.result.limits or DEFAULT_LIMITS)
+            return shown_size(*self.result.probed())
         except (MediaError, OSError):
             return film.width, film.height
 
@@ -149,12 +149,13 @@ def _frame(result: HighlightResult, time: float, code: TimeCode) -> int:
 
 def _cuts(result: HighlightResult, code: TimeCode) -> Iterator[Cut]:
     """Where the reel is cut, too: at whole frames of the film, to which there may be several of the rate."""
-    from ..media_writing import Grid
+    from ..media import pieces_in_reel
 
-    grid, recorded = result.film and Grid.of(result.film), 0
-    for number, highlight in enumerate(result.highlights, start=1):
-        edges = (highlight.start, highlight.end)
-        first, last = (_frame(result, edge, code) for edge in (grid.fitted(*edges) if grid else edges))
+    pieces, recorded = result.segments, 0
+    if result.film:
+        pieces = pieces_in_reel(result.film, pieces)
+    for number, (highlight, piece) in enumerate(zip(result.highlights, pieces, strict=True), start=1):
+        first, last = (_frame(result, edge, code) for edge in piece)
         cut = Cut(number, highlight, first, max(last, first + 1), recorded)
         recorded += cut.length
         yield cut
