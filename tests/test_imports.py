@@ -130,7 +130,7 @@ def loaded_after(code: str) -> set[str]:
     ("code", "absent"),
     [
         (
-            "from modeling_davihd.cli import _parser; _parser().format_help()",
+            "from modeling_davihd.cli_options import make_parser; make_parser().format_help()",
             ("numpy", "torch", "transformers", "av", "matplotlib", "scipy"),
         ),
         ("from datasets_scripts.building import errors, planning, videos", ("torch", "av")),

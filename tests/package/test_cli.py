@@ -10,7 +10,7 @@ import pytest
 from film_contents import decode
 from films import damage, film_with_sound, make_film, noise_within, tone
 
-from modeling_davihd import DEFAULT_CHECKPOINT, clean_edges, cli, sound_names
+from modeling_davihd import DEFAULT_CHECKPOINT, clean_edges, cli, console, sound_names
 from modeling_davihd.media import MediaWarning, probe
 from modeling_davihd.media_encoders import ENCODERS
 from modeling_davihd.writers import WRITERS, HighlightResult, write_outputs
@@ -151,7 +151,7 @@ def calibrated(folder, level):
 
 
 def test_what_is_met_twice_is_said_once(capsys):
-    warn = cli._warn_once()
+    warn = console.warn_once()
     for message in ("a hole", "a hole", "another"):
         warn(MediaWarning(message), MediaWarning, "media.py", 1)
     assert capsys.readouterr().err.splitlines() == ["warning: a hole", "warning: another"]

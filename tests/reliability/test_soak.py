@@ -26,7 +26,7 @@ from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 from paths import ROOT
 
-from modeling_davihd import cli
+from modeling_davihd import cli, cli_options
 from modeling_davihd.clean_edges import EdgeCleaner
 from modeling_davihd.loading import DEFAULT_MODEL, load_pipeline
 from modeling_davihd.media import cut_reel, stream_segments
@@ -76,7 +76,7 @@ def highlight_all(films: Path, out: Path, count: int, after_each=lambda: None, f
     detect, cleaner, refused = load_pipeline(DEFAULT_MODEL, cli._device("cpu")), EdgeCleaner(), 0
     paths = sorted(films.iterdir())
     words = ["highlight", *map(str, paths), "--output-dir", str(out), "--formats", ",".join(formats)]
-    options = cli._parser().parse_args(words)
+    options = cli_options.make_parser().parse_args(words)
     for number in range(count):
         try:
             cli._highlight(detect, cleaner, None, paths[number % len(paths)], options)

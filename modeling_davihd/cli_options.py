@@ -1,0 +1,261 @@
+"""The options of the command `davihd`, and what of them is wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .edges import KINDS
+from .loading import DEFAULT_MODEL
+from .media_options import CODECS, ReelOptions
+from .precision import PRECISIONS
+from .writers import WRITERS
+
+DEFAULT_FORMATS = "json,png,mp4,srt"
+MOST_JOBS = 4  # unless --jobs says so: each takes memory of its own
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The options that are given; wrong usage ends here with status 2, before anything is loaded."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    options.check(parser, options)
+    return options
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="davihd", description="Finds the highlights of videos.")
+    parser.add_argument("--version", action="version", version=f"davihd {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_highlight(commands)
+    _add_cut(commands)
+    return parser
+
+
+def _add_highlight(commands: Any) -> None:
+    highlight = commands.add_parser(
+        "highlight",
+        help="find the highlights of films and write them",
+        description="Scores every second of each film and writes its highlights as MATCH.highlights.* files.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    highlight.set_defaults(check=_check_highlight)
+    highlight.add_argument("files", nargs="+", type=Path, metavar="FILE", help="video or sound file")
+    highlight.add_argument("--model", default=DEFAULT_MODEL, help="checkpoint folder or Hub id")
+    _add_output_options(highlight)
+    how_much = highlight.add_mutually_exclusive_group()
+    how_much.add_argument(
+        "--duration", type=float, metavar="S", help="seconds that the highlights may last in all"
+    )
+    how_much.add_argument("--top-k", type=int, metavar="N", help="number of highlights at the most")
+    highlight.add_argument(
+        "--min-length", type=float, default=2, metavar="S", help="shortest highlight in seconds"
+    )
+    highlight.add_argument(
+        "--max-length", type=float, default=30, metavar="S", help="longest highlight in seconds"
+    )
+    _add_edge_options(highlight, ",".join(KINDS))
+    highlight.add_argument(
+        "--names",
+        choices=("auto", "none"),
+        default="auto",
+        help="say what is heard in each highlight, where that is sure enough, or do not listen for it",
+    )
+    highlight.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    highlight.add_argument(
+        "--dtype",
+        choices=PRECISIONS,
+        default="auto",
+        help="what frozen encoders compute in; auto is bfloat16 on processors with instructions for it",
+    )
+    highlight.add_argument(
+        "--jobs",
+        type=_count,
+        default="auto",
+        metavar="N",
+        help=f"films to work on at a time; auto: as many as there are cores, {MOST_JOBS} at the most",
+    )
+    _add_reading_options(highlight)
+
+
+def _add_cut(commands: Any) -> None:
+    cut = commands.add_parser(
+        "cut",
+        help="cut a film by a list of highlights, such as an edited one",
+        description="Writes a film's MATCH.highlights.* files with the highlights of a list. "
+        "Its edges stay where they are, and nothing is scored.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    cut.set_defaults(check=_check_cut)
+    cut.add_argument("file", type=Path, metavar="FILE", help="video or sound file")
+    cut.add_argument(
+        "--from",
+        dest="list",
+        type=Path,
+        required=True,
+        metavar="LIST",
+        help="JSON or CSV of davihd, an edit list, labels of Audacity or time stamps",
+    )
+    _add_output_options(cut)
+    _add_edge_options(cut, "none")
+    _add_reading_options(cut)
+
+
+def _add_output_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--output-dir", type=Path, default=Path("."), metavar="DIR", help="where to write")
+    command.add_argument(
+        "--formats",
+        type=_formats,
+        default=DEFAULT_FORMATS,
+        metavar="A,B",
+        help=f"what to write, out of {','.join(WRITERS)}",
+    )
+    command.add_argument(
+        "--list-paths",
+        choices=("absolute", "relative"),
+        default="absolute",
+        help="how edit lists say where the film is: by its whole path, or by that from the list on",
+    )
+    command.add_argument(
+        "--loudness", type=float, metavar="LUFS", help="of reel and clips by EBU R128, as -14; the film's own"
+    )
+    command.add_argument(
+        "--codec", choices=CODECS, help="of reel and clips; by default hevc for films of 10 bits, else h264"
+    )
+    command.add_argument(
+        "--height", type=int, metavar="ROWS", help="of reel and clips, at the most; the film's own up to 4K"
+    )
+
+
+def _add_edge_options(command: argparse.ArgumentParser, snap: str) -> None:
+    command.add_argument(
+        "--snap",
+        type=_snaps,
+        default=snap,
+        metavar="shots,pauses|none",
+        help="what the edges of highlights go to, where there is any near by: shot changes, pauses, or none",
+    )
+    for side in ("before", "after"):
+        command.add_argument(
+            f"--pad-{side}", type=float, default=0, metavar="S", help=f"seconds of room {side} each highlight"
+        )
+
+
+def _add_reading_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--audio-track",
+        metavar="N|NAME|LANGUAGE",
+        help="sound track to hear, of several; by default all of the film's own language",
+    )
+    command.add_argument(
+        "--limit",
+        type=_limit,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what a film may ask of its decoders, by the name that a refusal gives",
+    )
+
+
+def _count(text: str) -> int | str:
+    if text == "auto" or (text.isdecimal() and int(text) > 0):
+        return text if text == "auto" else int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a whole number of at least 1")
+
+
+def _formats(text: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    if unknown := [name for name in names if name not in WRITERS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(WRITERS)}")
+    return names
+
+
+def _snaps(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",")]
+    if names == ["none"]:
+        return ()
+    if unknown := [name for name in names if name not in KINDS]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(KINDS)}, nor none alone")
+    return tuple(names)
+
+
+def _limit(text: str) -> tuple[str, float]:
+    from .media import DEFAULT_LIMITS
+
+    known = asdict(DEFAULT_LIMITS)
+    name, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if name not in known or not number > 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no limit; NAME=VALUE is needed, a number over 0 for one of {', '.join(known)}"
+        )
+    return name, number
+
+
+def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    for name, least in (("duration", 0), ("top_k", 0), ("min_length", 0.1), ("max_length", 0.1)):
+        value = getattr(options, name)
+        if value is not None and not least < value < float("inf"):
+            parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be finite and over {least}")
+    if options.min_length > options.max_length:
+        parser.error(
+            f"--min-length is {options.min_length}; it needs to be at most --max-length {options.max_length}"
+        )
+    if options.duration is not None and options.duration < options.min_length:
+        parser.error(
+            f"--duration is {options.duration}; it needs to be at least --min-length {options.min_length}"
+        )
+    for path, other in itertools.permutations(options.files, 2):
+        ours = other.name.startswith((f"{path.stem}.highlights.", f"{path.stem}.highlight-"))
+        if ours and other.absolute().parent == options.output_dir.absolute():
+            parser.error(f"{other} would be overwritten by the output of {path}; use another --output-dir")
+    for stem, count in Counter(path.stem for path in options.files).items():
+        if count > 1:
+            parser.error(
+                f"{count} files would all write {stem}.highlights.*; run them with different --output-dir"
+            )
+    _check_shared(parser, options)
+
+
+def _check_cut(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    _check_shared(parser, options)
+    if all(is_list(name, options) for name in options.formats):
+        parser.error(f"--from {options.list} would be all that is written; use another --output-dir")
+
+
+def _check_shared(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    for name in ("pad_before", "pad_after"):
+        if not 0 <= (value := getattr(options, name)) < float("inf"):
+            parser.error(f"--{name.replace('_', '-')} is {value}; it needs to be finite and not below 0")
+    try:
+        reel_options(options)
+        if options.codec:
+            from .media_encoders import check_codec
+
+            check_codec(options.codec)
+    except ValueError as error:
+        parser.error(f"--{error}")
+    if options.output_dir.exists() and not options.output_dir.is_dir():
+        parser.error(f"--output-dir is {options.output_dir}, which is a file; it needs to be a folder")
+
+
+def is_list(name: str, options: argparse.Namespace) -> bool:
+    """Whether a format's file would be the list that is read."""
+    file = target(name, options)
+    return file.exists() and options.list.exists() and file.samefile(options.list)
+
+
+def target(name: str, options: argparse.Namespace) -> Path:
+    return options.output_dir / f"{options.file.stem}{WRITERS[name].suffix}"
+
+
+def reel_options(options: argparse.Namespace) -> ReelOptions:
+    return ReelOptions(options.loudness, options.height, options.codec)
