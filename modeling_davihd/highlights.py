@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 
 STEPS = 1_000_000  # scores become whole numbers 0..STEPS, so that rounding can neither make nor break a tie
 FLAT = 1e-6  # a curve that varies by less than this share of its largest magnitude is rounding noise
-SMOOTHING = np.array([1, 4, 6, 4, 1])  # binomial: a standard deviation of one second
+SMOOTHING = np.array([1, 2, 1])  # binomial: a standard deviation of 0.7 seconds
+ORDINARY = 0.4  # share of a film's seconds that lie below its ordinary level: events may fill the rest
 GROWTH = 0.5  # a clip holds the seconds at or above this share of its peak's prominence
 LESSER = 0.1  # peaks below this share of the greatest prominence are never kept
 SIGNIFICANT = 0.3  # peaks below this share are kept only when `top_k` or `duration` asks for more
@@ -143,10 +144,11 @@ def find_highlights(
 ) -> list[Highlight]:
     """Choose the stretches of a film that stand out, sorted by time and disjoint.
 
-    The curve is smoothed lightly. Every peak that rises above the film's ordinary level (the median) by at
-    least a tenth of what the greatest one does grows to half its height, is held to the length limits, joined
-    to neighbours and moved to nearby boundaries. Then the best are kept; ties go to the earlier one. Scores
-    multiplied by a positive number or raised by a constant, and `level` with them, give the same clips.
+    The curve is smoothed lightly. Every peak that rises above the film's ordinary level (two fifths of its
+    seconds lie below) by at least a tenth of what the greatest one does grows to half its height, is held to
+    the length limits, joined to neighbours and moved to nearby boundaries. Then the best are kept; ties go to
+    the earlier one. Scores multiplied by a positive number or raised by a constant, and `level` with them,
+    give the same clips.
 
     scores: (T,) finite numbers, one a second; second t covers [t, t + 1).
     top_k: keep at most this many, those of highest mean score. Fewer come back if fewer peaks stand out.
@@ -356,8 +358,9 @@ def _place_clips(levels: np.ndarray, shortest: float, longest: float) -> list[_C
 
 def _grown_peaks(levels: np.ndarray) -> list[tuple[int, float, int, int]]:
     """(peak second, prominence, start, end) of each, the most prominent first, then the earliest."""
-    smooth = np.convolve(np.pad(levels, 2, mode="reflect"), SMOOTHING, mode="valid")
-    ordinary = int(np.median(smooth))
+    beside = len(SMOOTHING) // 2
+    smooth = np.convolve(np.pad(levels, beside, mode="reflect"), SMOOTHING, mode="valid")
+    ordinary = int(np.quantile(smooth, ORDINARY, method="lower"))
     if ordinary == smooth.max():  # most of the film is at its highest level
         ordinary = 0
     # Zeros beside the film let its first and last second be peaks.

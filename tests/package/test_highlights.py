@@ -79,6 +79,17 @@ def test_lesser_peaks_come_only_on_request():
     assert spans(find_highlights(scores, top_k=5)) == [(50, 55), (150, 155)]
 
 
+def test_events_that_fill_half_a_film_hide_none_of_the_others():
+    busy = [(start, start + 10, 0.9) for start in range(4, 150, 18)]
+    scores = bumps(176, *busy, (168, 172, 0.5))
+    assert spans(find_highlights(scores, top_k=20)) == [*[(start, end) for start, end, _ in busy], (168, 172)]
+
+
+def test_two_events_three_seconds_apart_are_two():
+    scores = bumps(60, (30, 31, 0.9), (33, 34, 0.8))
+    assert spans(find_highlights(scores, top_k=2, merge_gap=0)) == [(29, 31), (32, 34)]
+
+
 def test_automatic_choice_stops_at_its_share_of_the_film_and_at_ten():
     many = bumps(4000, *[(i, i + 5, 0.9) for i in range(20, 4000, 40)])
     assert spans(find_highlights(many)) == [(i, i + 5) for i in range(20, 420, 40)]
