@@ -43,7 +43,7 @@ class Chain:
             "channel_layout": like.layout.name,
             "time_base": f"1/{TICKS}",
         }
-        chain = cls(("abuffer", options), steps, "abuffersink")
+        chain = cls(("abuffer", options), steps, "abuffersink", threads=1)  # more would have nothing to do
         chain.graph.set_audio_frame_size(frame_size)
         return chain
 

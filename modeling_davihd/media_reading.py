@@ -19,7 +19,7 @@ from av.video.reformatter import VideoReformatter
 
 from .media_limits import DEFAULT_LIMITS, JITTER, DecodingLimits, MediaError, MediaWarning
 from .media_pictures import upright
-from .media_resampling import GAP, IN_STEP, Resampler, steadied
+from .media_resampling import GAP, IN_STEP, IN_STEP_AGAIN, WHERE_IT_IS, Resampler, steadied
 from .media_tracks import AnyPath, Decoded, MediaInfo, Track, probe
 from .streams_davihd import SAMPLING_RATE
 
@@ -27,6 +27,9 @@ LOUDEST = 1e3  # times full scale; float samples beyond this are damage
 NEAR = 20  # seconds of sound that are decoded and dropped rather than searched over
 PASSED_OVER = 5.0  # seconds of picture that are decoded and dropped rather than searched over
 MOST_PASSED = 1000  # pictures that are decoded and dropped to get to one: what comes after more is not shown
+MOST_BEGUN = 1000  # resamplers of one track, each for a stretch without a gap; then one fills what it can
+LONG_GAP = 1.0  # seconds that are not for a resampler to fill, which would hold them in memory
+MOST_FORMS = 10_000  # resamplers of one track, as its rate or channels change; then other forms are left out
 PREROLL = 0.5  # seconds of sound that are decoded and dropped before a piece, for the decoder to settle
 
 Array = np.ndarray
@@ -199,9 +202,11 @@ class Sound:
 
     def __init__(self, track: Track, start: float, rate: int, channels: int) -> None:
         self._start, self._rate, self._channels = start, rate, channels
-        self._track, self._complained, self._drifts = track, False, False
+        self._track, self._drifts = track, False
+        self._complaints: set[str] = set()
         self._setup: tuple | None = None
         self._resampler: Any = None  # a Resampler from the first frame on
+        self._begun = 0  # resamplers
         self._due = 0.0
         self._written, self._late, self._limit = 0, 0, 2**62
         self._blocks, self._rest = self._joined(track), np.zeros((channels, 0), np.float32)
@@ -232,26 +237,41 @@ class Sound:
             track.complain("holds nothing; silence stands in for it")
 
     def _resampled(self, item: Decoded) -> Iterator[Array]:
-        frame = item.frame
-        step = abs(item.time - self._due)
-        self._drifts |= self._setup is not None and IN_STEP / 2 < step <= GAP
-        setup = (frame.sample_rate, frame.layout.name, frame.format.name, item.run, self._drifts)
-        if setup != self._setup or step > GAP:
+        frame, torn = item.frame, self._begun >= MOST_BEGUN
+        step, end = item.time - self._due, item.time + frame.samples / frame.sample_rate
+        if torn and (end <= self._due or self._is_one_form_too_many(frame)):
+            return
+        self._drifts |= torn or (self._setup is not None and IN_STEP / 2 < abs(step) <= GAP)
+        setup = (*_form(frame), torn or item.run, self._drifts)
+        if setup != self._setup or (step > LONG_GAP if torn else abs(step) > GAP):
             self._track.budget.check_sound(frame.sample_rate, frame.layout.nb_channels)
             yield from self._flushed()
-            self._setup, self._resampler = setup, self._new_resampler(frame)
+            self._setup, self._resampler = setup, self._new_resampler(frame, torn)
+            self._begun += 1
             yield from self._go_to(round((item.time - self._start) * self._rate))
-        self._due = item.time + frame.samples / frame.sample_rate
+        self._due = end
         yield from map(self._placed, self._resampler.resample(item))
+
+    def _is_one_form_too_many(self, frame: av.AudioFrame) -> bool:
+        if self._begun < MOST_FORMS or (self._setup and self._setup[:3] == _form(frame)):
+            return False
+        self._complain_once(f"changes its form over {MOST_FORMS} times; silence stands in for some of it")
+        return True
+
+    def _complain_once(self, what: str) -> None:
+        if what not in self._complaints:
+            self._track.complain(what)
+        self._complaints.add(what)
 
     def _flushed(self) -> Iterator[Array]:
         return map(self._placed, self._resampler.resample(None) if self._resampler else [])
 
-    def _new_resampler(self, frame: av.AudioFrame) -> Resampler:
+    def _new_resampler(self, frame: av.AudioFrame, torn: bool) -> Resampler:
         unnamed = any(word in frame.layout.name for word in ("channels", "ambisonic"))  # FFmpeg cannot mix it
         layout = frame.layout.name if unnamed else "mono" if self._channels == 1 else "stereo"
         # A quarter of a second at once: with the frames of most codecs, Python would take half of the time.
-        return Resampler(frame, self._rate, layout, self._rate // 4, self._drifts)
+        following = WHERE_IT_IS if torn else IN_STEP_AGAIN if self._drifts else {}
+        return Resampler(frame, self._rate, layout, self._rate // 4, following)
 
     def _go_to(self, sample: int) -> Iterator[Array]:
         for begin in range(self._written, sample, 10 * self._rate):
@@ -262,11 +282,7 @@ class Sound:
         """Samples that are no numbers, or so large that they are not sound, as silence."""
         bad = ~(np.abs(samples) < LOUDEST)
         if bad.any():
-            if not self._complained:
-                self._track.complain(
-                    "holds samples that are no sound (not finite); silence stands in for them"
-                )
-            self._complained = True
+            self._complain_once("holds samples that are no sound (not finite); silence stands in for them")
             samples = np.where(bad, np.float32(0), samples)
         return samples
 
@@ -279,6 +295,10 @@ class Sound:
         self._late = max(self._late - samples.shape[1], 0)
         self._written += block.shape[1]
         return block
+
+
+def _form(frame: av.AudioFrame) -> tuple:
+    return frame.sample_rate, frame.layout.name, frame.format.name
 
 
 class Mix:

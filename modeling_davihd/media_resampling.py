@@ -22,6 +22,7 @@ IN_STEP_AGAIN = {
     "min_comp": "0.003",
     "swr_flags": "res",
 }  # drift is made up for within a second or two
+WHERE_IT_IS = IN_STEP_AGAIN | {"min_hard_comp": str(GAP)}  # gaps are filled and overlaps cut away as well
 
 
 def steadied(items: Iterable[Decoded]) -> Iterator[Decoded]:
@@ -67,15 +68,18 @@ def _step(ahead: Iterable[Decoded], due: float) -> float:
 class Resampler:
     """Turns frames of sound into interleaved float32 of another rate and layout, in time with their stamps.
 
-    frame_size: samples of what comes out. drifts: whether it is stretched to where its time stamps are.
+    frame_size: samples of what comes out. following: options of FFmpeg's resampler, IN_STEP_AGAIN and the
+        like, that say how it is brought to where its time stamps are.
     More than two channels become stereo as loud as FFmpeg makes them, with a limiter for what would be too
     loud; any others are mixed with weights that sum to one at most.
     """
 
-    def __init__(self, like: av.AudioFrame, rate: int, layout: str, frame_size: int, drifts: bool) -> None:
+    def __init__(
+        self, like: av.AudioFrame, rate: int, layout: str, frame_size: int, following: dict[str, str]
+    ) -> None:
         shape = {"sample_rates": str(rate), "channel_layouts": layout}
         limited = layout == "stereo" and like.layout.nb_channels > 2
-        options = {"rematrix_maxval": ANY_SUM if limited else "1"} | (IN_STEP_AGAIN if drifts else {})
+        options = {"rematrix_maxval": ANY_SUM if limited else "1"} | following
         steps = [("aresample", options), ("aformat", shape | {"sample_fmts": "dbl" if limited else "flt"})]
         if limited:
             limiter = {"limit": str(LOUDEST_MIX), "level": "0", "latency": "1"}

@@ -5,7 +5,8 @@ import pytest
 from film_contents import decode
 from films import click_times, clicks, make_film, tone
 
-from modeling_davihd.media import cut_reel, probe
+from modeling_davihd import media_reading
+from modeling_davihd.media import MediaWarning, cut_reel, probe
 from modeling_davihd.media_reading import Sound
 from modeling_davihd.media_tracks import Track
 
@@ -68,3 +69,35 @@ def test_sound_that_drifts_stays_in_step_without_a_gap(tmp_path):
         power = np.convolve(waveform[1600:190000] ** 2, np.full(160, 1 / 160), "valid")
         # The tone is never gone for 10 ms, and once for less, where the drift is first noticed.
         assert power.min() > 1e-4 and (power < 0.003).mean() < 0.002
+
+
+def test_sound_in_shreds_needs_few_resamplers_and_stays_where_it_is(tmp_path, monkeypatch):
+    made = []
+    resampler = media_reading.Resampler
+    monkeypatch.setattr(media_reading, "Resampler", lambda *how: made.append(how) or resampler(*how))
+    starts = np.cumsum(np.resize([0.06] * 9 + [1.2], 110))
+    shreds = [(start, tone(0.01, 48000, hertz=1000)) for start in starts]
+    path = make_film(tmp_path / BROWSER, sounds=shreds, audio_codec="pcm_s16le")
+    whole, before = heard(path), len(made)
+    monkeypatch.setattr(media_reading, "MOST_BEGUN", 20)
+    torn = heard(path)
+    assert before > 100 > 40 > len(made) - before
+    assert torn.shape == whole.shape
+    assert np.abs(click_times(torn[0], 48000) - starts + starts[0]).max() < 0.002
+
+
+def test_sound_that_keeps_changing_its_form_is_left_out_in_part(tmp_path, monkeypatch):
+    parts = b""
+    for rate in (16000, 24000) * 4:
+        made = make_film(tmp_path / "part.aac", sounds=[(0, tone(0.5, rate))], rate=rate, audio_codec="aac")
+        parts += made.read_bytes()
+    path = tmp_path / "changing.aac"
+    path.write_bytes(parts)
+    whole = heard(path)
+    monkeypatch.setattr(media_reading, "MOST_BEGUN", 2)
+    monkeypatch.setattr(media_reading, "MOST_FORMS", 3)
+    with pytest.warns(MediaWarning, match="changes its form over 3 times") as caught:
+        sound = heard(path)
+    assert len(caught) == 1
+    loud, all_loud = ((np.abs(one[0]) > 0.25).sum() for one in (sound, whole))
+    assert 0.3 * all_loud < loud < 0.8 * all_loud
