@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import AutoConfig
 
 from datasets_scripts.building.builder import build_dataset
 from datasets_scripts.building.errors import DatasetError
@@ -23,13 +24,16 @@ from datasets_scripts.building.label_files.labels import (
     scores_of_seconds,
 )
 from datasets_scripts.building.videos import Video
-from examples.training.data import read_dataset
+from examples.training.data import HighlightDataset, read_dataset
+from examples.training.runs import fit_extractor
+from modeling_davihd import DEFAULT_CHECKPOINT
 from modeling_davihd.conversion import EncoderChoice
 from modeling_davihd.readers import ListWarning
 from modeling_davihd.wording import some
 
 SEMANTIC = EncoderChoice("yamnet")
 FEWEST = 3  # films
+TAUGHT_WITH = ("train", "validation")  # of a dataset's splits
 CARD = "---\ntags: [video-highlight-detection]\n---\n# Features of the films that a model is taught with\n"
 
 Span = tuple[float, float]
@@ -95,6 +99,33 @@ def make_lessons(films: Films, labels: dict[str, VideoLabels], work: Path) -> li
     return lessons
 
 
+def read_lessons(dataset: HighlightDataset) -> list[Lesson]:
+    """The training and validation videos of a dataset with such features, by their scores a second.
+
+    Its test videos are left for testing. Raises ValueError naming the dataset unless its features are those
+    that `make_lessons` computes, and as that does if too few videos are left.
+    """
+    config = AutoConfig.from_pretrained(DEFAULT_CHECKPOINT)
+    fit_extractor(DEFAULT_CHECKPOINT, config, dataset.extraction)
+    parts = [
+        dataset.rows(split, ("semantic", "dynamics"), config.log_mel_rate)
+        for split in TAUGHT_WITH
+        if split in dataset.splits
+    ]
+    if (encoder := dataset.extraction["semantic_backbone"]) != SEMANTIC.name:
+        raise ValueError(
+            f"The semantic features of {dataset.source} were made with {encoder}; those of {SEMANTIC.name} "
+            "are needed."
+        )
+    highest = max((labels.max() for part in parts for labels in part.labels), default=0)
+    lessons = []
+    for name, row in (pair for part in parts for pair in zip(part.video_ids, part, strict=False)):
+        spans, chosen = chosen_by_scores(row["labels"].numpy(), highest / 2)
+        lessons.append(Lesson(name, row["log_mel"], row["semantic_features"].float(), spans, chosen))
+    check_lessons(lessons)
+    return lessons
+
+
 def check_lessons(lessons: Sequence[Lesson]) -> None:
     """Raise DatasetError if they are too few to learn from and to be tried on."""
     if len(lessons) < FEWEST:
@@ -122,14 +153,19 @@ def chosen_of(
         scores = scores_of_seconds(name, labels)
         if abs(len(scores) - math.ceil(duration)) > 1:
             raise DatasetError(f"{name}: has {len(scores)} scores; it lasts {duration:g} s.")
-        chosen = scores >= max(threshold, np.finfo(np.float32).tiny)
-        edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
-        return [(float(start), float(end)) for start, end in edges.reshape(-1, 2)], chosen
+        return chosen_by_scores(scores, threshold)
     spans = joined([one for one in labels.intervals if one.score > 0])
     chosen = scores_of_intervals(name, [Interval(*span) for span in spans], duration) >= 0.5
     for span in spans:
         chosen[scores_of_intervals(name, [Interval(*span)], duration).argmax()] = True
     return spans, chosen
+
+
+def chosen_by_scores(scores: np.ndarray, threshold: float) -> tuple[list[Span], np.ndarray]:
+    """The seconds (T,) whose score (T,) is at or above the threshold, and the stretches that they make up."""
+    chosen = scores >= max(threshold, np.finfo(np.float32).tiny)
+    edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
+    return [(float(start), float(end)) for start, end in edges.reshape(-1, 2)], chosen
 
 
 def joined(intervals: Sequence[Interval]) -> list[Span]:

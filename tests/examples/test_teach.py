@@ -10,8 +10,10 @@ import pytest
 import torch
 from films import film_with_sound, tone
 
+from datasets_scripts.building.builder import Settings, Video, build_dataset
 from examples import publish, teach
 from examples.teaching import choosing
+from examples.teaching.lessons import SEMANTIC
 from examples.training.data import read_dataset
 from modeling_davihd.loading import load_pipeline
 
@@ -53,6 +55,11 @@ def few_steps():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choosing, "WAYS", (choosing.UNTAUGHT, choosing.GATED, *tuned))
         yield
+
+
+def chirps(number: int) -> np.ndarray:
+    """Labels (T,) of a film: 1 where it chirps."""
+    return (np.arange(SECONDS) // 2 == mixed(number)[1] // 2).astype(np.float32)
 
 
 def command(films: Path, labels: Path, output: Path, *more: str) -> int:
@@ -107,6 +114,20 @@ def test_killed_and_started_again_it_ends_with_the_same_files(output, films, mon
     assert len(tried) == len(NAMES)
     assert contents(again) == contents(output)
     assert len(read_dataset(again / teach.WORK / "features").splits["train"]) == len(NAMES)
+
+
+def test_a_dataset_of_the_films_teaches_the_same(output, films):
+    """Without its test videos."""
+    data, settings = films.parent / "data", Settings({"semantic": SEMANTIC})
+    videos = [
+        Video(name, split, chirps(number), media=films / name)
+        for number, (name, split) in enumerate(zip(NAMES, ("train",) * 3 + ("validation",), strict=True))
+    ]
+    videos.append(Video("again.mp4", "test", chirps(0), media=films / NAMES[0]))
+    card = "---\ntags: [video-highlight-detection]\n---\n# Chirps\n"
+    build_dataset(data, videos, settings, card=card, rows_per_shard=1)
+    assert teach.main(["--dataset", str(data), "--output", str(films.parent / "of data" / "chirps")]) == 0
+    assert contents(films.parent / "of data" / "chirps") == contents(output)
 
 
 @pytest.mark.parametrize(

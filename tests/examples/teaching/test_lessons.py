@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from tiny_data import write_dataset
 
 from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.label_files.labels import Interval, VideoLabels
-from examples.teaching.lessons import chosen_of
+from examples.teaching.lessons import chosen_of, read_lessons
+from examples.training.data import read_dataset
 
 
 def of_intervals(*intervals: Interval, duration: float = 6.0) -> tuple[list, list[int]]:
@@ -33,3 +35,8 @@ def test_labels_of_another_length_are_refused():
         of_intervals(Interval(5, 8))
     with pytest.raises(DatasetError, match=r"a.mp4: has 1 scores; it lasts 6 s"):
         chosen_of("a.mp4", VideoLabels(seconds={0: 1.0}), 6, 0.5)
+
+
+def test_features_of_another_encoder_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"semantic features .* made with panns_cnn14_16k; those of yamnet"):
+        read_lessons(read_dataset(write_dataset(tmp_path / "films", videos=6)))
