@@ -35,6 +35,7 @@ from datasets_scripts.building.extraction import (
     settings_from,
 )
 from datasets_scripts.building.planning import ROWS_PER_SHARD, Shard, plan_shards
+from datasets_scripts.building.preview import PREVIEW
 from datasets_scripts.building.rows import DecodedVideo, Mismatched, decode_video, row_of
 from datasets_scripts.building.shards import (
     DatasetRow,
@@ -221,7 +222,7 @@ class ShardBuilder:
         stages.seconds.clear()
         with stages("fetching"):
             identities = [video_identity(video) for video in shard.videos]
-        fingerprint = _digest([[__version__, self._job.identity], identities])
+        fingerprint = _digest([[__version__, PREVIEW, self._job.identity], identities])
         note = _keep(shard.path, fingerprint, self._job.spare)
         if kept := note is not None:
             for _ in shard.videos:

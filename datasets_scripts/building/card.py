@@ -30,7 +30,7 @@ def dataset_card(card: str, facts: Mapping, missing: int, labelled: bool = True,
     ]
     tail = CARD_TAIL.format(
         rows="\n".join(rows),
-        features="\n".join(([LABELS] if labelled else []) + list(_feature_lines(facts))),
+        features="\n".join(_column_lines(facts, labelled)),
         missing="No video is missing."
         if missing == 0
         else f"{missing} could not be used; `missing.json` says which, and why.",
@@ -40,6 +40,7 @@ def dataset_card(card: str, facts: Mapping, missing: int, labelled: bool = True,
 
 
 LABELS = "- `labels` (T,): a highlight score for every second, 0 to 1"
+PREVIEW = "- `preview`: a small picture of {} for people to look at; nothing reads it"
 
 CARD_TAIL = """
 ## Contents
@@ -59,6 +60,16 @@ One row is one video. T = ceil(duration) seconds; second t of every column is [t
 `.with_format("torch", dtype=torch.float16)` makes reading rows fast. `extraction.json` says how the features
 were made, for programs.
 """
+
+
+def _column_lines(facts: Mapping, labelled: bool) -> Iterator[str]:
+    """A line for each column but the first two."""
+    drawn = (["the labels"] if labelled else []) + (["the spectrogram"] if facts["log_mel_rate"] else [])
+    if labelled:
+        yield LABELS
+    if drawn:
+        yield PREVIEW.format(" over ".join(drawn))
+    yield from _feature_lines(facts)
 
 
 def _feature_lines(facts: Mapping) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from datasets_scripts.building.errors import DatasetError, UnusableVideo
 from datasets_scripts.building.extraction import Arrays, Extractor, Film, Settings
+from datasets_scripts.building.preview import PREVIEW, preview_of
 from datasets_scripts.building.sources import local_copy
 from datasets_scripts.building.videos import PER_SECOND, Video, check_labels
 
@@ -54,6 +55,7 @@ def row_of(
     facts = {"video_id": video.video_id, "duration": min(film.duration, seconds)}
     if labels is not None:
         facts["labels"] = labels[:seconds]
+    facts[PREVIEW] = {"bytes": preview_of(facts.get("labels"), arrays.get("log_mel")), "path": None}
     return facts | arrays | extras
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets_scripts.building.errors import DatasetError
+from datasets_scripts.building.preview import PREVIEW
 from modeling_davihd.files import whole
 from modeling_davihd.streams_davihd import STREAMS
 
@@ -50,6 +51,8 @@ def row_features(
     columns = {"video_id": value("string"), "duration": value("float32")}
     if labelled:
         columns["labels"] = sequence(value("float32"))
+    if labelled or "log_mel" in widths:
+        columns[PREVIEW] = datasets.Image()
     for name in (stream.column for stream in STREAMS.values()):
         if name in widths:
             columns[name] = datasets.Array2D((None, widths[name]), (kinds or {}).get(name, "float16"))
@@ -82,7 +85,9 @@ def new_shard(path: Path, features: datasets.Features) -> Iterator[ShardWriter]:
 
     Raises DatasetError if the file cannot be written; then nothing is left behind.
     """
+    # Statistics would hold every picture twice more, where no checksum guards them.
     options = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
+    options["write_statistics"] = ["video_id", "duration"]
     with (
         writing(path),
         whole(path) as partial,

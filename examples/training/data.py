@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from datasets_scripts.building.preview import PREVIEW
 from datasets_scripts.building.splits import SPLITS
 from examples.training.front_matter import front_matter
 from examples.training.origins import locate
@@ -22,7 +23,10 @@ from modeling_davihd.modeling_davihd import IGNORED_LABEL
 from modeling_davihd.streams_davihd import N_FFT, STREAMS
 
 # Columns of a dataset beside those of its streams.
-PLAIN_COLUMNS = ("video_id", "duration", "labels", "folds", "user_scores", "change_points", "gt_summary")
+PLAIN_COLUMNS = (
+    *("video_id", "duration", "labels", PREVIEW),
+    *("folds", "user_scores", "change_points", "gt_summary"),
+)
 # How many batches are sorted by length together: more of them waste less padding, fewer mix better.
 SORTED_TOGETHER = 32
 

@@ -36,6 +36,7 @@ def test_load_dataset_gives_the_columns_in_their_types_and_lengths(films, tmp_pa
             "video_id": value("string"),
             "duration": value("float32"),
             "labels": datasets.Sequence(value("float32")),
+            "preview": datasets.Image(),
             "visual_features": matrix((None, 64), "float16"),
             "semantic_features": matrix((None, 64), "float16"),
             "log_mel": matrix((None, 128), "float16"),
@@ -47,6 +48,7 @@ def test_load_dataset_gives_the_columns_in_their_types_and_lengths(films, tmp_pa
     assert row["visual_features"].shape == row["semantic_features"].shape == (4, 64)
     assert row["log_mel"].shape == (250, 128) and row["log_mel"].dtype == torch.float16
     np.testing.assert_allclose(dataset["train"][0]["labels"], labels(4))
+    assert dataset["train"][0]["preview"].size == (256, 64)
     [shard] = (out / "data").glob("train-*")
     rows = pyarrow.parquet.read_table(shard)
     edited = rows.set_column(rows.column_names.index("video_id"), "video_id", [["edited by hand"]])
