@@ -31,6 +31,9 @@ MOST_PARAMETERS = 4e9  # of a network, twenty times the paper's: a bound on what
 MOST_BLOCKS = 64
 logger = logging.get_logger(__name__)
 
+# "mse" stands for the error that the network has of its own where that is another one (objectives_davihd.py).
+LOSSES = ("mse", "mse+correlation+ranking")
+
 # What a checkpoint tells machines without this package of its pipeline, and the file that holds it.
 PIPELINE_FILE = "pipeline_davihd.py"
 CUSTOM_PIPELINES = {
@@ -69,11 +72,23 @@ class HighlightConfig(PreTrainedConfig):
     highlight_confidence (`list` of `[score, share]`, *optional*):
         The share of right picks among highlights of that mean score, as measured when the model was trained:
         scores increase, shares in [0, 1] do not decrease.
+    loss (`str`):
+        What training minimises: `"mse"`, the paper's (Eq. 5), or `"mse+correlation+ranking"`, which is
+        defined in `objectives_davihd.py`.
+    correlation_weight, ranking_weight (`float`):
+        How much the two further terms of that weigh; the error itself weighs 1.
+    stream_dropout (`float`):
+        Probability that a video lacks a stream in training; it never lacks all. A model with any can do
+        without streams in use as well; others refuse, naming what is missing.
     """
 
     pipeline_is_registered = False  # True where the installed package brings the pipeline
     highlight_level: float | int | None = None
     highlight_confidence: list[list[float | int]] | None = None
+    loss: str = "mse"
+    correlation_weight: float | int = 0.1
+    ranking_weight: float | int = 0.1
+    stream_dropout: float | int = 0.0
 
     def __post_init__(self, **kwargs):
         for key in kwargs.keys() - PASSED_ON:  # transformers would act on some of them
@@ -114,6 +129,22 @@ class HighlightConfig(PreTrainedConfig):
                 f"`highlight_confidence` has the shares {list(shares)}; they need to lie between 0 "
                 "and 1, and not to decrease."
             )
+
+    def validate_training(self):
+        """Raise ValueError naming the field, what it holds and what it needs."""
+        self._require_choice("loss", LOSSES)
+        self._require_range(0, 1e6, "correlation_weight", "ranking_weight")
+        self._require_range(0, 0.9, "stream_dropout")
+        if self.stream_dropout and len(self.modalities) < 2:
+            raise ValueError(
+                f"`stream_dropout` is {self.stream_dropout}; `modalities` is {list(self.modalities)}, and of "
+                "fewer than two streams none can be left out."
+            )
+
+    @property
+    def does_without(self) -> bool:
+        """Whether the model scores videos that lack some of its streams."""
+        return self.stream_dropout > 0
 
     @property
     def streams(self) -> list[Stream]:
@@ -249,7 +280,9 @@ class DAViHDConfig(HighlightConfig):
     fusion_operation (`str`):
         `"multiply"` (Eq. 3) or `"concat"` (followed by a linear layer); or `"gate"`, not the paper's, which
         is Eq. 3 at the other end of the network: the scores that all else gives are multiplied by a logistic
-        regression on the features of each stream of sound, and of the text, but the dynamics.
+        regression on the features of each stream of sound, and of the text, but the dynamics; or `"weigh"`,
+        not the paper's either: each second's mean of the streams, weighted by how much each of them says of
+        that second.
     score_hidden_dim (`int`):
         Width h of the last hidden layer of the score head; the one before is twice as wide.
     visual_backbone, semantic_backbone (`str`, *optional*):
@@ -350,7 +383,7 @@ class DAViHDConfig(HighlightConfig):
             "log_mel_rate": LOG_MEL_RATES,
             "dynamics_positions": ("sinusoidal", "convolutional"),
             "fusion_placement": ("early", "late"),
-            "fusion_operation": ("multiply", "concat", "gate"),
+            "fusion_operation": ("multiply", "concat", "gate", "weigh"),
         }
         for field, allowed in choices.items():
             self._require_choice(field, allowed)

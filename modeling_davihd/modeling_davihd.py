@@ -31,11 +31,13 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
+from .absence_davihd import DAViHDAbsentStreams, drawn_absences
 from .attention_davihd import DAViHDAttention, DAViHDFeedForward
 from .backbones_davihd import FrozenBackbone, build_backbone
 from .batch_norm_davihd import DAViHDBatchNorm
 from .configuration_davihd import DAViHDConfig, HighlightConfig
 from .convolution_davihd import ConvolveBins
+from .objectives_davihd import labels_of, training_loss
 from .streaming_davihd import (
     FrameSource,
     HaloedStates,
@@ -54,8 +56,6 @@ from .streams_davihd import STREAMS, Stream
 # Elements of the largest output of a dynamics block for one video that is kept outside training. A larger one
 # is computed piece by piece whenever it is read.
 _HELD_ELEMENTS = 2**24
-# The label of a segment that no loss looks at: what transformers and PyTorch pad labels with.
-IGNORED_LABEL = -100
 
 # Attention weights, tensors or tuples of them, by their names in `DAViHDOutput`.
 Attentions = dict[str, Any]
@@ -67,7 +67,8 @@ class DAViHDOutput(ModelOutput):
     Output of [`DAViHDModel`]. Attention fields are filled when `output_attentions=True`.
 
     loss (`torch.Tensor` of shape `(1,)`, *optional*):
-        Mean squared error over the labelled segments of the batch (Eq. 5), when `labels` are given.
+        What the config's `loss` names, by default the mean squared error over the labelled segments of the
+        batch (Eq. 5), when `labels` are given.
     scores (`torch.Tensor` of shape `(B, T)`):
         Predicted highlight score of each segment in [0, 1]; 0 where masked.
     visual_attentions, semantic_attentions, text_attentions, fused_attentions (`torch.Tensor` of shape
@@ -502,16 +503,22 @@ class DAViHDDynamicsEncoder(nn.Module):
 class DAViHDAudioFusion(nn.Module):
     """F_a of Section 2.2.3: the element-wise product (Eq. 3), or a linear map of both streams (Table 3).
 
-    Rows of D_a of the semantic and the dynamics stream -> rows of D_a.
+    Rows of D_a of the semantic and the dynamics stream -> rows of D_a. What is not the paper's is their mean,
+    weighted anew in each second: w = softmax_s(v_s . x_s + b_s).
     """
 
     def __init__(self, config: DAViHDConfig):
         super().__init__()
-        width, streams = config.audio_width, len(config.fused_streams)
-        concat = config.fusion_operation == "concat"
-        self.projection = nn.Linear(streams * width, width) if concat else None
+        width, streams = config.audio_width, config.fused_streams
+        operation = config.fusion_operation
+        self.projection = nn.Linear(len(streams) * width, width) if operation == "concat" else None
+        weighs = operation == "weigh"
+        self.weights = nn.ModuleList(nn.Linear(width, 1) for _ in streams) if weighs else None
 
     def forward(self, *streams: torch.Tensor) -> torch.Tensor:
+        if self.weights is not None:
+            logits = [weight(rows) for weight, rows in zip(self.weights, streams, strict=True)]
+            return (torch.stack(logits).softmax(0) * torch.stack(streams)).sum(0)
         if self.projection is None:
             return functools.reduce(torch.mul, streams)
         return self.projection(torch.cat(streams, -1))
@@ -586,7 +593,7 @@ class DAViHDPreTrainedModel(PreTrainedModel):
             init.zeros_(module.running_mean)
             init.ones_(module.running_var)
             init.zeros_(module.num_batches_tracked)
-        elif isinstance(module, FrozenBackbone):
+        elif isinstance(module, FrozenBackbone | DAViHDAbsentStreams):
             module.reset_parameters()
         elif isinstance(module, FrequencyDynamicConv2d):
             init.normal_(module.weight, std=(2 / math.prod(module.weight.shape[2:])) ** 0.5)
@@ -655,8 +662,25 @@ class DAViHDPreTrainedModel(PreTrainedModel):
         return {name: values.to(self.dtype) for name, values in inputs.items()}
 
     def _streams_read(self, given: dict[str, torch.Tensor | None]) -> list[Stream]:
-        """The streams that `forward` needs, of what it was given: all that the config names."""
-        return self.config.streams
+        """The streams that `forward` needs, of what it was given: all that the config names or, of a model
+        that does without, those that there are. Raises ValueError if there are none."""
+        return self._streams_found(given) if self.config.does_without else self.config.streams
+
+    def _streams_found(self, given: dict[str, torch.Tensor | None]) -> list[Stream]:
+        """Those that there is something of. Raises ValueError if there is nothing at all."""
+        streams = self.config.streams
+        found = [stream for stream in streams if any(given.get(key) is not None for key in stream.inputs)]
+        if not found:
+            columns = " and ".join(f"`{stream.column}`" for stream in streams)
+            raise ValueError(f"{columns} is missing; at least one of what the model reads is needed.")
+        return found
+
+    def _drawn_absences(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """By stream, the videos (B,) that are to lack it in this step; empty outside training."""
+        if not (self.training and self.config.does_without):
+            return {}
+        first = next(iter(inputs.values()))
+        return drawn_absences(list(inputs), len(first), self.config.stream_dropout, first.device)
 
     def _stream_input(
         self, stream: Stream, given: dict[str, torch.Tensor | None], attention_mask: torch.Tensor | None
@@ -688,6 +712,8 @@ class DAViHDModel(DAViHDPreTrainedModel):
         self._build_backbones()
         for stream in config.streams:
             self._build_stream(config, stream)
+        if config.does_without:
+            self.absent_streams = DAViHDAbsentStreams(config)
         hears = bool(config.audio_streams)
         if len(config.fused_streams) > 1:
             self.audio_fusion = DAViHDAudioFusion(config)
@@ -748,7 +774,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
             `(B, T, D_t)`.
 
         Raises ValueError, naming the argument, the shape it has and the shape it needs, if an input that the
-        config's `modalities` call for is missing or misshapen.
+        config's `modalities` call for is misshapen, or missing from a model without `stream_dropout`.
         """
         inputs = self._stream_inputs(
             attention_mask,
@@ -762,12 +788,21 @@ class DAViHDModel(DAViHDPreTrainedModel):
         segments = check_inputs(self.config, inputs, attention_mask, labels)
         output_attentions = bool(output_attentions)
         attentions: Attentions = {}
-        visual = self._encode_visual(inputs, segments, output_attentions, attentions)
-        audio = self._encode_audio(inputs, segments, output_attentions, attentions)
+        encoded = self._encode(inputs, segments, output_attentions, attentions)
+        absent = self._drawn_absences(inputs)
+        if self.config.does_without:
+            encoded = {
+                stream.name: self.absent_streams.fill(
+                    stream.name, encoded.get(stream.name), absent.get(stream.name), segments
+                )
+                for stream in self.config.contextual_streams
+            }
+        visual = next((encoded[stream.name] for stream in self.config.streams if stream.sees), None)
+        audio = self._fuse(encoded, segments, output_attentions, attentions)
         joint = self._join(visual, audio, segments, output_attentions, attentions)
-        scores = self._gate(self.score_head(joint)[..., 0].sigmoid(), inputs, segments)
-        loss = None if labels is None else mean_squared_error(scores, segments.gather(labels))
+        scores = self._gate(self.score_head(joint)[..., 0].sigmoid(), inputs, absent, segments)
         scores = segments.scatter(scores)
+        loss = None if labels is None else self._loss(scores, labels_of(labels, scores, segments.mask))
         kept = DAViHDOutput.__dataclass_fields__.keys() & attentions.keys() if output_attentions else ()
         return DAViHDOutput(loss=loss, scores=scores, **{name: attentions[name] for name in kept})
 
@@ -784,19 +819,28 @@ class DAViHDModel(DAViHDPreTrainedModel):
         segments = check_inputs(self.config, {"dynamics": log_mel}, attention_mask, None)
         return self.dynamics_encoder.velocity_attention(log_mel, segments)
 
-    def _encode_visual(
+    def _encode(
         self,
         inputs: dict[str, torch.Tensor],
         segments: SegmentRows,
         output_attentions: bool,
         attentions: Attentions,
-    ) -> torch.Tensor | None:
-        """Z'_v of Section 2.1: features (B, T, D_v) -> rows of the visual width; None without a picture. Adds
-        attention weights to `attentions`."""
-        for stream in self.config.feature_streams:
-            if stream.sees:
-                return self._encode_features(stream, inputs, segments, output_attentions, attentions)
-        return None
+    ) -> dict[str, torch.Tensor]:
+        """Rows of each stream that there is and that does not gate, by name: Z'_v of Section 2.1, and both
+        pathways of 2.2, contextualised unless they are to be fused first. Adds attention weights to
+        `attentions`."""
+        encoded = {}
+        for stream in self.config.contextual_streams:
+            if stream.name not in inputs:
+                continue
+            if stream.spectrogram:
+                log_mel = inputs[stream.name]
+                encoded[stream.name], recorded = self.dynamics_encoder(log_mel, segments, output_attentions)
+                attentions.update(recorded)
+            else:
+                rows = self._encode_features(stream, inputs, segments, output_attentions, attentions)
+                encoded[stream.name] = rows
+        return encoded
 
     def _encode_features(
         self,
@@ -816,24 +860,16 @@ class DAViHDModel(DAViHDPreTrainedModel):
             rows, attentions[f"{stream.name}_attentions"] = encoder(rows, segments, output_attentions)
         return rows
 
-    def _encode_audio(
+    def _fuse(
         self,
-        inputs: dict[str, torch.Tensor],
+        encoded: dict[str, torch.Tensor],
         segments: SegmentRows,
         output_attentions: bool,
         attentions: Attentions,
     ) -> torch.Tensor | None:
-        """Z'_a of Section 2.2, dual-pathway audio encoder and fusion: features (B, T, D_s) and log-Mel
-        (B, F, M) -> rows of D_a; None without sound. Adds attention weights to `attentions`."""
-        streams = []
-        for stream in self.config.fused_streams:
-            if stream.spectrogram:
-                log_mel = inputs[stream.name]
-                rows, recorded = self.dynamics_encoder(log_mel, segments, output_attentions)
-                attentions.update(recorded)
-            else:
-                rows = self._encode_features(stream, inputs, segments, output_attentions, attentions)
-            streams.append(rows)
+        """Z'_a of Section 2.2, the fusion of both pathways: rows of streams, by name -> rows of D_a; None
+        without sound. Adds attention weights to `attentions`."""
+        streams = [encoded[stream.name] for stream in self.config.fused_streams]
         if not streams:
             return None
         audio = self.audio_fusion(*streams) if len(streams) > 1 else streams[0]
@@ -861,25 +897,30 @@ class DAViHDModel(DAViHDPreTrainedModel):
         return torch.cat((visual, audio, visual + to_visual, audio + to_audio), -1)
 
     def _gate(
-        self, scores: torch.Tensor, inputs: dict[str, torch.Tensor], segments: SegmentRows
+        self,
+        scores: torch.Tensor,
+        inputs: dict[str, torch.Tensor],
+        absent: dict[str, torch.Tensor],
+        segments: SegmentRows,
     ) -> torch.Tensor:
-        """Rows of scores, times each gate: a logistic regression on a stream's features (B, T, D)."""
+        """Rows of scores, times each gate: a logistic regression on a stream's features (B, T, D). Of a video
+        that lacks the stream, `absent` (B,), the gate is open."""
         for stream in self.config.gating_streams:
-            gate = getattr(self, f"{stream.name}_gate")
-            scores = scores * gate(segments.gather(inputs[stream.name]))[..., 0].sigmoid()
+            if stream.name not in inputs:
+                continue
+            gate = getattr(self, f"{stream.name}_gate")(segments.gather(inputs[stream.name]))[
+                ..., 0
+            ].sigmoid()
+            if stream.name in absent:
+                lacking = absent[stream.name][:, None].expand(-1, segments.num_segments)
+                gate = gate.masked_fill(segments.gather(lacking), 1)
+            scores = scores * gate
         return scores
 
-
-def mean_squared_error(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Eq. 5: rows of scores and labels, both (N,) or (B, T) -> their mean squared error."""
-    exact = torch.promote_types(scores.dtype, torch.float32)
-    return labelled_mean((scores.to(exact) - labels.to(exact)).square(), labels)
-
-
-def labelled_mean(errors: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The mean of errors (N,) or (B, T) where their labels are not `IGNORED_LABEL`, 0 if all are."""
-    labelled = labels != IGNORED_LABEL
-    return torch.where(labelled, errors, 0).sum() / labelled.sum().clamp(min=1)
+    def _loss(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Scores (B, T) and what `labels_of` gives -> Eq. 5, and what the config's `loss` adds to it."""
+        scores = scores.to(labels)
+        return training_loss(self.config, (scores - labels).square(), scores, labels)
 
 
 __all__ = ["DAViHDModel", "DAViHDOutput", "DAViHDPreTrainedModel"]

@@ -19,7 +19,7 @@ from examples.training.origins import locate
 from examples.training.reading import Batch, RowReader
 from examples.training.stored import StoredRows
 from examples.training.streaming import StreamedRows
-from modeling_davihd.modeling_davihd import IGNORED_LABEL
+from modeling_davihd.objectives_davihd import IGNORED_LABEL
 from modeling_davihd.streams_davihd import N_FFT, STREAMS
 
 # Columns of a dataset beside those of its streams.

@@ -14,6 +14,7 @@ from typing import get_args, get_origin, get_type_hints
 import yaml
 
 from examples.training.tables import METRIC_COLUMNS
+from modeling_davihd.configuration_davihd import LOSSES
 
 SYNTHETIC = "synthetic"  # instead of a dataset's folder
 TEST_CLIPS = 200  # soundtracks that a model trained on generated ones is tested on
@@ -24,6 +25,8 @@ METRICS = tuple(METRIC_COLUMNS)
 EVENTS_AND_RANK = "events_and_rank"
 CRITERIA = (*METRICS, EVENTS_AND_RANK)
 SELECTIONS = ("validation", "test")
+# What a recipe says of a config: how a model is trained, and what it can do without in use.
+CONFIG_FIELDS = ("loss", "correlation_weight", "ranking_weight", "stream_dropout")
 SHARES = ("generated_share", "wider_share", "recorded_share")
 
 
@@ -78,6 +81,16 @@ class Recipe:
     freeze_norms: bool = option(
         False, "batch norms normalise by the statistics that they start with, and keep them"
     )
+    loss: str | None = option(
+        None,
+        f"{' or '.join(LOSSES)}, as modeling_davihd/objectives_davihd.py defines it; "
+        "without it, what config.json says: mse if it says nothing",
+    )
+    correlation_weight: float | None = option(None, "of that term of the loss (0.1)")
+    ranking_weight: float | None = option(None, "of that term of the loss (0.1)")
+    stream_dropout: float | None = option(
+        None, "probability that a video lacks a stream in training, so that the model can do without (0)"
+    )
     learning_rate: float = option(1e-4, "at its highest")
     schedule: str = option(
         "constant", "constant; exponential: times 0.99 an epoch; cosine: down to 1 % after the warm-up"
@@ -123,6 +136,10 @@ class Recipe:
         self._require("eventless_share", 0 <= self.eventless_share < 1, "0 or more, and less than 1")
         for name in ("label_rise", "label_fall"):
             self._require(name, 0 < (getattr(self, name) or 1) <= 30, "over 0 and at most 30 seconds")
+        for name in ("correlation_weight", "ranking_weight"):
+            self._require(name, 0 <= (getattr(self, name) or 0) < math.inf, "0 or more")
+        self._require("stream_dropout", 0 <= (self.stream_dropout or 0) <= 0.9, "0 to 0.9")
+        self._require("loss", self.loss in (None, *LOSSES), f"one of {', '.join(LOSSES)}")
         chosen = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "metric": CRITERIA, "selection": SELECTIONS}
         for name, choices in chosen.items():
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
@@ -136,6 +153,11 @@ class Recipe:
     def _require(self, name: str, good: object, needed: str):
         if not good:
             raise ValueError(f"{name} is {getattr(self, name)!r}; it needs to be {needed}.")
+
+    def config_fields(self) -> dict[str, object]:
+        """The fields of config.json that the recipe gives."""
+        given = {name: getattr(self, name) for name in CONFIG_FIELDS}
+        return {name: value for name, value in given.items() if value is not None}
 
     def fitted_to(self, videos: int) -> Recipe:
         """The recipe whose batches are small enough for so many videos to make `least_steps`."""

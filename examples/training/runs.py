@@ -14,7 +14,7 @@ import numpy as np
 from transformers import AutoConfig, PreTrainedConfig
 
 from examples.training.data import Rows, read_dataset, split_folds
-from examples.training.recipe import EVENTS_AND_RANK, SYNTHETIC, Recipe, recipe_of
+from examples.training.recipe import CONFIG_FIELDS, EVENTS_AND_RANK, SYNTHETIC, Recipe, recipe_of
 from examples.training.record import Record
 from examples.training.scoring import find_checkpoint
 from examples.training.starting import facts_of
@@ -88,7 +88,8 @@ def make_runs(
         raise ValueError(f"{config}/training.yaml names no dataset; --dataset is needed.")
     if folds and recipe.dataset == SYNTHETIC:
         raise ValueError("Generated soundtracks have no folds; --folds needs a dataset that has.")
-    network = Network(config, changes or {}) if model is None else Network.of_checkpoint(model, changes or {})
+    changes = {**(changes or {}), **recipe.config_fields()}
+    network = Network(config, changes) if model is None else Network.of_checkpoint(model, changes)
     base = {} if recipe.start is None else facts_of(recipe.start)
     for run in _runs(source_of(network, recipe), recipe, output, runs, folds):
         yield dataclasses.replace(run, facts=run.facts | base)
@@ -120,7 +121,7 @@ def read_ablation(path: Path) -> dict[str, object]:
         changes = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is not a readable JSON file: {error}") from error
-    if not isinstance(changes, dict) or not set(changes) <= set(DAViHDConfig.__annotations__):
+    if not isinstance(changes, dict) or not set(changes) <= {*DAViHDConfig.__annotations__, *CONFIG_FIELDS}:
         raise ValueError(f"{path} needs to hold an object of fields of DAViHDConfig.")
     return changes
 

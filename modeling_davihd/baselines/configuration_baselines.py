@@ -253,6 +253,11 @@ class TripleSummConfig(BaselineConfig):
             raise ValueError(
                 f"`window_seconds` is {windows}; it needs {blocks} numbers, one a block, each odd or 0."
             )
+        if self.stream_dropout and self.drop_missing:
+            raise ValueError(
+                f"`drop_missing` is True; `stream_dropout` ({self.stream_dropout}) needs it to be False: "
+                "training puts zeros where a stream is left out."
+            )
 
 
 __all__ = [

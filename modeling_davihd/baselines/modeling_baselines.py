@@ -7,7 +7,8 @@ import torch
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from ..modeling_davihd import IGNORED_LABEL, DAViHDPreTrainedModel, labelled_mean
+from ..modeling_davihd import DAViHDPreTrainedModel
+from ..objectives_davihd import labels_of, training_loss
 from ..streaming_davihd import SegmentRows, check_inputs, frame_mask, zero_padding
 from .configuration_baselines import BaselineConfig
 
@@ -88,18 +89,30 @@ class BaselineModel(DAViHDPreTrainedModel):
         )
         segments = check_inputs(self.config, inputs, attention_mask, labels)
         inputs = {name: self._without_padding(name, values, segments) for name, values in inputs.items()}
+        if self.config.does_without:
+            inputs = self._with_absences(inputs)
         logits, recorded = self.score(inputs, segments, bool(output_attentions))
         scores = zero_padding(logits.sigmoid()[..., None], segments.mask)[..., 0]
-        loss = None if labels is None else self._loss(logits, labels, segments.mask)
+        loss = None if labels is None else self._loss(logits, labels_of(labels, logits, segments.mask))
         return self.output_class(loss=loss, scores=scores, **recorded)
 
-    def _loss(self, logits: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Mean error over the real segments of the batch, less those whose label is `IGNORED_LABEL`."""
-        exact = torch.promote_types(logits.dtype, torch.float32)
-        labels = labels.to(exact)
-        if mask is not None:
-            labels = labels.masked_fill(~mask, IGNORED_LABEL)
-        return labelled_mean(self.error(logits.to(exact), labels), labels)
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Logits (B, T) and what `labels_of` gives -> the mean error, and what the config's `loss` adds."""
+        logits = logits.to(labels)
+        return training_loss(self.config, self.error(logits, labels), logits.sigmoid(), labels)
+
+    def _with_absences(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """All streams of the config: features (B, T, D), zeros in videos that lack them."""
+        absent, first = self._drawn_absences(inputs), next(iter(inputs.values()))
+        filled = {}
+        for stream in self.config.feature_streams:
+            values = inputs.get(stream.name)
+            if values is None:
+                values = first.new_zeros(*first.shape[:2], self.config.stream_dim(stream))
+            if stream.name in absent:
+                values = values.masked_fill(absent[stream.name][:, None, None], 0)
+            filled[stream.name] = values
+        return filled
 
     def _without_padding(self, name: str, values: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
         """Features (B, T, D), or log-Mel (B, F, M), with zeros at padding, which may have held NaN."""

@@ -274,13 +274,7 @@ class TripleSummModel(BaselineModel):
         return joined + self.stream_vectors[rows][:, None, None]
 
     def _streams_read(self, given: dict[str, torch.Tensor | None]) -> list[Stream]:
-        """Those that there is something of. Raises ValueError if there is nothing at all."""
-        streams = self.config.streams
-        found = [stream for stream in streams if any(given.get(key) is not None for key in stream.inputs)]
-        if not found:
-            columns = " and ".join(f"`{stream.column}`" for stream in streams)
-            raise ValueError(f"{columns} is missing; at least one of what the model reads is needed.")
-        return found
+        return self._streams_found(given)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):

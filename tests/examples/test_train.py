@@ -129,6 +129,7 @@ elastic_launch(config, lambda: exec({code!r}, {{}}))()
 @pytest.mark.parametrize("at", [1, 3, 5])
 def test_killed_and_resumed_equals_undisturbed(config, data, tmp_path, nursery, at):
     wanted = ["--save-every", "2", "--weight-averaging", "0.5"]
+    wanted += ["--loss", "mse+correlation+ranking", "--stream-dropout", "0.3"]
     arguments_of = {
         name: training_arguments(config, data, tmp_path / name, *wanted) for name in ("killed", "whole")
     }

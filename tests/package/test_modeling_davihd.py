@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from tiny_models import TINY, TWO_VIEWS, one_video, random_inputs, tiny_model
 
 from modeling_davihd import DAViHDConfig, DAViHDModel, modeling_davihd
+from modeling_davihd.absence_davihd import drawn_absences
 from modeling_davihd.conversion import convert_reference_state_dict, reference_config
 from modeling_davihd.streaming_davihd import FrameSource, HaloedStates
 
@@ -176,6 +177,44 @@ def test_padding_never_changes_a_score_in_other_architectures(changes, operation
     for row, length in enumerate(lengths):
         alone = model(**one_video(inputs, model.config, row, length)).scores[0]
         assert (scores[row, :length] - alone).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"fusion_operation": "weigh"},
+        {"fusion_operation": "gate"},
+        {"fusion_placement": "late", "fusion_operation": "concat"},
+    ],
+    ids=str,
+)
+def test_streams_may_be_absent_after_a_training_without_them(changes):
+    model = tiny_model(stream_dropout=0.5, **changes).train()
+    inputs = random_inputs(model.config, [7, 5])
+    model(**inputs).loss.backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+    model.eval()
+    sound, picture = ("semantic_features", "log_mel"), ("visual_features",)
+    for absent in (sound, picture):
+        given = {name: values for name, values in inputs.items() if name not in absent}
+        scores = model(**given).scores
+        alone = one_video(inputs, model.config, 1, 5)
+        alone = model(**{name: values for name, values in alone.items() if name not in absent}).scores
+        torch.testing.assert_close(scores[1, :5], alone[0])
+        assert scores[0].std() > 0
+    with pytest.raises(ValueError, match="`log_mel` is missing; at least one of what the model reads"):
+        model(attention_mask=inputs["attention_mask"])
+    with pytest.raises(ValueError, match="`visual_features` is missing"):
+        tiny_model(**changes)(**given)
+
+
+def test_a_step_leaves_out_streams_but_never_all():
+    names = ["visual", "semantic", "dynamics"]
+    drawn = torch.stack([*drawn_absences(names, 4000, 0.5, torch.device("cpu")).values()])
+    assert not drawn.all(0).any()
+    share = drawn.float().mean(1)  # 1/2, less a third of the 1/8 in which all were drawn
+    assert (share - (0.5 - 1 / 24)).abs().max() < 0.04
 
 
 def test_a_gate_weights_what_the_dynamics_say_of_a_second():
