@@ -29,6 +29,7 @@ from .media import (
     probe,
     stream_segments,
 )
+from .streams_davihd import Stream
 
 # Sound whose largest sample stays below this (-80 dB of full scale) counts as silence.
 _SILENCE = 1e-4
@@ -61,10 +62,12 @@ class VideoHighlightDetectionPipeline(Pipeline):
     _load_tokenizer = False
 
     def __init__(self, *arguments, **kwargs):
-        """Raises ValueError if the model reads what no film has, or the feature extractor does not make."""
+        """Raises ValueError if the model needs what no film has, or the feature extractor does not make."""
         super().__init__(*arguments, **kwargs)
         self.model.eval()
-        if strange := [stream for stream in self.model.config.streams if not stream.is_of_films]:
+        streams = self.model.config.streams
+        strange = [stream for stream in streams if not stream.is_of_films]
+        if strange and not (self.model.config.does_without and len(strange) < len(streams)):
             raise ValueError(
                 f"The model reads `{strange[0].column}`, which a film does not have by itself; it scores the "
                 "rows of a dataset that has them, or needs to be trained without them."
@@ -96,9 +99,10 @@ class VideoHighlightDetectionPipeline(Pipeline):
         Returns, for each file, `{"duration": seconds, "scores": (T,) float32, "highlights": [{"start", "end",
         "score", "peak"}]}`, with a "confidence" in each if the config has `highlight_confidence`. A film in
         which nothing stands out has no highlights, unless `top_k` or `duration` asks for some. One without
-        audible sound gets scores of 0, no highlights and a MediaWarning from a model that only listens.
-        Raises MediaError, in one sentence, if the file cannot be read, and ValueError if the model's scores
-        are not finite.
+        audible sound gets scores of 0, no highlights and a MediaWarning from a model that only listens. A
+        model trained with `stream_dropout` scores a film that lacks picture or audible sound by what there
+        is, with a MediaWarning. Raises MediaError, in one sentence, if the file cannot be read or lacks a
+        picture that the model needs, and ValueError if the model's scores are not finite.
         """
         if isinstance(inputs, list) and not inputs:
             return []
@@ -138,12 +142,14 @@ class VideoHighlightDetectionPipeline(Pipeline):
         info = probe(model_inputs["film"], limits)
         features, duration, audible = self._stream(info, limits)
         config = self.model.config
-        if config.streams and not audible and not config.sees:
+        sees = config.sees and (info.has_video or not config.does_without)
+        if config.streams and not audible and not sees:
             if info.has_audio:  # a missing sound track has been warned of while decoding
                 message = f"{info.path}: the sound is silent."
                 warnings.warn(message, MediaWarning, stacklevel=2)
             scores = torch.zeros(int(np.ceil(duration)))
         else:
+            features = self._without_absent(info, features, audible)
             scores = self.model(**features).scores[0].float()
             if not scores.isfinite().all():
                 raise ValueError(
@@ -186,15 +192,44 @@ class VideoHighlightDetectionPipeline(Pipeline):
         batch["attention_mask"] = torch.ones(1, math.ceil(end), dtype=torch.long, device=self.model.device)
         return batch, end, bool(audible)
 
+    def _without_absent(
+        self, info: MediaInfo, features: dict[str, torch.Tensor], audible: bool
+    ) -> dict[str, torch.Tensor]:
+        """The features that a model which does without is to score a film by, with a warning of what the film
+        lacks; silence is no sound. Other models get all."""
+        config = self.model.config
+        if not config.does_without:
+            return features
+        sound = [stream for stream in config.streams if stream.is_of_films and not stream.sees]
+        lacking = [f"`{stream.column}`" for stream in config.streams if not stream.is_of_films]
+        if config.sees and not info.has_video:
+            lacking.append("picture")
+        if sound and not audible:
+            lacking.append("audible sound" if info.has_audio else "sound")
+            heard = {stream.column for stream in sound}
+            features = {name: values for name, values in features.items() if name not in heard}
+        for what in lacking:
+            message = f"{info.path}: has no {what}; the model scores it without."
+            warnings.warn(message, MediaWarning, stacklevel=2)
+        return features
+
     def feature_stream(self, info: MediaInfo) -> FeatureStream:
-        """The stream that turns the chunks of that film into the model's inputs."""
+        """The stream that turns the chunks of that film into the model's inputs; what the film lacks is left
+        out for a model that does without."""
         config, encoders = self.model.config, {}
         if not info.has_audio and not config.sees:
             return FeatureStream(self.feature_extractor)  # hours of silence would be heard for nothing
-        for stream in config.feature_streams:
-            backbone = self.model.backbone_of(stream)
-            encoders[stream.name] = Encoder(type(backbone), functools.partial(self._encode, backbone))
-        return FeatureStream(self.feature_extractor, encoders, config.reads_spectrogram, info.duration)
+        there = [stream for stream in config.streams if not config.does_without or self._has(info, stream)]
+        for stream in there:
+            if not stream.spectrogram:
+                backbone = self.model.backbone_of(stream)
+                encoders[stream.name] = Encoder(type(backbone), functools.partial(self._encode, backbone))
+        log_mel = any(stream.spectrogram for stream in there)
+        return FeatureStream(self.feature_extractor, encoders, log_mel, info.duration)
+
+    @staticmethod
+    def _has(info: MediaInfo, stream: Stream) -> bool:
+        return stream.is_of_films and (info.has_video if stream.sees else info.has_audio)
 
     def _encode(self, backbone: FrozenBackbone, segments: torch.Tensor) -> torch.Tensor:
         """Raw segments (n, ...), wherever they are -> features (n, D) on the model's device."""

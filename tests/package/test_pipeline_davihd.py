@@ -6,6 +6,7 @@ import pytest
 import torch
 from films import film_with_sound, tone
 from paths import ROOT
+from sounds import write_wav
 from transformers import pipeline
 
 from modeling_davihd import (
@@ -241,6 +242,42 @@ def test_a_film_without_sound_is_not_listened_to(tmp_path, monkeypatch):
     assert list(found["scores"]) == [0, 0, 0] and found["log_mel"] is None
 
 
-def test_a_model_that_reads_what_no_film_has_is_refused_at_once():
+SMALL = {
+    "model_input_names": ["pixel_values", "log_mel", "attention_mask"],
+    "frames_per_segment": 2,
+    "image_size": 64,
+}
+BOTH = {"modalities": ["visual", "dynamics"], "visual_dim": 64, "visual_backbone": "statistics"}
+
+
+@pytest.fixture(scope="module")
+def lacking(tmp_path_factory):
+    """A film without picture, one without sound, and one whose sound is silent."""
+    folder = tmp_path_factory.mktemp("lacking")
+    write_wav(folder / "dark.wav", tone(2, 16000))
+    film_with_sound(folder / "mute.mp4", None, 2)
+    film_with_sound(folder / "silent.mp4", np.zeros(32000, np.float32), 2)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("film", "what"), [("dark.wav", "picture"), ("mute.mp4", "sound"), ("silent.mp4", "audible sound")]
+)
+def test_a_model_trained_for_it_does_without_a_stream(lacking, film, what):
+    with pytest.warns(MediaWarning, match=f"{film}: has no {what}; the model scores it without") as told:
+        found = detector(SMALL, **BOTH, stream_dropout=0.2)(str(lacking / film), return_features=True)
+    assert len(told) == 1 and (found["scores"] > 0).all()
+    assert (found["log_mel"] is None) == (what != "picture")
+
+
+def test_other_models_refuse_a_film_without_picture(lacking):
+    with pytest.raises(MediaError, match="dark.wav: has sound but no moving picture"):
+        detector(**BOTH)(str(lacking / "dark.wav"))
+
+
+def test_a_model_that_reads_what_no_film_has_is_refused_at_once(film):
+    reads = {"modalities": ["text", "dynamics"], "text_dim": 32}
     with pytest.raises(ValueError, match="reads `text_features`, which a film does not have by itself"):
-        detector(modalities=["text", "dynamics"], text_dim=32)
+        detector(**reads)
+    with pytest.warns(MediaWarning, match="has no `text_features`; the model scores it without"):
+        assert detector(**reads, stream_dropout=0.2)(str(film))["scores"].std() > 0
