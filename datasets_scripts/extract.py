@@ -48,12 +48,12 @@ from datasets_scripts.building.builder import (
     spare_shards,
 )
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
 from datasets_scripts.building.options import add_extraction_arguments
 from datasets_scripts.building.planning import ROWS_PER_SHARD, plan_shards
 from datasets_scripts.building.ray_engine import Cluster, import_ray, reports_of
-from datasets_scripts.building.shards import writing
+from modeling_davihd.engines.errors import DatasetError, UsageError
+from modeling_davihd.engines.shards import writing
 from modeling_davihd.files import whole
 
 CARD = """---

@@ -48,8 +48,8 @@ from datasets_scripts.building.builder import (
     file_print,
 )
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.engines.errors import DatasetError, UnusableVideo, UsageError
 from modeling_davihd.loading import hub_folder
 from modeling_davihd.streams_davihd import STREAMS
 

@@ -23,11 +23,11 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.media_folders import list_files
-from datasets_scripts.building.shards import writing
 from modeling_davihd.backbones_davihd import INCEPTION_FEATURES, InceptionV3Backbone
 from modeling_davihd.conversion import convert_inception_state_dict, load_foreign_checkpoint
+from modeling_davihd.engines.errors import DatasetError
+from modeling_davihd.engines.shards import writing
 from modeling_davihd.feature_extraction_davihd import DAViHDFeatureExtractor
 from modeling_davihd.files import whole
 from modeling_davihd.media import FrameSampling, MediaError, stream_segments

@@ -43,11 +43,11 @@ from datasets_scripts.building.builder import (
     settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
 from datasets_scripts.building.media_folders import find_media
 from datasets_scripts.building.options import add_extraction_arguments, name_encoders
 from datasets_scripts.building.youtube8m import RGB_WIDTH, YouTube8M
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.engines.errors import DatasetError, UnusableVideo, UsageError
 
 METADATA_COLUMNS = ("video_id", "youtube_id", "random_id", "duration")
 

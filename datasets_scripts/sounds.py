@@ -23,11 +23,11 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.gathering.archives import archive_files, package_files
 from datasets_scripts.gathering.audio import audible, decode, middle, trimmed, write_wav
 from datasets_scripts.gathering.manifest import Row, read_manifest
 from datasets_scripts.gathering.packages import fetch_package
+from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.files import clear_partials, whole
 
 MANIFEST = Path(__file__).resolve().parent.parent / "configuration" / "sounds" / "manifest.csv"

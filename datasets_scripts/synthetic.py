@@ -28,15 +28,15 @@ from datasets_scripts.building.builder import (
     settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.errors import UsageError
 from datasets_scripts.building.options import add_extraction_arguments
-from datasets_scripts.building.shards import writing
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.film import render_film
 from datasets_scripts.synthesis.labels import Ramp, Soundtrack
 from datasets_scripts.synthesis.library import Library
 from datasets_scripts.synthesis.soundtrack import generate_soundtrack
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.engines.errors import UsageError
+from modeling_davihd.engines.shards import writing
 from modeling_davihd.files import clear_partials
 
 SECONDS = 60.0  # of each video of a dataset

@@ -41,9 +41,9 @@ from datasets_scripts.building.builder import (
     settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.media_folders import find_media
 from datasets_scripts.building.options import add_extraction_arguments, name_encoders
+from modeling_davihd.engines.errors import DatasetError
 
 SEEDS = (42, 123, 456, 777, 999)
 FOLDS = 5

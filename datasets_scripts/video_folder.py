@@ -43,11 +43,11 @@ from datasets_scripts.building.builder import (
     settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.labels import LabelFile, scores_of_intervals, scores_of_seconds
 from datasets_scripts.building.label_files.reading import read_labels
 from datasets_scripts.building.options import add_extraction_arguments
+from modeling_davihd.engines.errors import DatasetError, UsageError
 
 HELD_OUT_SHARE = 0.15  # of the videos, for validation and again for test
 

@@ -181,8 +181,8 @@ def pack_dataset(folder: Path) -> Parcel:
 
     Raises ValueError, in one sentence, if the folder is not whole.
     """
-    from datasets_scripts.building.shards import is_whole
     from examples.training.data import read_dataset
+    from modeling_davihd.engines.shards import is_whole
 
     dataset = read_dataset(folder)
     for shard in sorted(folder.glob("data/*.parquet")):

@@ -133,10 +133,11 @@ def loaded_after(code: str) -> set[str]:
             "from modeling_davihd.cli_options import make_parser; make_parser().format_help()",
             ("numpy", "torch", "transformers", "av", "matplotlib", "scipy"),
         ),
-        ("from datasets_scripts.building import errors, planning, videos", ("torch", "av")),
-        ("from datasets_scripts.building import console, errors, manifest, shards", ("torch",)),
+        ("from datasets_scripts.building import planning, videos", ("torch", "av")),
+        ("from datasets_scripts.building import console, manifest", ("torch",)),
+        ("from modeling_davihd.engines import errors, shards, sources", ("torch", "av")),
     ],
-    ids=["help", "planning", "building"],
+    ids=["help", "planning", "building", "engines"],
 )
 def test_nothing_heavy_is_loaded_where_it_is_not_needed(code, absent):
     loaded = loaded_after(code)

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from datasets_scripts.building.errors import DatasetError
+from modeling_davihd.engines.errors import DatasetError
 
 SPLIT_KEYS = {"train_keys": "train", "val_keys": "validation", "test_keys": "test"}
 

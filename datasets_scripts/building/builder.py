@@ -24,8 +24,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from datasets_scripts.building.card import dataset_card
-from datasets_scripts.building.crash_record import BEGUN, CrashRecord, this_process
-from datasets_scripts.building.errors import DatasetError, UnreachableVideo, UnusableVideo, UsageError
 from datasets_scripts.building.extraction import (
     Encoders,
     Extractor,
@@ -37,7 +35,11 @@ from datasets_scripts.building.extraction import (
 from datasets_scripts.building.planning import ROWS_PER_SHARD, Shard, plan_shards
 from datasets_scripts.building.preview import PREVIEW
 from datasets_scripts.building.rows import DecodedVideo, Mismatched, decode_video, row_of
-from datasets_scripts.building.shards import (
+from datasets_scripts.building.videos import Video, check_videos, video_identity
+from modeling_davihd import __version__
+from modeling_davihd.engines.crash_record import BEGUN, CrashRecord, this_process
+from modeling_davihd.engines.errors import DatasetError, UnreachableVideo, UnusableVideo, UsageError
+from modeling_davihd.engines.shards import (
     DatasetRow,
     Note,
     count,
@@ -48,9 +50,7 @@ from datasets_scripts.building.shards import (
     shards_in,
     writing,
 )
-from datasets_scripts.building.sources import UNREACHABLE, file_print
-from datasets_scripts.building.videos import Video, check_videos, video_identity
-from modeling_davihd import __version__
+from modeling_davihd.engines.sources import UNREACHABLE, file_print
 from modeling_davihd.files import clear_partials, write_json, write_text
 from modeling_davihd.streams_davihd import feature_streams
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from huggingface_hub.errors import StrictDataclassError
 
-from datasets_scripts.building.errors import UsageError
+from modeling_davihd.engines.errors import UsageError
 from modeling_davihd.media import MediaWarning
 from modeling_davihd.readers import ListWarning
 

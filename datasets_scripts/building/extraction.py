@@ -14,11 +14,11 @@ import torch
 from torch.nn import functional as F
 
 from datasets_scripts.building.batches import SEGMENTS, Batches, Result
-from datasets_scripts.building.errors import DatasetError, UnusableVideo, UsageError
-from datasets_scripts.building.sources import file_print
-from datasets_scripts.building.stopwatch import Stopwatch
 from modeling_davihd.backbones_davihd import BACKBONES, FrozenBackbone, backbone_class
 from modeling_davihd.conversion import EncoderChoice, load_encoder, weights_file
+from modeling_davihd.engines.errors import DatasetError, UnusableVideo, UsageError
+from modeling_davihd.engines.sources import file_print
+from modeling_davihd.engines.stopwatch import Stopwatch
 from modeling_davihd.feature_extraction_davihd import DAViHDFeatureExtractor, feature_extractor_for
 from modeling_davihd.feature_stream_davihd import FilmLogMel, SegmentStream, decoding_for, listens
 from modeling_davihd.media import (

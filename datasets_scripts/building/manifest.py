@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.planning import PlannedShard, Shard
-from datasets_scripts.building.sources import missing_package, place_of
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.building.videos import Video, check_labels
+from modeling_davihd.engines.errors import DatasetError
+from modeling_davihd.engines.sources import missing_package, place_of
 
 MANIFEST_COLUMNS = {
     "video_id": pa.string(),

@@ -33,9 +33,9 @@ import torch
 import modeling_davihd
 from datasets_scripts.building.batches import Result
 from datasets_scripts.building.builder import Job, ShardBuilder, ShardReport
-from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.extraction import Encoders, Settings
 from datasets_scripts.building.manifest import shards_of
+from modeling_davihd.engines.errors import DatasetError, UsageError
 from modeling_davihd.media import MediaWarning
 
 ENCODER_RETRIES = 300  # of sending a batch again, a second apart, because its encoder is gone

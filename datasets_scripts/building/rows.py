@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from datasets_scripts.building.errors import DatasetError, UnusableVideo
 from datasets_scripts.building.extraction import Arrays, Extractor, Film, Settings
 from datasets_scripts.building.preview import PREVIEW, preview_of
-from datasets_scripts.building.sources import local_copy
 from datasets_scripts.building.videos import PER_SECOND, Video, check_labels
+from modeling_davihd.engines.errors import DatasetError, UnusableVideo
+from modeling_davihd.engines.sources import local_copy
 
 Mismatched = Literal["refuse", "leave out"]
 

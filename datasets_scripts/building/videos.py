@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from datasets_scripts.building.errors import DatasetError
-from datasets_scripts.building.sources import Media, file_print
 from datasets_scripts.building.splits import SPLITS
+from modeling_davihd.engines.errors import DatasetError
+from modeling_davihd.engines.sources import Media, file_print
 from modeling_davihd.streams_davihd import STREAMS
 
 if TYPE_CHECKING:  # listing videos should not import what decodes them

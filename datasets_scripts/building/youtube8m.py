@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 import google_crc32c
 import numpy as np
 
-from datasets_scripts.building.errors import DatasetError, UnusableVideo
+from modeling_davihd.engines.errors import DatasetError, UnusableVideo
 
 RGB_WIDTH = 1024
 CRC_MASK = 0xA282EAD8

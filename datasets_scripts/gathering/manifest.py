@@ -6,8 +6,8 @@ import csv
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.splits import SPLITS
+from modeling_davihd.engines.errors import DatasetError
 
 
 @dataclass(frozen=True)

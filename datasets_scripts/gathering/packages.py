@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from datasets_scripts.building.errors import DatasetError
+from modeling_davihd.engines.errors import DatasetError
 
 
 def find_package(folder: Path, name: str, version: str) -> Path | None:

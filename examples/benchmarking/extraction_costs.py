@@ -25,11 +25,11 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
 
 from datasets_scripts.building.console import run_command
-from datasets_scripts.building.shards import Note, new_shard, row_features
 from examples.benchmarking.films import film_of
 from examples.benchmarking.measuring import machine
 from examples.training.tables import markdown
 from modeling_davihd.backbones_davihd import BACKBONES
+from modeling_davihd.engines.shards import Note, new_shard, row_features
 from modeling_davihd.feature_extraction_davihd import LogMelStream, feature_extractor_for
 from modeling_davihd.media import SAMPLING_RATE, DecodingLimits, FrameSampling, probe, stream_segments
 from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, NUM_MEL_BINS

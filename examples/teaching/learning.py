@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from datasets_scripts.building.sources import file_print
 from examples.teaching.choosing import (
     MOST_FOLDS,
     UNTAUGHT,
@@ -26,6 +25,7 @@ from examples.teaching.saving import Knots, taught_model
 from examples.teaching.tuning import Studied, study
 from examples.training.calibration import LEAST_PICKS, knots_of, picks_of, reliability
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel, __version__
+from modeling_davihd.engines.sources import file_print
 from modeling_davihd.loading import DEFAULT_MODEL, WEIGHTS, load_model
 
 

@@ -13,7 +13,6 @@ import torch
 from transformers import AutoConfig
 
 from datasets_scripts.building.builder import build_dataset
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.extraction import Settings
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.labels import (
@@ -28,6 +27,7 @@ from examples.training.data import HighlightDataset, read_dataset
 from examples.training.runs import fit_extractor
 from modeling_davihd import DEFAULT_CHECKPOINT
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.readers import ListWarning
 from modeling_davihd.wording import some
 

@@ -5,10 +5,10 @@ from films import make_film
 from safetensors.torch import save_file
 
 from datasets_scripts import fit_pca as script
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.fit_pca import fit_pca, main, save_pca
 from modeling_davihd.backbones_davihd import InceptionV3Backbone
 from modeling_davihd.conversion import load_pca
+from modeling_davihd.engines.errors import DatasetError
 
 
 def samples(rows=400, width=2048, rank=3):

@@ -9,9 +9,9 @@ from films import make_film, tone
 from tfrecords import message, sequence_example, write_tfrecord
 
 from datasets_scripts.building.builder import Settings
-from datasets_scripts.building.errors import UsageError
 from datasets_scripts.mr_hisum import build_mr_hisum, main, read_entries, read_metadata, read_splits
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.engines.errors import UsageError
 
 KEYS = {"train": "train_keys", "validation": "val_keys", "test": "test_keys"}
 SECONDS = {"video_1": 12, "video_2": 9, "video_3": 10, "video_4": 11}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from films import film_with_sound, tone
 
-from datasets_scripts.building.errors import UsageError
 from datasets_scripts.video_folder import main, split_by_hash
+from modeling_davihd.engines.errors import UsageError
 from modeling_davihd.media import cut_reel
 
 NAMES = ("a.mp4", "b.mp4", "more/c.mp4")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.label_files.labels import (
     END_TOLERANCE,
     Interval,
@@ -10,6 +9,7 @@ from datasets_scripts.building.label_files.labels import (
     VideoLabels,
     score_of,
 )
+from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.readers import Entry, Listed
 from modeling_davihd.readers.base import tell
 from modeling_davihd.wording import some

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.label_files.collecting import label_file_of
 from datasets_scripts.building.label_files.labels import LabelFile, VideoLabels, score_of
+from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.readers import Films
 from modeling_davihd.readers.json_lists import (
     fields_of,

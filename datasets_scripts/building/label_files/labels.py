@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.splits import SPLITS
+from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.readers.base import entry_of, number_of
 
 END_TOLERANCE = 0.1  # seconds; a film's headers may claim this much more than can be decoded

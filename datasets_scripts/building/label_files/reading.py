@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.label_files.collecting import label_file_of
 from datasets_scripts.building.label_files.json_lists import read_json
 from datasets_scripts.building.label_files.labels import LabelFile, VideoLabels
 from datasets_scripts.building.label_files.reels import read_reels
 from datasets_scripts.building.label_files.tables import read_csv
 from modeling_davihd import readers
+from modeling_davihd.engines.errors import DatasetError, UsageError
 from modeling_davihd.readers import Films, ListError, read_list
 from modeling_davihd.wording import some
 

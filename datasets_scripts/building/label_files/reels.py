@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.label_files.collecting import label_file_of
 from datasets_scripts.building.label_files.labels import LabelFile
 from datasets_scripts.building.label_files.picture_joins import join_seen
@@ -30,6 +29,7 @@ from datasets_scripts.building.label_files.sound_search import (
     log_spectrum,
 )
 from datasets_scripts.building.media_folders import SOUND_SUFFIXES, VIDEO_SUFFIXES, visible_files
+from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.media import MediaError, probe, stream_segments
 from modeling_davihd.media_reading import Sound
 from modeling_davihd.media_tracks import MediaInfo, Track

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.label_files.labels import LabelFile, VideoLabels
+from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.readers import Films
 from modeling_davihd.readers.base import number_of
 from modeling_davihd.readers.tables import read_table

@@ -17,7 +17,7 @@ from tone_videos import HEARING, STATISTICS, build, changed, facts, labels, load
 
 from datasets_scripts.building import builder
 from datasets_scripts.building.builder import Video
-from datasets_scripts.building.errors import DatasetError
+from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.streams_davihd import LogMel
 
 

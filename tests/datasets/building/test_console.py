@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 from datasets_scripts.building.console import run_command, run_dataset_command
-from datasets_scripts.building.errors import DatasetError, UsageError
+from modeling_davihd.engines.errors import DatasetError, UsageError
 from modeling_davihd.media import MediaWarning
 
 

@@ -9,10 +9,10 @@ from tone_videos import STATISTICS, build, labels, load, seven
 
 from datasets_scripts.building import extraction
 from datasets_scripts.building.builder import Settings, Video
-from datasets_scripts.building.errors import DatasetError
 from modeling_davihd import DAViHDFeatureExtractor
 from modeling_davihd.backbones_davihd import ResNet3D34Backbone, SoundStatistics, VisualStatistics
 from modeling_davihd.conversion import EncoderChoice, load_encoder
+from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.media import FrameSampling, stream_segments
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.labels import Interval, scores_of_intervals, scores_of_seconds
 from datasets_scripts.building.label_files.reading import read_labels
+from modeling_davihd.engines.errors import DatasetError, UsageError
 from modeling_davihd.readers import ListWarning
 
 

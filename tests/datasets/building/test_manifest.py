@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets_scripts.building import manifest
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
 from datasets_scripts.building.planning import plan_shards
+from modeling_davihd.engines.errors import DatasetError
 
 COLUMNS = {
     "video_id": ["a", "007", "c"],

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.media_folders import find_media, find_videos, list_files
+from modeling_davihd.engines.errors import DatasetError
 
 
 @pytest.fixture

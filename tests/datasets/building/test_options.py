@@ -8,9 +8,9 @@ import pytest
 from tone_videos import PLAIN, build, load, sounding
 
 from datasets_scripts.building.builder import Settings, settings_from
-from datasets_scripts.building.errors import UsageError
 from datasets_scripts.building.options import add_extraction_arguments
 from modeling_davihd.backbones_davihd import BACKBONES
+from modeling_davihd.engines.errors import UsageError
 from modeling_davihd.streams_davihd import LogMel
 
 

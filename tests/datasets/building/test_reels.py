@@ -8,9 +8,9 @@ import pytest
 from films import make_film, tone
 from scipy.signal import resample_poly
 
-from datasets_scripts.building.errors import DatasetError, UsageError
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.reading import read_labels
+from modeling_davihd.engines.errors import DatasetError, UsageError
 from modeling_davihd.media import MediaError, cut_reel
 from modeling_davihd.readers import ListWarning
 

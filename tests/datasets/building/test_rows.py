@@ -8,8 +8,8 @@ from films import make_film, tone, truncate
 from tone_videos import HEARING, PLAIN, STATISTICS, build, changed, facts, labels, load, sounding
 
 from datasets_scripts.building.builder import GivenColumn, Settings, Video
-from datasets_scripts.building.errors import DatasetError, UnusableVideo
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.engines.errors import DatasetError, UnusableVideo
 from modeling_davihd.media import MediaWarning
 
 

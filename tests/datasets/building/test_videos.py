@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tone_videos import build, seven
 
-from datasets_scripts.building.errors import DatasetError
+from modeling_davihd.engines.errors import DatasetError
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from tiny_data import write_dataset
 
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.label_files.labels import Interval, VideoLabels
 from examples.teaching.lessons import chosen_of, read_lessons
 from examples.training.data import read_dataset
+from modeling_davihd.engines.errors import DatasetError
 
 
 def of_intervals(*intervals: Interval, duration: float = 6.0) -> tuple[list, list[int]]:

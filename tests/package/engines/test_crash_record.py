@@ -6,8 +6,8 @@ import platform
 
 import pytest
 
-from datasets_scripts.building.crash_record import CrashRecord
-from datasets_scripts.building.errors import UnusableVideo
+from modeling_davihd.engines.crash_record import CrashRecord
+from modeling_davihd.engines.errors import UnusableVideo
 
 
 def die_over(shard, video_id, run="one"):

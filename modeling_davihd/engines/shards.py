@@ -11,21 +11,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import current_thread, main_thread
+from typing import Any
 
 import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_scripts.building.errors import DatasetError
 from datasets_scripts.building.preview import PREVIEW
-from modeling_davihd.files import whole
-from modeling_davihd.streams_davihd import STREAMS
+
+from ..files import whole
+from ..streams_davihd import STREAMS
+from .errors import DatasetError
 
 KEY = b"davihd"  # in a shard's metadata, of its note
 NAME = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}\.parquet")
 
-DatasetRow = Mapping[str, object]
+DatasetRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def _interrupts_wait() -> Iterator[None]:
     if current_thread() is not main_thread():  # only that one is interrupted
         yield
         return
-    received = []
+    received: list[int] = []
     usual = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
     try:
         yield

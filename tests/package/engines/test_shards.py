@@ -9,7 +9,7 @@ import pytest
 from stores import contents
 from tone_videos import build, seven
 
-from datasets_scripts.building.errors import DatasetError
+from modeling_davihd.engines.errors import DatasetError
 
 
 def test_an_interrupt_while_pyarrow_asks_for_types_is_one(tmp_path, monkeypatch):

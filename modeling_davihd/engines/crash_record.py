@@ -8,9 +8,9 @@ import platform
 from pathlib import Path
 from types import TracebackType
 
-from datasets_scripts.building.errors import UnusableVideo
-from datasets_scripts.building.shards import writing
-from modeling_davihd.files import write_json
+from ..files import write_json
+from .errors import UnusableVideo
+from .shards import writing
 
 MOST_CRASHES = 3
 BEGUN = ".begun"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -15,7 +15,7 @@ class Stopwatch:
     """Seconds spent in each stage; the time of a stage within another counts for the inner one alone."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self._inside = 0.0
 
     @contextmanager
@@ -31,10 +31,11 @@ class Stopwatch:
 
     def each(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
         """The items; the time it takes to get each of them counts for the stage."""
-        iterator, end = iter(items), object()
+        iterator = iter(items)
         while True:
             with self(name):
-                item = next(iterator, end)
-            if item is end:
-                return
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
             yield item

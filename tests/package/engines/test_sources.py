@@ -6,7 +6,7 @@ import fsspec
 import pytest
 from stores import Broken
 
-from datasets_scripts.building.sources import UNREACHABLE, file_print, local_copy, missing_package, place_of
+from modeling_davihd.engines.sources import UNREACHABLE, file_print, local_copy, missing_package, place_of
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import pytest
 
-from datasets_scripts.building import stopwatch
-from datasets_scripts.building.stopwatch import Stopwatch
+from modeling_davihd.engines import stopwatch
+from modeling_davihd.engines.stopwatch import Stopwatch
 
 
 @pytest.fixture
