@@ -24,37 +24,36 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-import torch
-from tqdm import tqdm
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from datasets_scripts.building.builder import (
+    ROWS_PER_SHARD,
+    DatasetBuilder,
     Job,
     Report,
     Settings,
-    ShardBuilder,
-    ShardReport,
     check_computes,
     finish_dataset,
     settings_from,
-    spare_shards,
 )
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
+from datasets_scripts.building.manifest import read_manifest
 from datasets_scripts.building.options import add_extraction_arguments
-from datasets_scripts.building.planning import ROWS_PER_SHARD, plan_shards
-from datasets_scripts.building.ray_engine import Cluster, import_ray, reports_of
-from modeling_davihd.engines.errors import DatasetError, UsageError
-from modeling_davihd.engines.shards import writing
-from modeling_davihd.files import whole
+from datasets_scripts.building.ray_encoders import deployed
+from datasets_scripts.building.splits import SPLITS
+from modeling_davihd.engines.building import spare_shards
+from modeling_davihd.engines.errors import UsageError
+from modeling_davihd.engines.local_engine import local_reports
+from modeling_davihd.engines.manifest import blocks_of
+from modeling_davihd.engines.planning import plan_shards
+from modeling_davihd.engines.ray_engine import Cluster, import_ray, reports_of
+from modeling_davihd.engines.running import FAILURES, gathered, summary, write_failures
 
 CARD = """---
 tags: [video-highlight-detection]
@@ -73,17 +72,19 @@ def extract_features(
     *,
     source: str,
     cluster: Cluster | None = None,
+    encoders: int | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> tuple[Report, str]:
     """Build, or go on building, the dataset of a manifest in the folder `out`.
 
     table: the manifest's rows, from `read_manifest`. source: where they come from, for the card.
-    cluster: where to run; None for this process. rows_per_shard: videos in a file, the unit of work.
+    cluster: where to run; None for this process. encoders: how many share its GPUs.
+    rows_per_shard: videos in a file, the unit of work.
 
     Returns a report, and the text of `summary`. Raises DatasetError, in one sentence naming the video or
     file; finished shards stay.
     """
-    data, plan = out.resolve() / "data", plan_shards(table["split"].to_pylist(), rows_per_shard)
+    data, plan = out.resolve() / "data", plan_shards(table["split"].to_pylist(), SPLITS, rows_per_shard)
     job = Job(
         settings,
         settings.identity(),
@@ -92,77 +93,16 @@ def extract_features(
         spare=spare_shards(data, [shard.name for shard in plan]),
     )
     blocks = blocks_of(table, plan)
-    arriving = local_reports(blocks, data, job) if cluster is None else reports_of(blocks, data, job, cluster)
-    arrived = {report.name: report for report in _watched(arriving, table, str(out))}
-    reports = [arrived[shard.name] for shard in plan if shard.name in arrived]
+    if cluster is None:
+        arriving = local_reports(blocks, data, DatasetBuilder(job))
+    else:
+        deploy = partial(deployed, job=job, encoders=encoders)
+        arriving = reports_of(blocks, data, deploy, cluster, [Path(__file__).parent])
+    reports = gathered(arriving, plan, table, str(out))
     told = summary(reports, len(table))
-    write_failures(out / "failures.parquet", table, reports)
+    write_failures(out / FAILURES, table, reports)
     card = CARD.format(count=len(table), manifest=source)
     return finish_dataset(out, reports, job, card), told
-
-
-def local_reports(blocks: Iterable[pa.Table], data: Path, job: Job) -> Iterator[ShardReport]:
-    """Build all shards in this process, on one core, as the workers of a cluster do."""
-    torch.set_num_threads(1)
-    builder = ShardBuilder(job)
-    for block in blocks:
-        for shard in shards_of(block, data):
-            yield builder(shard)
-
-
-def _watched(reports: Iterable[ShardReport], table: pa.Table, title: str) -> Iterator[ShardReport]:
-    """Pass on the reports, showing the hours of video that are done and how long the rest will take."""
-    known, done = hours_of(table), 0
-    shape = "{l_bar}{bar}| {n:.2f}/{total:.2f} h of video [{elapsed}<{remaining}]{postfix}"
-    with tqdm(total=known or 0.0, desc=title, disable=None, bar_format=shape) as progress:
-        for report in reports:
-            done += report.rows + len(report.missing)
-            hours = progress.n + report.seconds / 3600
-            progress.total = max(hours, known or hours / done * len(table))
-            progress.update(report.seconds / 3600)
-            progress.set_postfix_str(f"{done} of {len(table)} videos")
-            yield report
-
-
-def write_failures(path: Path, table: pa.Table, reports: Sequence[ShardReport]) -> None:
-    """A row for each video that could not be used: video_id, path, split, and the reason."""
-    reasons = {video_id: reason for report in reports for video_id, reason in report.missing}
-    names = table["video_id"].to_pylist()
-    failed = table.filter(pa.array([name in reasons for name in names]))
-    failed = failed.select(["video_id", "path", "split"])
-    texts = [reasons[name] for name in failed["video_id"].to_pylist()]
-    with writing(path), whole(path) as partial:
-        pq.write_table(failed.append_column("reason", pa.array(texts, pa.string())), partial)
-
-
-def summary(reports: Sequence[ShardReport], count: int) -> str:
-    """Counts, and where the workers' time went. Raises DatasetError if the counts do not add up."""
-    rows, failures = sum(report.rows for report in reports), sum(len(report.missing) for report in reports)
-    if rows + failures != count:
-        raise DatasetError(
-            f"The manifest lists {count} videos, but {rows} rows and {failures} failures came of them."
-        )
-    lines = [f"{count} videos in the manifest = {rows} rows + {failures} failures (failures.parquet)"]
-    spent, by_worker = Counter(), defaultdict(list)
-    for report in reports:
-        if not report.kept:
-            spent.update(report.spent)
-            by_worker[report.worker].append(report)
-    lines += [_throughput(worker, own) for worker, own in sorted(by_worker.items())]
-    if spent:
-        total = sum(spent.values())
-        shares = [f"{stage} {time:.1f} s ({time / total:.0%})" for stage, time in spent.most_common()]
-        lines.append(f"slowest stage: {shares[0]}; then " + ", ".join(shares[1:]))
-    return "\n".join(lines)
-
-
-def _throughput(worker: str, reports: Sequence[ShardReport]) -> str:
-    videos, seconds = sum(report.rows for report in reports), sum(report.seconds for report in reports)
-    busy = sum(sum(report.spent.values()) for report in reports)
-    return (
-        f"worker {worker}: {videos} videos, {seconds / 3600:.3f} h in {busy:.1f} s: "
-        f"{seconds / busy:.1f} times real time"
-    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -197,7 +137,7 @@ def _extract(options: argparse.Namespace) -> None:
     cluster = None
     if options.engine == "ray":
         import_ray()
-        cluster = Cluster(options.ray_address, options.workers, options.encoders, options.device)
+        cluster = Cluster(options.ray_address, options.workers, options.device)
         options.device = "cpu"  # this machine need not have what the cluster has
     settings = settings_from(options)
     check_computes(settings)
@@ -210,6 +150,7 @@ def _extract(options: argparse.Namespace) -> None:
         settings,
         source=options.manifest.name,
         cluster=cluster,
+        encoders=options.encoders,
         rows_per_shard=options.rows_per_shard,
     )
     print(report)

@@ -133,9 +133,9 @@ def loaded_after(code: str) -> set[str]:
             "from modeling_davihd.cli_options import make_parser; make_parser().format_help()",
             ("numpy", "torch", "transformers", "av", "matplotlib", "scipy"),
         ),
-        ("from datasets_scripts.building import planning, videos", ("torch", "av")),
+        ("from datasets_scripts.building import videos", ("torch", "av")),
         ("from datasets_scripts.building import console, manifest", ("torch",)),
-        ("from modeling_davihd.engines import errors, shards, sources", ("torch", "av")),
+        ("from modeling_davihd.engines import building, manifest, planning", ("torch", "av", "datasets")),
     ],
     ids=["help", "planning", "building", "engines"],
 )

@@ -11,19 +11,20 @@ rest; the result has the same bytes as that of an undisturbed run.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from datasets_scripts.building.card import dataset_card
+from datasets_scripts.building.columns import row_features
 from datasets_scripts.building.extraction import (
     Encoders,
     Extractor,
@@ -32,31 +33,31 @@ from datasets_scripts.building.extraction import (
     check_weights,
     settings_from,
 )
-from datasets_scripts.building.planning import ROWS_PER_SHARD, Shard, plan_shards
+from datasets_scripts.building.manifest import video_of
 from datasets_scripts.building.preview import PREVIEW
 from datasets_scripts.building.rows import DecodedVideo, Mismatched, decode_video, row_of
+from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.building.videos import Video, check_videos, video_identity
 from modeling_davihd import __version__
-from modeling_davihd.engines.crash_record import BEGUN, CrashRecord, this_process
-from modeling_davihd.engines.errors import DatasetError, UnreachableVideo, UnusableVideo, UsageError
-from modeling_davihd.engines.shards import (
-    DatasetRow,
-    Note,
-    count,
-    is_whole,
-    new_shard,
-    read_note,
-    row_features,
-    shards_in,
-    writing,
+from modeling_davihd.engines.building import (
+    ATTEMPTS,
+    MissingVideo,
+    ShardBuilder,
+    ShardReport,
+    digest,
+    remove_unplanned,
+    spare_shards,
 )
-from modeling_davihd.engines.sources import UNREACHABLE, file_print
+from modeling_davihd.engines.crash_record import CrashRecord
+from modeling_davihd.engines.errors import DatasetError, UnreachableVideo, UnusableVideo, UsageError
+from modeling_davihd.engines.planning import Shard, plan_shards
+from modeling_davihd.engines.shards import DatasetRow, writing
+from modeling_davihd.engines.sources import file_print
 from modeling_davihd.files import clear_partials, write_json, write_text
 from modeling_davihd.streams_davihd import feature_streams
 
 LABELS_ALONE = Settings(log_mel=None)  # no features, for a dataset without its media
-ATTEMPTS = 3  # at decoding a video
-UNFINISHED = "unfinished"  # instead of a fingerprint, so that the next run builds the shard again
+ROWS_PER_SHARD = 16
 
 
 @dataclass(frozen=True)
@@ -78,27 +79,6 @@ class Report:
         hours = sum(self.seconds.values()) / 3600
         missing = f", {len(self.missing)} missing (see missing.json)" if self.missing else ""
         return f"{splits} videos, {hours:.2f} h{missing}; shards: {self.built} built, {self.kept} kept"
-
-
-@dataclass(frozen=True)
-class ShardReport:
-    """The outcome of building a shard, as plain data.
-
-    fingerprint: of everything that goes into it. rows, seconds: how many, and how long they last together.
-    missing: [video_id, reason] of videos without a row. widths: of the feature columns.
-    kept: whether it was there already. worker: the process that built it. spent: its seconds on each stage.
-    """
-
-    name: str
-    split: str
-    fingerprint: str
-    rows: int
-    seconds: float
-    missing: list[list[str]]
-    widths: dict[str, int]
-    kept: bool
-    worker: str
-    spent: dict[str, float]
 
 
 def build_dataset(
@@ -128,7 +108,7 @@ def build_dataset(
     """
     check_weights(settings)
     check_videos(videos, settings)
-    data, plan = Path(out) / "data", plan_shards([video.split for video in videos], rows_per_shard)
+    data, plan = Path(out) / "data", plan_shards([video.split for video in videos], SPLITS, rows_per_shard)
     shards = [Shard(data / name, split, [videos[i] for i in rows]) for name, split, rows in plan]
     labelled, extras = videos[0].labels is not None, videos[0].extras
     job = Job(
@@ -149,14 +129,14 @@ def _built(
 ) -> Iterator[ShardReport]:
     """What became of each shard, in order; so many are built at a time, each by a builder of its own."""
     if threads == 1:
-        build = ShardBuilder(job)
+        build = DatasetBuilder(job)
         yield from (build(shard, progress) for shard in shards)
         return
     own = threading.local()
 
     def build_own(shard: Shard) -> ShardReport:
         if not hasattr(own, "build"):
-            own.build = ShardBuilder(job)
+            own.build = DatasetBuilder(job)
         return own.build(shard, progress)
 
     pool = ThreadPoolExecutor(threads)
@@ -170,15 +150,6 @@ def check_computes(settings: Settings) -> None:
     """Raise UsageError for settings without a feature column."""
     if not settings.columns:
         raise UsageError("There is nothing to compute: name a backbone, or a --log-mel-rate.")
-
-
-def spare_shards(data: Path, planned: Iterable[str]) -> dict[str, Path]:
-    """The shards in the folder `data` that are not planned, by fingerprint. Makes the folder."""
-    with writing(data):
-        data.mkdir(parents=True, exist_ok=True)
-    names = set(planned)
-    notes = {path: read_note(path) for path in shards_in(data)}
-    return {note.fingerprint: path for path, note in notes.items() if note and path.name not in names}
 
 
 @dataclass(frozen=True)
@@ -199,80 +170,41 @@ class Job:
     run: str | None = None
 
 
-@dataclass(frozen=True)
-class MissingVideo:
-    """A video without a row, and why; `unreachable` if its file could not be fetched."""
-
-    video_id: str
-    reason: str
-    unreachable: bool
-
-
-class ShardBuilder:
-    """Builds a shard, or keeps the one that is there: what every engine runs for each shard."""
+class DatasetBuilder(ShardBuilder):
+    """Builds the shards of a dataset."""
 
     def __init__(self, job: Job, encoders: Encoders | None = None):
         self._job, self._extractor = job, Extractor(job.settings, encoders)
+        widths = self._extractor.widths
         kinds = {name: given.dtype for name, given in job.settings.given.items()}
-        self._features = row_features(self._extractor.widths, job.extras, job.labelled, kinds)
+        schema = row_features(widths, job.extras, job.labelled, kinds).arrow_schema
+        super().__init__([PREVIEW, job.identity], schema, self._extractor.stages, job.spare, job.run, widths)
 
-    def __call__(self, shard: Shard, progress: Callable[[], object] = lambda: None) -> ShardReport:
-        """Call `progress` after each video. Raises DatasetError, in one sentence naming the video or file."""
-        stages = self._extractor.stages
-        stages.seconds.clear()
-        with stages("fetching"):
-            identities = [video_identity(video) for video in shard.videos]
-        fingerprint = _digest([[__version__, PREVIEW, self._job.identity], identities])
-        note = _keep(shard.path, fingerprint, self._job.spare)
-        if kept := note is not None:
-            for _ in shard.videos:
-                progress()
-        else:
-            lost = [number for number, (*_, media) in enumerate(identities) if media == UNREACHABLE]
-            if lost:
-                _check_replaceable(shard.path, shard.videos[lost[0]])
-            note = self._build(shard, UNFINISHED if lost else fingerprint, progress)
-        rows, seconds = count(shard.path)
-        return ShardReport(
-            name=shard.path.name,
-            split=shard.split,
-            fingerprint=fingerprint,
-            rows=rows,
-            seconds=seconds,
-            missing=note.missing,
-            widths=dict(self._extractor.widths),
-            kept=kept,
-            worker=this_process(),
-            spent=dict(stages.seconds),
-        )
+    def video(self, row: Mapping[str, Any]) -> Video:
+        return video_of(row)
 
-    def _build(self, shard: Shard, fingerprint: str, progress: Callable[[], object]) -> Note:
-        """Write the shard. Returns its note, which says UNFINISHED if a file could not be fetched."""
-        for name in ("extraction.json", "README.md", "failures.parquet"):  # half-built is not whole
+    def identify(self, video: Video) -> list:
+        return video_identity(video)
+
+    def count(self, path: Path) -> tuple[int, float]:
+        durations = pq.read_table(path, columns=["duration"])["duration"].to_numpy()
+        return len(durations), float(durations.sum(dtype=np.float64))
+
+    def begin(self, shard: Shard) -> None:
+        for name in ("extraction.json", "README.md", "failures.parquet"):
             (shard.path.parent.parent / name).unlink(missing_ok=True)
-        stages, missing = self._extractor.stages, {}
-        with CrashRecord(shard.path, self._job.run) as record, stages("writing"):
-            with new_shard(shard.path, self._features) as writer:
-                for outcome in stages.each("checking", self._outcomes(shard, record, progress)):
-                    if isinstance(outcome, MissingVideo):
-                        missing[outcome.video_id] = outcome
-                    else:
-                        writer.add_row(outcome)
-                note = _note(shard, fingerprint, missing)
-                writer.add_note(note)
-        return note
 
-    def _outcomes(
+    def outcomes(
         self, shard: Shard, record: CrashRecord, progress: Callable[[], object]
     ) -> Iterator[DatasetRow | MissingVideo]:
-        """What became of each video. The rows come in order, each once the batches it is in are full."""
+        """The rows come in order, each once the batches it is in are full."""
         waiting: deque[tuple[Video, DecodedVideo]] = deque()
         for video in shard.videos:
             try:
                 record.begin(video.video_id)
                 waiting.append((video, _decode(video, self._extractor)))
             except UnusableVideo as error:
-                yield _missing(video, error)
+                yield MissingVideo.of(video.video_id, error)
             while waiting and self._extractor.is_ready(waiting[0][1].film):
                 yield self._outcome(*waiting.popleft())
             progress()
@@ -284,7 +216,7 @@ class ShardBuilder:
         try:
             return row_of(video, decoded, self._extractor, self._job.mismatched)
         except UnusableVideo as error:
-            return _missing(video, error)
+            return MissingVideo.of(video.video_id, error)
         except OSError as error:
             raise DatasetError(f"{video.video_id}: cannot be read ({error.strerror or error}).") from error
 
@@ -303,42 +235,6 @@ def _decode(video: Video, extractor: Extractor) -> DecodedVideo:
                 raise UnreachableVideo(reason) from error
 
 
-def _missing(video: Video, error: UnusableVideo) -> MissingVideo:
-    return MissingVideo(video.video_id, str(error), isinstance(error, UnreachableVideo))
-
-
-def _note(shard: Shard, fingerprint: str, missing: Mapping[str, MissingVideo]) -> Note:
-    """The note of a shard that has been built; its missing videos are in the shard's order."""
-    if any(video.unreachable for video in missing.values()):
-        fingerprint = UNFINISHED
-    ordered = [missing[video.video_id] for video in shard.videos if video.video_id in missing]
-    return Note(fingerprint, [[video.video_id, video.reason] for video in ordered])
-
-
-def _digest(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _keep(path: Path, fingerprint: str, spare: Mapping[str, Path]) -> Note | None:
-    """The note of the planned shard, if there is one, or one of another plan to move into its place."""
-    for source in (path, spare.get(fingerprint)):
-        note = source and read_note(source)
-        if note and note.fingerprint == fingerprint and is_whole(source):
-            if source != path:
-                with writing(path):
-                    os.replace(source, path)
-            return note
-    return None
-
-
-def _check_replaceable(path: Path, lost: Video) -> None:
-    """Raise DatasetError if a finished shard would be given up because one of its videos is out of reach."""
-    if (note := read_note(path)) is not None and note.fingerprint != UNFINISHED:
-        raise DatasetError(
-            f"{lost.media}: is out of reach, so there is no telling whether {path} is still right."
-        )
-
-
 def finish_dataset(
     out: Path,
     reports: Sequence[ShardReport],
@@ -355,12 +251,8 @@ def finish_dataset(
         raise DatasetError(
             f"{out}: no video could be used; the first is missing because {report.missing[0][1]}"
         )
-    data, planned = out / "data", {shard.name for shard in reports}
-    unplanned = [path for path in shards_in(data) if path.name not in planned]
-    for path in (*unplanned, *data.glob(f"*{BEGUN}")):
-        path.unlink(missing_ok=True)
-    for folder in (data, out):
-        clear_partials(folder, unchanged_for=0)
+    remove_unplanned(out / "data", [shard.name for shard in reports])
+    clear_partials(out, unchanged_for=0)
     notes = [{"video_id": video_id, "reason": reason} for video_id, reason in report.missing]
     facts = _extraction(reports, job.settings, report)
     empty = not all(report.videos.values())
@@ -395,7 +287,7 @@ def _extraction(reports: Sequence[ShardReport], settings: Settings, report: Repo
             for split, videos in report.videos.items()
             if videos  # `load_dataset` refuses a split without rows
         },
-        "fingerprint": _digest([[shard.fingerprint for shard in reports], report.missing]),
+        "fingerprint": digest([[shard.fingerprint for shard in reports], report.missing]),
     }
     if settings.given:
         given = dict(sorted(settings.given.items()))

@@ -24,12 +24,13 @@ import torch
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
 
+from datasets_scripts.building.columns import row_features
 from datasets_scripts.building.console import run_command
 from examples.benchmarking.films import film_of
 from examples.benchmarking.measuring import machine
 from examples.training.tables import markdown
 from modeling_davihd.backbones_davihd import BACKBONES
-from modeling_davihd.engines.shards import Note, new_shard, row_features
+from modeling_davihd.engines.shards import Note, new_shard
 from modeling_davihd.feature_extraction_davihd import LogMelStream, feature_extractor_for
 from modeling_davihd.media import SAMPLING_RATE, DecodingLimits, FrameSampling, probe, stream_segments
 from modeling_davihd.streams_davihd import FULL_LOG_MEL_RATE, NUM_MEL_BINS
@@ -97,10 +98,11 @@ def writing(folder: Path) -> tuple[float, float]:
     row = {name: rng.standard_normal((lengths[name], width)) for name, width in widths.items()}
     row = {name: array.astype(np.float16) for name, array in row.items()}
     row |= {"video_id": "v", "duration": float(SECONDS)}
-    features, path = row_features(widths, {}, labelled=False), folder / "train-00000-of-00001.parquet"
+    schema = row_features(widths, {}, labelled=False).arrow_schema
+    path = folder / "train-00000-of-00001.parquet"
 
     def write() -> None:
-        with new_shard(path, features) as shard:
+        with new_shard(path, schema) as shard:
             shard.add_row(row)
             shard.add_note(Note("", []))
 

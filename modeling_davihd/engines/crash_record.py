@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-from pathlib import Path
 from types import TracebackType
 
-from ..files import write_json
 from .errors import UnusableVideo
 from .shards import writing
+from .stores import Place, whole_at
 
 MOST_CRASHES = 3
 BEGUN = ".begun"
@@ -25,7 +24,7 @@ class CrashRecord:
     As a context, it removes the record once the shard is built or has failed with an ordinary error.
     """
 
-    def __init__(self, shard: Path, run: str | None):
+    def __init__(self, shard: Place, run: str | None):
         self._path, self._run = shard.with_name(shard.name + BEGUN), run
         self._counts = self._read() if run else {}
 
@@ -36,13 +35,13 @@ class CrashRecord:
         if self._counts.get(video_id, 0) >= MOST_CRASHES:
             raise UnusableVideo(f"{MOST_CRASHES} processes died while decoding it.")
         facts = {"run": self._run, "counts": self._counts, "current": video_id, "worker": this_process()}
-        with writing(self._path):
-            write_json(self._path, facts)
+        with writing(self._path), whole_at(self._path) as partial:
+            partial.write_text(json.dumps(facts), encoding="utf-8")
 
     def _read(self) -> dict[str, int]:
         """The crashes over each video, the one that ended the process before this one included."""
         try:
-            facts = json.loads(self._path.read_text(encoding="utf-8"))
+            facts = json.loads(self._path.read_bytes())
         except FileNotFoundError:
             return {}
         if facts["run"] != self._run:

@@ -8,61 +8,33 @@ import re
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from threading import current_thread, main_thread
 from typing import Any
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_scripts.building.preview import PREVIEW
-
-from ..files import whole
-from ..streams_davihd import STREAMS
 from .errors import DatasetError
+from .stores import Place, whole_at
 
 KEY = b"davihd"  # in a shard's metadata, of its note
-NAME = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}\.parquet")
+NAME = re.compile(r"[a-z]+-\d{5,}-of-\d{5,}\.parquet")
 
 DatasetRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Note:
-    """What a shard says of itself: its fingerprint, and [video_id, reason] of the videos that it lacks."""
+    """What a shard says of itself: its fingerprint, and [video_id, reason] of the videos that it lacks.
+
+    files: that were written along with it, and the print of each.
+    """
 
     fingerprint: str
     missing: list[list[str]]
-
-
-def row_features(
-    widths: Mapping[str, int],
-    extras: DatasetRow,
-    labelled: bool = True,
-    kinds: Mapping[str, str] | None = None,
-) -> datasets.Features:
-    """The columns of a dataset.
-
-    widths: of its feature columns. extras: those of any one of its videos, as an example. kinds: of the
-    numbers in feature columns, where that is not float16.
-    """
-    value, sequence = datasets.Value, datasets.Sequence
-    columns = {"video_id": value("string"), "duration": value("float32")}
-    if labelled:
-        columns["labels"] = sequence(value("float32"))
-    if labelled or "log_mel" in widths:
-        columns[PREVIEW] = datasets.Image()
-    for name in (stream.column for stream in STREAMS.values()):
-        if name in widths:
-            columns[name] = datasets.Array2D((None, widths[name]), (kinds or {}).get(name, "float16"))
-    others = {"folds": sequence(value("int8")), "gt_summary": sequence(value("int8"))}
-    others["change_points"] = sequence(sequence(value("int32")))
-    if "user_scores" in extras:
-        others["user_scores"] = datasets.Array2D((None, np.shape(extras["user_scores"])[1]), "float32")
-    return datasets.Features(columns | {name: others[name] for name in sorted(extras)})
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -82,7 +54,7 @@ def _interrupts_wait() -> Iterator[None]:
 
 
 @contextmanager
-def new_shard(path: Path, features: datasets.Features) -> Iterator[ShardWriter]:
+def new_shard(path: Place, schema: pa.Schema) -> Iterator[ShardWriter]:
     """A shard to be written, which appears under its own name once the context ends without an error.
 
     Raises DatasetError if the file cannot be written; then nothing is left behind.
@@ -92,8 +64,8 @@ def new_shard(path: Path, features: datasets.Features) -> Iterator[ShardWriter]:
     options["write_statistics"] = ["video_id", "duration"]
     with (
         writing(path),
-        whole(path) as partial,
-        pq.ParquetWriter(partial, features.arrow_schema, **options) as writer,
+        whole_at(path) as partial,
+        pq.ParquetWriter(partial, schema, **options) as writer,
     ):
         yield ShardWriter(writer)
 
@@ -112,7 +84,7 @@ class ShardWriter:
         self._writer.write_table(pa.Table.from_arrays(columns, schema=schema))
 
     def add_note(self, note: Note) -> None:
-        facts = {"fingerprint": note.fingerprint, "missing": note.missing}
+        facts = {name: value for name, value in asdict(note).items() if value or name != "files"}
         self._writer.add_key_value_metadata({KEY.decode(): json.dumps(facts, sort_keys=True)})
 
 
@@ -129,44 +101,38 @@ def _column(value: object, kind: pa.DataType) -> pa.Array:
     return pa.ExtensionArray.from_storage(kind, video)
 
 
-def read_note(path: Path) -> Note | None:
+def read_note(path: Place) -> Note | None:
     """The note of a shard, None if the file is damaged. Raises DatasetError for any other Parquet file."""
     try:
-        metadata = pq.read_metadata(path).metadata or {}
+        with path.open("rb") as file:
+            metadata = pq.read_metadata(file).metadata or {}
     except (pa.ArrowException, OSError):
         return None
     if KEY not in metadata:
         raise DatasetError(
             f"{path} is not of a dataset that was built here; the output needs its own folder."
         )
-    facts = json.loads(metadata[KEY])
-    return Note(facts["fingerprint"], facts["missing"])
+    return Note(**json.loads(metadata[KEY]))
 
 
-def is_whole(path: Path) -> bool:
+def is_whole(path: Place) -> bool:
     """Whether every page of a shard is as it was written."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for group in range(file.num_row_groups):
-                file.read_row_group(group, use_threads=False)
+        with path.open("rb") as file, pq.ParquetFile(file, page_checksum_verification=True) as shard:
+            for group in range(shard.num_row_groups):
+                shard.read_row_group(group, use_threads=False)
     except (pa.ArrowException, OSError):
         return False
     return True
 
 
-def count(path: Path) -> tuple[int, float]:
-    """How many rows a shard has, and how many seconds they last together."""
-    durations = pq.read_table(path, columns=["duration"])["duration"].to_numpy()
-    return len(durations), float(durations.sum(dtype=np.float64))
-
-
-def shards_in(folder: Path) -> list[Path]:
+def shards_in(folder: Place) -> list[Place]:
     """The files in a folder whose names are those of shards, sorted."""
     return sorted(path for path in folder.glob("*.parquet") if NAME.fullmatch(path.name))
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Place) -> Iterator[None]:
     """Turn what the system says against writing a file into one sentence that names it."""
     try:
         yield

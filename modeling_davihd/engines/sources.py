@@ -25,7 +25,7 @@ def file_print(media: Media) -> str:
     what is behind a URL.
     """
     try:
-        with _one_kind_of_error(), _opened(media) as file:
+        with one_kind_of_error(), _opened(media) as file:
             size = file.seek(0, os.SEEK_END)
             digest = hashlib.sha256()
             for start in sorted({0, max(0, (size - HASHED) // 2), max(0, size - HASHED)}):
@@ -45,7 +45,7 @@ def _opened(media: Media) -> BinaryIO:
 
 
 @contextmanager
-def _one_kind_of_error() -> Iterator[None]:
+def one_kind_of_error() -> Iterator[None]:
     """Turn the errors of the libraries behind fsspec, each of which has its own, into OSError."""
     try:
         yield
@@ -65,7 +65,7 @@ def local_copy(media: Media) -> Iterator[Path]:
         yield media
         return
     with tempfile.TemporaryDirectory(prefix="davihd-") as folder:
-        with _one_kind_of_error():
+        with one_kind_of_error():
             files, path = fsspec.core.url_to_fs(media)
             copy = Path(folder) / path.rstrip("/").rsplit("/", 1)[-1]
             files.get_file(path, str(copy))

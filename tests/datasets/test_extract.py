@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from datasets_scripts import extract
 from datasets_scripts.building import builder
+from modeling_davihd.engines import running
 
 FEATURES = ["--visual-backbone", "statistics", "--semantic-backbone", "statistics", "--rows-per-shard", "3"]
 REASONS = {
@@ -199,7 +200,7 @@ def test_a_store_that_does_not_answer_costs_no_finished_shard(films, tmp_path, c
 def test_progress_is_in_hours_of_video(films, tmp_path, monkeypatch):
     shown = io.StringIO()
     bar = functools.partial(tqdm, disable=False, file=shown, mininterval=0)
-    monkeypatch.setattr(extract, "tqdm", lambda **given: bar(**given | {"disable": False}))
+    monkeypatch.setattr(running, "tqdm", lambda **given: bar(**given | {"disable": False}))
     assert run(some(films, "0123"), tmp_path / "out") == 0
     assert "h of video [" in shown.getvalue() and "4 of 4 videos" in shown.getvalue()
 

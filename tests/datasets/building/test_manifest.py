@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets_scripts.building import manifest
-from datasets_scripts.building.manifest import blocks_of, hours_of, read_manifest, shards_of
-from datasets_scripts.building.planning import plan_shards
+from datasets_scripts.building.manifest import read_manifest, video_of
+from datasets_scripts.building.splits import SPLITS
+from modeling_davihd.engines import manifest
 from modeling_davihd.engines.errors import DatasetError
+from modeling_davihd.engines.manifest import blocks_of, hours_of, shards_of
+from modeling_davihd.engines.planning import plan_shards
 
 COLUMNS = {
     "video_id": ["a", "007", "c"],
@@ -156,8 +158,8 @@ def test_blocks_hold_whole_shards_and_every_video_once(monkeypatch):
     monkeypatch.setattr(manifest, "BLOCKS", 2)
     splits = ["train", "test", "train", "train", "train", "train"]
     rows = {"video_id": list("abcdef"), "path": [f"/{name}" for name in "abcdef"], "split": splits}
-    blocks = list(blocks_of(pa.table(rows), plan_shards(splits, 2)))
-    shards = [shard for block in blocks for shard in shards_of(block, Path("/data"))]
+    blocks = list(blocks_of(pa.table(rows), plan_shards(splits, SPLITS, 2)))
+    shards = [shard for block in blocks for shard in shards_of(block, Path("/data"), video_of)]
     found = [(shard.path.name, "".join(video.video_id for video in shard.videos)) for shard in shards]
     assert len(blocks) == 2 and found == [
         ("train-00000-of-00003.parquet", "ac"),
@@ -170,6 +172,6 @@ def test_blocks_hold_whole_shards_and_every_video_once(monkeypatch):
 
 def test_labels_reach_the_videos(tmp_path):
     table, _ = read_manifest(csv(tmp_path))
-    (block,) = blocks_of(table.slice(0, 1), plan_shards(["train"]))
-    (shard,) = shards_of(block, tmp_path)
+    (block,) = blocks_of(table.slice(0, 1), plan_shards(["train"], SPLITS, 16))
+    (shard,) = shards_of(block, tmp_path, video_of)
     np.testing.assert_array_equal(shard.videos[0].labels, np.array([0, 0.5], np.float32))

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from datasets_scripts.building.splits import SPLITS
-from datasets_scripts.building.videos import Video
-
-ROWS_PER_SHARD = 16
+from .stores import Place
 
 
 class PlannedShard(NamedTuple):
@@ -23,17 +19,20 @@ class PlannedShard(NamedTuple):
 
 @dataclass(frozen=True)
 class Shard:
-    """A planned file, and the videos that it is to hold."""
+    """A planned file, and the videos that it is to hold, in whatever form its builder takes them."""
 
-    path: Path
+    path: Place
     split: str
-    videos: Sequence[Video]
+    videos: Sequence[Any]
 
 
-def plan_shards(splits: Sequence[str], rows_per_shard: int = ROWS_PER_SHARD) -> list[PlannedShard]:
-    """Deal out videos, of which the split of each is given in order, to shards of one split each."""
+def plan_shards(splits: Sequence[str], order: Sequence[str], rows_per_shard: int) -> list[PlannedShard]:
+    """Deal out videos, of which the split of each is given, to shards of one split each.
+
+    order: of the splits, all that there are.
+    """
     plan = []
-    for split in SPLITS:
+    for split in order:
         numbers = [number for number, own in enumerate(splits) if own == split]
         parts = [numbers[i : i + rows_per_shard] for i in range(0, len(numbers), rows_per_shard)]
         for index, part in enumerate(parts):
