@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import io
+import json
 import os
 import sys
 import warnings
@@ -49,13 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run_highlight(options: argparse.Namespace) -> int:
     """Prepare folder, device and model, then score one film after the other; gives the exit status."""
-    try:
-        options.output_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        say(f"error: --output-dir {options.output_dir} cannot be made a folder: {error.strerror or error}")
-        return 1
-    if not os.access(options.output_dir, os.W_OK | os.X_OK):  # better told now than after an hour
-        say(f"error: --output-dir {options.output_dir} cannot be written to")
+    if options.formats and not _is_ready(options.output_dir):
         return 1
     with _without_collection():
         try:
@@ -70,6 +65,19 @@ def _run_highlight(options: argparse.Namespace) -> int:
             say(f"error: the model {options.model} cannot be loaded: {one_line(error)}")
             return 1
     return int(not all([*_highlight_all(detect, device, options)]))
+
+
+def _is_ready(folder: Path) -> bool:
+    """Make --output-dir; what is wrong with it is better told now than after an hour."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        say(f"error: --output-dir {folder} cannot be made a folder: {error.strerror or error}")
+        return False
+    if not os.access(folder, os.W_OK | os.X_OK):
+        say(f"error: --output-dir {folder} cannot be written to")
+        return False
+    return True
 
 
 def _highlight_all(
@@ -188,7 +196,7 @@ def _cut(options: argparse.Namespace) -> None:
     if "json" in formats and not result.scored and holds_scores(scores):
         say(f"{scores}: stays as it is, since it holds scores, which the list does not")
         formats.remove("json")
-    if not formats:
+    if not formats and not options.stdout:
         raise ValueError("Nothing is left that could be written; another --output-dir is needed.")
     _write(result, options, formats)
 
@@ -205,20 +213,28 @@ def _probed(path: Path, options: argparse.Namespace) -> tuple[MediaInfo, Decodin
 
 
 def _write(result: HighlightResult, options: argparse.Namespace, formats: list[str], hint: str = "") -> None:
-    """Write a film's outputs and print the line that says so; `hint`: what to do if it has no highlights."""
+    """Write a film's outputs and print the line that says so; `hint`: what to do if it has no highlights.
+
+    With --stdout that line is a remark, and the result that is printed is JSON, in letters that any terminal
+    has.
+    """
     from .writers import WriterError, write_outputs
+    from .writers.tables import document
 
     relative = options.output_dir if options.list_paths == "relative" else None
     result = replace(result, relative_to=relative, reel=reel_options(options))
     problem = None
     try:
-        written = write_outputs(result, options.output_dir, formats)
+        written = write_outputs(result, options.output_dir, formats) if formats else []
     except WriterError as error:
         written, problem = error.written, error
     count = len(result.highlights)
     number = f"{count} highlight{'s' * (count != 1)}"
     names = [file.name for file in written]
-    tell("  ".join([result.source_name, clock(result.duration), number, *names]))
+    line = "  ".join([result.source_name, clock(result.duration), number, *names])
+    (say if options.stdout else tell)(line)
+    if options.stdout:
+        tell(json.dumps(document(result), allow_nan=False))
     if not count:
         say(f"{result.source_name}: nothing stands out{hint}")
     if problem:

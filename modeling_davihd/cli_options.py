@@ -24,6 +24,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """The options that are given; wrong usage ends here with status 2, before anything is loaded."""
     parser = make_parser()
     options = parser.parse_args(arguments)
+    _settle_formats(parser, options)
     options.check(parser, options)
     return options
 
@@ -111,9 +112,14 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--formats",
         type=_formats,
-        default=DEFAULT_FORMATS,
+        default=argparse.SUPPRESS,
         metavar="A,B",
-        help=f"what to write, out of {','.join(WRITERS)}",
+        help=f"what to write, out of {','.join(WRITERS)} (default: {DEFAULT_FORMATS}; with --stdout json)",
+    )
+    command.add_argument(
+        "--stdout",
+        action="store_true",
+        help="print JSON, one line for each film, in place of its file; all else is said on standard error",
     )
     command.add_argument(
         "--list-paths",
@@ -175,6 +181,17 @@ def _formats(text: str) -> list[str]:
     return names
 
 
+def _settle_formats(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Leave in `formats` those that become files, which JSON does not with --stdout."""
+    if "formats" not in options:
+        options.formats = ["json"] if options.stdout else _formats(DEFAULT_FORMATS)
+    if not options.stdout:
+        return
+    if "json" not in options.formats:
+        parser.error(f"--stdout prints JSON; --formats {','.join(options.formats)} lacks json")
+    options.formats.remove("json")
+
+
 def _snaps(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",")]
     if names == ["none"]:
@@ -213,6 +230,13 @@ def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespac
         parser.error(
             f"--duration is {options.duration}; it needs to be at least --min-length {options.min_length}"
         )
+    if options.formats:
+        _check_targets(parser, options)
+    _check_shared(parser, options)
+
+
+def _check_targets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """No film is written over another, nor over what is written of another."""
     for path, other in itertools.permutations(options.files, 2):
         ours = other.name.startswith((f"{path.stem}.highlights.", f"{path.stem}.highlight-"))
         if ours and other.absolute().parent == options.output_dir.absolute():
@@ -222,12 +246,11 @@ def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespac
             parser.error(
                 f"{count} files would all write {stem}.highlights.*; run them with different --output-dir"
             )
-    _check_shared(parser, options)
 
 
 def _check_cut(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     _check_shared(parser, options)
-    if all(is_list(name, options) for name in options.formats):
+    if options.formats and all(is_list(name, options) for name in options.formats):
         parser.error(f"--from {options.list} would be all that is written; use another --output-dir")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import itertools
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from visits import Visits, link_upload, private_folder
 from modeling_davihd.clean_edges import EdgeCleaner
 from modeling_davihd.sound_names import SoundNamer
 from modeling_davihd.writers import HighlightResult
+from modeling_davihd.writers.tables import document
 
 GONE = "This film is no longer here; please upload it again."
 NO_CUT = {"number": None, "highlights": [], "edited": False}  # of the player, without a film
@@ -171,7 +171,7 @@ class Space:
             options = self.options(count, shortest, longest, spans)
             scored = self.score(link_upload(film["path"], folder), model)
             result = self.choose(scored, options)
-            return json.loads(write(result, folder, "json").read_text(encoding="utf-8"))
+            return document(result)
 
     def leave(self, request: gr.Request) -> None:
         """The page was closed or reloaded."""

@@ -195,7 +195,7 @@ class FileWriter(Writer):
 
     def write(self, result: HighlightResult, directory: Path) -> list[Path]:
         target = directory / f"{result.source.stem}{self.suffix}"
-        with _writing(target), whole(target) as partial:
+        with writing(target), whole(target) as partial:
             self.save(result, partial)
         return [target]
 
@@ -205,7 +205,7 @@ class FileWriter(Writer):
 
 
 @contextmanager
-def _writing(target: Path) -> Iterator[None]:
+def writing(target: Path) -> Iterator[None]:
     """Turn the system's refusal to write a file into one sentence that names it."""
     try:
         yield
@@ -268,4 +268,5 @@ __all__ = [
     "decoding",
     "heard",
     "rounded",
+    "writing",
 ]

@@ -6,7 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .base import FileWriter, HighlightResult, decoding
+from ..files import write_text
+from .base import FileWriter, HighlightResult, Writer, decoding, writing
 from .timelines import Timeline
 
 if TYPE_CHECKING:
@@ -27,25 +28,28 @@ class VTTWriter(FileWriter):
         path.write_text("".join(["WEBVTT\n", *cues]), encoding="utf-8")
 
 
-class SRTWriter(FileWriter):
+class SRTWriter(Writer):
     """SubRip: the film's own subtitles, as far as the reel has them and when; nothing if there are none."""
 
     name, suffix = "srt", ".highlights.srt"
 
     def write(self, result: HighlightResult, directory: Path) -> list[Path]:
-        self._lines = _said(result) if result.highlights else []
-        return super().write(result, directory) if self._lines else []
-
-    def save(self, result: HighlightResult, path: Path) -> None:
         cues = [
             f"{number}\n{_clock(line.start, ',')} --> {_clock(line.end, ',')}\n{line.text}\n"
-            for number, line in enumerate(self._lines, start=1)
+            for number, line in enumerate(_said(result), start=1)
         ]
-        path.write_text("\n".join(cues), encoding="utf-8")
+        if not cues:
+            return []
+        target = directory / f"{result.source.stem}{self.suffix}"
+        with writing(target):
+            write_text(target, "\n".join(cues))
+        return [target]
 
 
 def _said(result: HighlightResult) -> list[SubtitleLine]:
     """The subtitles of the reel."""
+    if not result.highlights:
+        return []
     from .. import media
 
     with decoding(result) as (info, limits):

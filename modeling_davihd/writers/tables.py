@@ -11,22 +11,25 @@ from ..highlights import Highlight
 from .base import FileWriter, HighlightResult, heard, rounded
 
 
+def document(result: HighlightResult) -> dict[str, Any]:
+    """Everything that a program may want of a film, fit for JSON."""
+    return {
+        "version": result.version,
+        "model": result.model_id or None,
+        "source": result.source_name,
+        "duration": float(result.duration),
+        "scores": [round(float(score), 6) for score in result.scores] if result.scored else None,
+        "highlights": [rounded(highlight) for highlight in result.highlights],
+    }
+
+
 class JSONWriter(FileWriter):
-    """Everything that a program may want; one line for each field."""
+    """What `document` gives; one line for each field."""
 
     name, suffix = "json", ".highlights.json"
 
     def save(self, result: HighlightResult, path: Path) -> None:
-        scores = [round(float(score), 6) for score in result.scores]
-        fields = {
-            "version": result.version,
-            "model": result.model_id or None,
-            "source": result.source_name,
-            "duration": float(result.duration),
-            "scores": scores if result.scored else None,
-            "highlights": [rounded(highlight) for highlight in result.highlights],
-        }
-        lines = (f"  {json.dumps(key)}: {_json(value)}" for key, value in fields.items())
+        lines = (f"  {json.dumps(key)}: {_json(value)}" for key, value in document(result).items())
         path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 

@@ -49,6 +49,25 @@ def test_nothing_is_decoded_again_for_names_and_edges_that_are_not_wanted(film, 
     assert (tmp_path / "match.highlights.csv").read_text().startswith("start,end,score,peak,confidence\n")
 
 
+def test_json_may_go_to_standard_output(tmp_path, capsys):
+    """A line for each film that is done, be it of the same name as another, in letters that any pipe has."""
+    films = [tmp_path / name for name in ("a/café.mp4", "b/café.mp4", "notes.mp4")]
+    for film in films:
+        film.parent.mkdir(exist_ok=True)
+        film.write_text("not a film")
+    for film in films[:2]:
+        film_with_sound(film, noise_within(1, 1, 1), 3)
+    options = ["--snap", "none", "--names", "none", "--top-k", 1, "--output-dir", tmp_path / "out"]
+    assert run(films[0], films[2], films[1], "--stdout", *options) == 1
+    told = capsys.readouterr()
+    assert [json.loads(line)["source"] for line in told.out.splitlines()] == ["café.mp4"] * 2
+    assert told.out.isascii() and told.err.splitlines()[0] == "café.mp4  0:00:03  1 highlight"
+    assert not (tmp_path / "out").exists()
+    assert run(films[0], "--stdout", "--formats", "csv,json", *options) == 0
+    assert told.out.startswith(capsys.readouterr().out)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["café.highlights.csv"]
+
+
 def test_every_format(film, tmp_path):
     out = tmp_path / "out"
     film.with_suffix(".srt").write_text("1\n00:00:10,000 --> 00:00:11,000\nGoal!\n")
@@ -178,6 +197,7 @@ def test_a_film_in_which_nothing_rises_above_the_level_has_no_highlights(film, t
     "arguments, message",
     [
         (["--formats", "gif"], "'gif' is none of"),
+        (["--formats", "csv,mp4", "--stdout"], "--stdout prints JSON; --formats csv,mp4 lacks json"),
         (["--snap", "shots,words"], "'words' is none of shots, pauses, nor none alone"),
         (["--pad-after", "-1"], "--pad-after is -1.0"),
         (["--top-k", "0"], "--top-k is 0"),
@@ -313,6 +333,8 @@ def test_an_edited_table_is_cut_and_neither_it_nor_known_scores_are_replaced(sco
     with pytest.raises(SystemExit) as stop:
         cut(tmp_path, edited, tmp_path, "--formats", "csv")
     assert stop.value.code == 2 and "would be all that is written" in capsys.readouterr().err
+    assert cut(tmp_path, edited, tmp_path, "--stdout") == 0
+    assert json.loads(capsys.readouterr().out)["highlights"] == [{"start": 1.2, "end": 2.5}]
     assert cut(tmp_path, edited, tmp_path, "--formats", "json,csv") == 1
     assert "error: Nothing is left that could be written" in capsys.readouterr().err
     for _ in range(2):
