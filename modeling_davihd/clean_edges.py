@@ -5,7 +5,6 @@ Little of the film is decoded once more for that: a few seconds around every edg
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from .edges import FARTHEST, FLASH, KINDS, PAUSE_REACH, Around, Found, Rules, Span, chosen, with_room
-from .highlights import Edge, Highlight
+from .highlights import Edge
 from .media import (
     SAMPLING_RATE,
     DecodingLimits,
@@ -77,7 +76,8 @@ class EdgeCleaner:
             known.update(self._look(result, edges, cutting.snap))
         rules = Rules(result.duration, cutting.shortest, cutting.longest, cutting.total)
         arounds = [(known[start], known[end]) for start, end in result.segments]
-        pairs = chosen([_found(one) for one in result.highlights], arounds, rules)
+        found = [Found(one.start, one.end, one.middle) for one in result.highlights]
+        pairs = chosen(found, arounds, rules)
         spans = [(start.time, end.time) for start, end in pairs]
         spans = with_room(spans, cutting.before, cutting.after, result.duration)
         moved = [
@@ -110,18 +110,6 @@ class EdgeCleaner:
         for (start, _), sound in zip(spans, sound_of(film, samples, limits), strict=True):
             words = parted(stretches(self._network(torch.from_numpy(sound)).numpy(), start), sound, start)
             yield [word for word in words if word[1] > start + WARMING_UP]
-
-
-def _found(highlight: Highlight) -> Found:
-    """The middle of the second with the peak stays inside, as it does where highlights are found.
-
-    So does the middle of a highlight whose peak nobody knows.
-    """
-    if math.isnan(highlight.peak):
-        middle = (highlight.start + highlight.end) / 2
-    else:
-        middle = min(max(math.floor(highlight.peak) + 0.5, highlight.start), highlight.end)
-    return Found(highlight.start, highlight.end, middle)
 
 
 def _shots(film: MediaInfo, edges: Sequence[float], limits: DecodingLimits) -> list[list[Span]]:

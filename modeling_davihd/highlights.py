@@ -82,6 +82,17 @@ class Highlight:
     sounds: tuple[Sound, ...] | None = None
     edges: tuple[Edge, Edge] | None = None
 
+    @property
+    def middle(self) -> float:
+        """Time in seconds of its best: the middle of what it has of its peak's second.
+
+        Where nobody knows the peak it is the middle of all of it.
+        """
+        if math.isnan(self.peak):
+            return (self.start + self.end) / 2
+        second = math.floor(self.peak)
+        return float(np.clip([second, second + 1], self.start, self.end).mean())
+
     def as_dict(self) -> dict[str, Any]:
         """Start, end, and what is known of score, peak and confidence as plain floats, sounds and edges."""
         numbers = {name: getattr(self, name) for name in ("start", "end", "score", "peak", "confidence")}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import pictures
 from gradio.data_classes import FileData
 from limits import Limits
 from models import DEVICE, pipeline_for
@@ -123,7 +124,9 @@ class Space:
         result = self.choose(scored, options)
         folder = result.source.parent / options.name  # a browser's cache cannot mistake it for another cut's
         files = [str(write(result, folder, kind)) for kind in ("json", "edl")]
-        highlights = [one.as_dict() for one in result.highlights]
+        thumbnails = pictures.of_highlights(result, scored.seen)
+        shown_as = zip(result.highlights, thumbnails, strict=True)
+        highlights = [one.as_dict() | {"thumbnail": thumbnail} for one, thumbnail in shown_as]
         cut = {"number": next(self.cuts), "highlights": highlights, "edited": options.spans is not None}
         return [gr.HTML(cut=cut, **shown), *files, gr.DownloadButton(visible=False)]
 
@@ -155,15 +158,25 @@ class Space:
     def highlights(
         self, film: dict | None, model: str, count: int, shortest: float, longest: float, spans: Any = None
     ) -> dict:
-        """Score a film and choose its highlights; a count of 0 chooses what stands out.
+        """Find the highlights of a film or of a sound: score every second of it and choose what stands out.
 
-        spans: [start, end] in seconds of highlights to judge instead: none is then chosen.
+        Args:
+            film: The film or sound file
+            model: davihd-small, which listens and does not see, or the Hub id (owner/name) of a DAViHD model
+            count: How many highlights at the most; 0 chooses what stands out, which may be nothing
+            shortest: How many seconds a highlight lasts at the least
+            longest: How many seconds a highlight lasts at the most
+            spans: Highlights to judge instead of choosing any, as [start, end] in seconds of each
 
-        Returns {"version", "model", "source", "duration", "scores", "highlights"}: one score a second, and
-        highlights as {"start", "end", "score", "peak", "sounds", "edges"} in seconds, with a "confidence" if
-        the model has been calibrated; none where nothing stands out. Sounds are [{"name", "confidence"}], of
-        those that are sure enough; edges {"start", "end"}, each {"from", "to", "at"}: where it was found and
-        has been moved, and whether that is a "shot" change, a "pause" or, for null, where it was.
+        Returns:
+            version, model, source, duration: who scored which film of how many seconds
+            scores: one for each second, from 0 to 1; they compare within a film only
+            highlights: start and end of each in seconds
+            score: of a highlight, the mean of its scores
+            peak: of a highlight, where its best second starts
+            confidence: of a highlight, how likely it is one, if the model was calibrated
+            sounds: of a highlight, the name and confidence of what is surely heard in it
+            edges: of a highlight, from where to where its start and end were moved, and to what
         """
         if film is None:
             raise gr.Error("No film was given.", print_exception=False)
@@ -201,6 +214,7 @@ def player_value(scored: Scored, copy: Path | None = None) -> dict:
         "converted": copy is not None,
         "scores": [round(float(score), 4) for score in result.scores],
         "strip": scored.strip,
+        "poster": pictures.of_best_second(result, scored.seen),
     }
 
 

@@ -1,5 +1,6 @@
 // Runs once, when the page has the player; `element`, `props`, `trigger` and `watch` are those of gr.HTML.
-// props.value: {film, name, duration, picture, converted, scores, strip} or null.
+// props.value: {film, name, duration, picture, converted, scores, strip, poster} or null; picture: whether the
+// film has one. strip and poster, and the thumbnail of each highlight, are addresses of pictures, or null.
 // props.cut: {number, highlights, edited}; edited: whether the highlights are those that were sent by hand.
 
 const root = element.querySelector(".dv");
@@ -9,6 +10,7 @@ const line = part("line");
 const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600]; // seconds
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -1, ArrowUp: 1, PageDown: -10, PageUp: 10 };
 const NOTHING = "Nothing stands out; the slider “How many” gives the best moments that there are";
+const VALUES = 4; // at the axis of the curve, at the most, beside zero
 const AWAY = 1.5; // seconds outside of the highlight being played: somebody moved the film's own slider
 
 let film = null; // what is shown
@@ -65,6 +67,20 @@ function drawCurve() {
   part("curve").setAttribute("viewBox", `0 0 ${film.duration} 100`);
   part("curve").querySelector(".dv-area").setAttribute("d", `${path}V100Z`);
   part("curve").querySelector(".dv-edge").setAttribute("d", path.replace(/^M0,100V([\d.]+)/, "M0,$1"));
+  drawScale(top);
+}
+
+function drawScale(top) {
+  const tenth = 10 ** Math.floor(Math.log10(top / VALUES));
+  const step = [1, 2, 5, 10].map((times) => times * tenth).find((size) => size * VALUES >= top);
+  const digits = Math.max(0, Math.ceil(-Math.log10(step)));
+  const values = Array.from({ length: Math.floor(top / step) + 1 }, (_, number) => number * step);
+  const heights = values.map((value) => 100 * (1 - value / top));
+  const labels = values.map((value) => make("span", { textContent: value.toFixed(digits) }));
+  labels.forEach((label, number) => (label.style.top = `${heights[number]}%`));
+  part("scale").replaceChildren(...labels);
+  const lines = heights.map((height) => `M0,${height.toFixed(2)}H${film.duration}`);
+  part("curve").querySelector(".dv-grid").setAttribute("d", lines.join(""));
 }
 
 function drawTicks() {
@@ -77,6 +93,7 @@ function drawTicks() {
     ticks.push(tick);
   }
   part("ticks").replaceChildren(...ticks);
+  part("unit").textContent = film.duration < 3600 ? "min:s" : "h:min:s";
 }
 
 function drawStrip() {
@@ -109,8 +126,18 @@ function soundsOf({ sounds = [] }) {
 }
 
 function newRow() {
-  const play = make("button", { type: "button", className: "dv-play" });
+  const thumb = make("span", { className: "dv-thumb" }, [make("span", { className: "dv-number" })]);
+  const play = make("button", { type: "button", className: "dv-play" }, [thumb]);
   return make("li", {}, [play, make("button", { type: "button", className: "dv-remove", textContent: "×" })]);
+}
+
+// What the film shows at the best moment; of a film without a picture, what its sound looks like from start to end.
+function drawThumb(thumb, { start, end, thumbnail }) {
+  const shown = film.picture ? thumbnail : film.strip;
+  const [all, seen] = [film.scores.length, end - start]; // seconds
+  thumb.style.backgroundImage = shown ? `url("${shown}")` : "";
+  thumb.style.backgroundSize = film.picture ? "" : `${(100 * all) / seen}% 100%`;
+  thumb.style.backgroundPosition = film.picture ? "" : `${(100 * start) / Math.max(all - seen, 1e-3)}% 0`;
 }
 
 function drawRow(row, highlight, index) {
@@ -121,13 +148,16 @@ function drawRow(row, highlight, index) {
   const length = `${Number((highlight.end - highlight.start).toFixed(1))} s${sure}`;
   const names = soundsOf(highlight);
   const [button, remove] = row.children;
-  button.replaceChildren(
-    make("span", { className: "dv-number", textContent: index + 1 }),
-    make("span", { textContent: range }),
+  const thumb = button.firstChild;
+  drawThumb(thumb, highlight);
+  thumb.firstChild.textContent = index + 1;
+  const words = make("span", { className: "dv-words" }, [
+    make("span", { className: "dv-range", textContent: range }),
     make("span", { className: "dv-length", textContent: length }),
     make("span", { className: "dv-sounds", textContent: names, hidden: !names }),
     bar,
-  );
+  ]);
+  button.replaceChildren(thumb, words);
   Object.assign(button, { highlight, onclick: () => play([highlight]) });
   const score = highlight.score.toFixed(2);
   button.setAttribute("aria-label", `Play highlight ${index + 1}, ${range}${names && `, ${names}`}, score ${score}${sure}`);
@@ -251,6 +281,8 @@ function showFilm() {
   root.dataset.state = film ? "full" : "empty";
   root.dataset.picture = Boolean(film?.picture);
   note("");
+  if (film?.poster) video.poster = film.poster;
+  else video.removeAttribute("poster");
   if (film?.converted) drawHighlights(); // the same film as before: what was changed stays
   else forgetChanges();
   if (!film) {

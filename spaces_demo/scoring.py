@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from limits import Limits
+from pictures import Seen
 from strip import strip_picture
 
 from modeling_davihd import VideoHighlightDetectionPipeline
@@ -62,7 +63,8 @@ class Scored:
 
     strip: see `strip_picture`; None if the model does not look at a spectrogram.
     damages: sentences about parts of the film that could not be used.
-    heard, known: what `SoundNamer` has heard and `EdgeCleaner` has found in it, to do nothing twice.
+    heard, known, seen: what `SoundNamer` has heard, `EdgeCleaner` has found and the page shows of it, to do
+        nothing twice.
     """
 
     result: HighlightResult
@@ -71,6 +73,7 @@ class Scored:
     damages: tuple[str, ...]
     heard: Logits = field(default_factory=dict, repr=False)
     known: Known = field(default_factory=dict, repr=False)
+    seen: Seen = field(default_factory=dict, repr=False)
 
 
 _damages: ContextVar[list[str]] = ContextVar("damages")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
+from pictures import data_uri
 from PIL import Image
 
 from modeling_davihd.writers.spectrogram import abrupt_changes, brightness
@@ -23,9 +21,7 @@ def strip_picture(log_mel: np.ndarray, velocity_attention: np.ndarray | None) ->
     if velocity_attention is not None:
         marks = _picture(abrupt_changes(velocity_attention) * OPACITY)
         picture.paste(CHANGE, mask=marks.resize(SIZE, Image.Resampling.BILINEAR))
-    file = io.BytesIO()
-    picture.save(file, "WEBP", quality=80)
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return data_uri(picture)
 
 
 def _picture(shares: np.ndarray) -> Image.Image:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..highlights import Highlight
-from .base import FileWriter, HighlightResult, UnsuitableError, clock, decoding, heard
+from .base import FileWriter, HighlightResult, clock, heard
 from .picture import letters_may_lack
+from .thumbnails import thumbnails
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,43 +39,22 @@ class SheetWriter(FileWriter):
         return super().write(result, directory) if result.highlights else []
 
     def save(self, result: HighlightResult, path: Path) -> None:
-        thumbnails = _thumbnails(result)
+        pictures = thumbnails(result, [one.middle for one in result.highlights[:MOST]], THUMBNAIL)
         with letters_may_lack():
-            _draw(result, thumbnails).savefig(path, format="jpg")
+            _draw(result, pictures).savefig(path, format="jpg")
 
 
-def _thumbnails(result: HighlightResult) -> list[np.ndarray | None]:
-    """uint8 RGB (height, width, 3) of each highlight, as it is shown; None where it cannot be got at."""
-    from .. import media
-
-    with decoding(result) as (info, limits):
-        if not info.has_video:
-            raise UnsuitableError(f"{result.source_name}: has no picture of which to make a contact sheet.")
-        width, height = media.shown_size(info, limits)
-        scale = min(THUMBNAIL[0] / width, THUMBNAIL[1] / height)
-        size = max(round(height * scale), 1), max(round(width * scale), 1)
-        with closing(media.Pictures(info, size, limits)) as pictures:
-            moments = map(_moment, result.highlights[:MOST])
-            return [next((one for _, one in pictures.between(at, at)), None) for at in moments]
-
-
-def _moment(highlight: Highlight) -> float:
-    """The middle of a highlight's peak second, or of all of it where the peak is unknown."""
-    start, end, peak = highlight.start, highlight.end, highlight.peak
-    return (start + end) / 2 if math.isnan(peak) else (max(peak, start) + min(peak + 1, end)) / 2
-
-
-def _draw(result: HighlightResult, thumbnails: list[np.ndarray | None]) -> Figure:
+def _draw(result: HighlightResult, pictures: list[np.ndarray | None]) -> Figure:
     from matplotlib.figure import Figure
 
-    columns, rows = min(len(thumbnails), COLUMNS), math.ceil(len(thumbnails) / COLUMNS)
+    columns, rows = min(len(pictures), COLUMNS), math.ceil(len(pictures) / COLUMNS)
     width, height = columns * CELL[0], rows * CELL[1] + HEADING
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     count = len(result.highlights)
     shown = f"the first {MOST} of {count} highlights" if count > MOST else f"{count} highlights"
     title = result.source_name if count == 1 else f"{result.source_name}: {shown}"
     figure.text(6 / width, 1 - 12 / height, title, weight="bold", va="top", parse_math=False)
-    for place, (highlight, picture) in enumerate(zip(result.highlights, thumbnails, strict=False)):
+    for place, (highlight, picture) in enumerate(zip(result.highlights, pictures, strict=False)):
         row, column = divmod(place, columns)
         left, bottom = column * CELL[0] + 6, height - HEADING - (row + 1) * CELL[1] + 36
         box = (left / width, bottom / height, THUMBNAIL[0] / width, THUMBNAIL[1] / height)

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import find_peaks, peak_widths
 
-from modeling_davihd.highlights import GROWTH, Calibration, _extent, _peaks, clip_highlights, find_highlights
+from modeling_davihd.highlights import (
+    GROWTH,
+    Calibration,
+    Highlight,
+    _extent,
+    _peaks,
+    clip_highlights,
+    find_highlights,
+)
 
 CURVES = st.lists(st.integers(0, 1000), min_size=1, max_size=120).map(lambda values: np.array(values) / 1000)
 LIMITS = st.tuples(st.integers(1, 12), st.integers(0, 30)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -261,6 +269,14 @@ def test_scale_and_offset_do_not_matter(scores, scale, offset, options):
     moved = find_highlights(scores * scale + offset * scale, **options)
     assert spans(moved) == spans(plain)
     assert [h.peak for h in moved] == [h.peak for h in plain]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "peak", "middle"),
+    [(3, 9, 5, 5.5), (5.4, 9, 5.4, 5.7), (3, 5.2, 5, 5.1), (3, 9, np.nan, 6), (3, 5, 6, 5)],
+)
+def test_the_middle_is_that_of_what_there_is_of_the_peak(start, end, peak, middle):
+    assert Highlight(start, end, 0.5, peak).middle == pytest.approx(middle)
 
 
 def test_two_hours_take_a_fraction_of_a_second():

@@ -1,6 +1,8 @@
 """The parts of the Space by themselves: models, scoring, visits, and what visitors are told."""
 
+import base64
 import importlib.metadata
+import io
 import json
 import sys
 from dataclasses import replace
@@ -11,8 +13,10 @@ import httpx
 import numpy as np
 import pytest
 import yaml
-from films import BURST, film_with_sound, make_film, truncate
+from films import BURST, damage, film_with_sound, make_film, number_of, tone, truncate
 from paths import ROOT
+from PIL import Image
+from results import result_of
 
 from modeling_davihd import DEFAULT_CHECKPOINT, media, media_tracks, sound_names
 from modeling_davihd.clean_edges import EdgeCleaner
@@ -24,6 +28,7 @@ sys.path.append(str(SPACE))  # a Space's files import each other as a program's 
 
 import handlers  # noqa: E402
 import models  # noqa: E402
+import pictures  # noqa: E402
 import scoring  # noqa: E402
 from limits import Limits  # noqa: E402
 from visits import Visits  # noqa: E402
@@ -208,15 +213,36 @@ def test_space_tells_what_is_no_list_of_spans(sent, said):
 
 def test_space_cuts_what_was_chosen_by_hand_and_keeps_one_reel(scored_film):
     space, scored = scored_film
-    written = Path(space.recut(scored, 1, 2, 30, [[12, 14.5], [3, 5]])[1])
-    highlights = json.loads(written.read_text())["highlights"]
+    player, written, *_ = space.recut(scored, 1, 2, 30, [[12, 14.5], [3, 5]])
+    highlights = json.loads(Path(written).read_text())["highlights"]
     assert [(one["start"], one["end"]) for one in highlights] == [(3, 5), (12, 14.5)]
+    shown = [frame_in(one["thumbnail"]) for one in player.props["cut"]["highlights"]]
+    assert shown == [round(10 * one["peak"]) + 5 for one in highlights]  # ten a second
+    poster = frame_in(handlers.player_value(scored)["poster"])
+    assert poster == 10 * np.argmax(scored.result.scores) + 5
     with pytest.raises(handlers.gr.Error, match="highlight 2: overlaps highlight 1"):
         space.recut(scored, 1, 2, 30, [[3, 5], [4, 6]])
     for end in (4, 5):
         space.reel(scored, 1, 2, 30, [[3, end]])
     [reel] = scored.result.source.parent.rglob("film.highlights.mp4")
     assert media.probe(reel).duration == pytest.approx(2, abs=0.2)
+
+
+def frame_in(address: str) -> int:
+    """The number of the frame that a picture of the page shows."""
+    picture = Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/webp;base64,"))))
+    return number_of(np.asarray(picture.convert("RGB")))
+
+
+@pytest.mark.parametrize("name", ["film.wav", "film.mp4"])
+def test_space_shows_no_picture_that_is_not_there(tmp_path, name):
+    """Of a film of sound alone, and of one whose picture is damaged."""
+    times = np.arange(10) / 10 if name == "film.mp4" else None
+    film = make_film(tmp_path / name, times=times, fps=10, sounds=[(0.0, tone(1, 16000))], rate=16000)
+    if times is not None:
+        damage(film, "video", -1, 2)
+    result, seen = replace(result_of([(0, 1)], duration=1.0), source=film), {}
+    assert pictures.of_highlights(result, seen) == [None] and len(seen) == 1
 
 
 def test_space_says_what_is_heard_and_hears_it_once(scored_film, monkeypatch):

@@ -134,9 +134,15 @@ def wait_for_time(page, least: float, most: float) -> None:
 
 def intervals(page) -> list[tuple[float, float]]:
     """(start, end) of the highlights in the list, to a tenth of a second."""
-    texts = page.locator(".dv-play > span:nth-child(2)").all_inner_texts()
+    texts = page.locator(".dv-range").all_inner_texts()
     clocks = [re.findall(r"(\d+):(\d\d(?:\.\d)?)", text) for text in texts]
     return [tuple(60 * int(minutes) + float(seconds) for minutes, seconds in pair) for pair in clocks]
+
+
+def thumbnails(page) -> list[str]:
+    """Addresses of the pictures in the list."""
+    images = "all => all.map((one) => one.style.backgroundImage.slice(5, -2))"
+    return page.locator(".dv-thumb").evaluate_all(images)
 
 
 def spans(page) -> list[list[float]]:
@@ -240,7 +246,8 @@ def test_space_saves_reel_json_and_edl_of_highlights_changed_by_hand(visit, tmp_
     page = visit()
     upload(page, SAMPLE)
     found = intervals(page)
-    assert len(found) == 3
+    pictures = thumbnails(page)
+    assert len(found) == 3 == len(set(pictures))
     edge, line = page.get_by_label("End of highlight 1"), page.locator(".dv-line")
     box, second = edge.bounding_box(), line.bounding_box()["width"] / 48
     page.mouse.move(box["x"] + 5, box["y"] + 12)
@@ -260,6 +267,9 @@ def test_space_saves_reel_json_and_edl_of_highlights_changed_by_hand(visit, tmp_
         line.press(key)
     page.get_by_text("Add a highlight here").click()
     assert intervals(page) == chosen
+    page.wait_for_selector(".dv:not([data-pending])")
+    first, second, added = thumbnails(page)
+    assert [first, second] == [pictures[0], pictures[2]] and added not in ["", *pictures]
     written = json.loads(saved(page, "#save-json", tmp_path).read_text())
     assert written["source"] == "sample.mp4" and len(written["scores"]) == 48
     assert [[one["start"], one["end"]] for one in written["highlights"]] == spans(page)
@@ -310,7 +320,8 @@ def test_space_keeps_visitors_apart(visit, chromium, tmp_path):
 
 
 def test_space_shows_the_film_that_was_chosen_last(visit, space, tmp_path):
-    slow, last = (film_with_sound(tmp_path / f"{name}.mp4", BURST, 20) for name in ("slow", "last"))
+    slow = film_with_sound(tmp_path / "slow.mp4", BURST, 20)
+    last = make_film(tmp_path / "last.wav", sounds=[(0.0, BURST)], rate=16000)
     gate = space.gates["slow.mp4"] = SimpleNamespace(reached=Event(), opened=Event())
     page = visit()
     page.set_input_files("#film input[type=file]", slow)
@@ -319,9 +330,11 @@ def test_space_shows_the_film_that_was_chosen_last(visit, space, tmp_path):
     page.set_input_files("#film input[type=file]", last)
     page.wait_for_selector("#film .download-link")
     gate.opened.set()
-    page.wait_for_function("document.querySelector('.dv video').ariaLabel === 'last.mp4'")
-    assert space.scored[-2:] == ["slow.mp4", "last.mp4"]
+    page.wait_for_function("document.querySelector('.dv video').ariaLabel === 'last.wav'")
+    assert space.scored[-2:] == ["slow.mp4", "last.wav"]
     page.wait_for_selector(SHOWN)
+    strip = page.locator(".dv-strip img").get_attribute("src")
+    assert set(thumbnails(page)) == {strip} and video(page, "poster") == ""  # it has sound alone
 
 
 def test_space_shows_no_film_that_was_taken_back_meanwhile(visit, space, tmp_path):
@@ -434,11 +447,32 @@ def test_space_fits_screens_and_makes_screenshots(visit, chromium, tmp_path, nam
         "(film => film.readyState === 4 && !film.seeking)(document.querySelector('.dv video'))"
     )
     assert page.evaluate("document.scrollingElement.scrollWidth") <= LOOKS[name]["viewport"]["width"]
+    check_axis(page, int(start) + 1)
+    assert {one[:16] for one in (*thumbnails(page), video(page, "poster"))} == {"data:image/webp;"}
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 128")
     assert dark == ("dark" in name)
     folder = Path(os.environ.get("SPACE_SCREENSHOTS", tmp_path))
     folder.mkdir(exist_ok=True)
     page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+def check_axis(page, second: int) -> None:
+    """The axis has a name, its values are as high as the curve is at the second shown, and can be read."""
+    axis, curve = page.locator(".dv-axis"), page.locator(".dv-curve").bounding_box()
+    name, *values = axis.locator("span").all()
+    assert name.inner_text() == "Score (0 to 1)"
+    assert int(name.evaluate("one => parseFloat(getComputedStyle(one).fontSize)")) >= 12
+    boxes = [one.bounding_box() for one in (name, *values)]
+    assert len(values) >= 3 and name.bounding_box()["height"] <= curve["height"]
+    assert all(0 <= box["x"] and box["x"] + box["width"] <= curve["x"] for box in boxes)
+    middles = [box["y"] + box["height"] / 2 for box in boxes[1:]]
+    assert middles[0] == pytest.approx(curve["y"] + curve["height"], abs=1)
+    assert min(-np.diff(middles)) > 13  # pixels: they do not touch
+    labels = [float(one.inner_text()) for one in values]
+    heights = re.findall(r"[,V]([\d.]+)H", page.locator(".dv-edge").get_attribute("d"))
+    score = float(page.locator(".dv-readout").inner_text().split()[-1])
+    height = curve["y"] + float(heights[second]) / 100 * curve["height"]
+    assert np.interp(score, labels, middles) == pytest.approx(height, abs=2)
 
 
 # Programs
