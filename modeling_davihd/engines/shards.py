@@ -21,7 +21,6 @@ from .stores import Place, whole_at
 
 KEY = b"davihd"  # in a shard's metadata, of its note
 NAME = re.compile(r"[a-z]+-\d{5,}-of-\d{5,}\.parquet")
-
 FAST = -1  # a level of zstd
 
 DatasetRow = Mapping[str, Any]
@@ -72,10 +71,10 @@ def new_shard(path: Place, schema: pa.Schema) -> Iterator[ShardWriter]:
 def _options(schema: pa.Schema) -> dict[str, Any]:
     """How Parquet packs the columns: features of 32 bits fast, for they hardly become smaller."""
     wide = [
-        f"{field.name}.list.element.list.element"
-        for field in schema
-        if isinstance(field.type, pa.ExtensionType)
-        and field.type.storage_type.value_type.value_type == pa.float32()
+        f"{column.name}.list.element.list.element"
+        for column in schema
+        if isinstance(column.type, pa.ExtensionType)
+        and column.type.storage_type.value_type.value_type == pa.float32()
     ]
     return {
         "compression": "zstd",

@@ -70,7 +70,7 @@ def test_a_dataset_of_sound_alone(tmp_path):
     dataset = load(out)
     assert {split: len(dataset[split]) for split in SPLITS} == {"train": 5, "validation": 1, "test": 1}
     row = dataset["test"].with_format("numpy")[0]
-    assert set(row) == {"video_id", "duration", "labels", "semantic_features", "log_mel"}
+    assert set(row) == {"video_id", "duration", "labels", "preview", "semantic_features", "log_mel"}
     assert row["duration"] == 4.5 and row["semantic_features"].shape == (5, 64)
     assert row["log_mel"].shape == (math.ceil(62.5 * 5), 128)
     track = generate_soundtrack(2_000_006, duration=4.5, split="test")
