@@ -221,16 +221,17 @@ def _write(result: HighlightResult, options: argparse.Namespace, formats: list[s
     from .writers import WriterError, write_outputs
     from .writers.tables import document
 
-    relative = options.output_dir if options.list_paths == "relative" else None
+    folder = options.folders.get(result.source, options.output_dir)
+    relative = folder if options.list_paths == "relative" else None
     result = replace(result, relative_to=relative, reel=reel_options(options))
     problem = None
     try:
-        written = write_outputs(result, options.output_dir, formats) if formats else []
+        written = write_outputs(result, folder, formats) if formats else []
     except WriterError as error:
         written, problem = error.written, error
     count = len(result.highlights)
     number = f"{count} highlight{'s' * (count != 1)}"
-    names = [file.name for file in written]
+    names = [str(file.relative_to(options.output_dir)) for file in written]
     line = "  ".join([result.source_name, clock(result.duration), number, *names])
     (say if options.stdout else tell)(line)
     if options.stdout:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import itertools
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from . import __version__
 from .edges import KINDS
+from .film_files import films_among, folders_of, overwritten
 from .loading import DEFAULT_MODEL
 from .media_options import CODECS, ReelOptions
 from .precision import PRECISIONS
@@ -46,7 +45,9 @@ def _add_highlight(commands: Any) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     highlight.set_defaults(check=_check_highlight)
-    highlight.add_argument("files", nargs="+", type=Path, metavar="FILE", help="video or sound file")
+    highlight.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="video or sound file, or a folder of them"
+    )
     highlight.add_argument("--model", default=DEFAULT_MODEL, help="checkpoint folder or Hub id")
     _add_output_options(highlight)
     how_much = highlight.add_mutually_exclusive_group()
@@ -92,7 +93,7 @@ def _add_cut(commands: Any) -> None:
         "Its edges stay where they are, and nothing is scored.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    cut.set_defaults(check=_check_cut)
+    cut.set_defaults(check=_check_cut, folders={})
     cut.add_argument("file", type=Path, metavar="FILE", help="video or sound file")
     cut.add_argument(
         "--from",
@@ -230,22 +231,19 @@ def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespac
         parser.error(
             f"--duration is {options.duration}; it needs to be at least --min-length {options.min_length}"
         )
-    if options.formats:
-        _check_targets(parser, options)
+    _check_files(parser, options)
     _check_shared(parser, options)
 
 
-def _check_targets(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """No film is written over another, nor over what is written of another."""
-    for path, other in itertools.permutations(options.files, 2):
-        ours = other.name.startswith((f"{path.stem}.highlights.", f"{path.stem}.highlight-"))
-        if ours and other.absolute().parent == options.output_dir.absolute():
-            parser.error(f"{other} would be overwritten by the output of {path}; use another --output-dir")
-    for stem, count in Counter(path.stem for path in options.files).items():
-        if count > 1:
-            parser.error(
-                f"{count} files would all write {stem}.highlights.*; run them with different --output-dir"
-            )
+def _check_files(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Put films in the place of folders, and find out where the output of each goes."""
+    try:
+        options.files = films_among(options.files)
+    except ValueError as error:
+        parser.error(str(error))
+    options.folders = folders_of(options.files, options.output_dir)
+    if options.formats and (clash := overwritten(options.folders)):
+        parser.error(f"{clash[0]} would be overwritten by the output of {clash[1]}; use another --output-dir")
 
 
 def _check_cut(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

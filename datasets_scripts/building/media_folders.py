@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from modeling_davihd.engines.errors import DatasetError
-
-VIDEO_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
-    *(".flv", ".wmv", ".ogv", ".3gp", ".mxf"),
-)
-SOUND_SUFFIXES = (".m4a", ".aac", ".mp3", ".opus", ".ogg", ".wav", ".flac")
+from modeling_davihd.film_files import SOUND_SUFFIXES, VIDEO_SUFFIXES, visible_files
 
 
 def find_videos(folder: Path) -> list[str]:
@@ -37,13 +31,6 @@ def find_media(folder: Path) -> dict[str, Path]:
             raise DatasetError(f"{folder} has two files for {path.stem}: {other.name} and {path.name}.")
         media[path.stem] = path
     return media
-
-
-def visible_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
-    """The files with one of those suffixes, at any depth, that are not hidden."""
-    for path in folder.rglob("*"):
-        if path.suffix.lower() in suffixes and not path.name.startswith("."):
-            yield path
 
 
 def list_files(source: Path) -> list[Path]:

@@ -108,6 +108,26 @@ def test_bad_files_get_a_line_each_and_the_good_one_is_written(film, tmp_path, c
     assert [path.name for path in out.iterdir()] == ["match.highlights.json"]
 
 
+def test_films_of_one_name_are_written_apart_and_folders_are_walked(tmp_path, capsys):
+    film = make_film(tmp_path / "sound.wav", sounds=[(0, noise_within(1, 1, 1))], rate=16000)
+    places = ["films/day1/match.mp4", "films/day2/Match.mp4", "films/day2/match.MOV", "films/derby.mp4"]
+    for place in (*places, "films/match.highlight-01.mp4", "films/.match.mp4"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(film, tmp_path / place)
+    (tmp_path / "films" / "scores.txt").touch()
+    films, out = tmp_path / "films", tmp_path / "out"
+    assert run(films / "derby.mp4", films, "--output-dir", out, "--formats", "csv", "--names", "none") == 0
+    names = ["derby.highlights.csv", "day1/match.highlights.csv", "day2/mp4/Match.highlights.csv"]
+    names.append("day2/mov/match.highlights.csv")
+    assert [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines()] == names
+    assert {str(path.relative_to(out)) for path in out.rglob("*.csv")} == set(names)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit) as stop:
+        run(tmp_path / "empty")
+    assert stop.value.code == 2
+    assert "empty is a folder without any film or sound" in capsys.readouterr().err
+
+
 def test_silent_film_gets_a_warning_and_flat_scores(tmp_path, capsys):
     silent = film_with_sound(tmp_path / "silent.mp4", np.zeros(80000, np.float32), 5)
     assert run(silent, "--output-dir", tmp_path, "--formats", "json,mp4") == 0
@@ -205,7 +225,6 @@ def test_a_film_in_which_nothing_rises_above_the_level_has_no_highlights(film, t
         (["--duration", "nan"], "--duration is nan"),
         (["--min-length", "9", "--max-length", "4"], "--min-length is 9.0"),
         (["--top-k", "2", "--duration", "9"], "not allowed with"),
-        (["other/match.mp4"], "would all write match.highlights"),
         (["match.highlights.mp4"], "match.highlights.mp4 would be overwritten"),
         (["--duration", "1"], "--duration is 1.0; it needs to be at least"),
         (["--jobs", "0"], "'0' is neither auto nor a whole number of at least 1"),

@@ -28,8 +28,8 @@ from datasets_scripts.building.label_files.sound_search import (
     Search,
     log_spectrum,
 )
-from datasets_scripts.building.media_folders import SOUND_SUFFIXES, VIDEO_SUFFIXES, visible_files
 from modeling_davihd.engines.errors import DatasetError
+from modeling_davihd.film_files import SOUND_SUFFIXES, VIDEO_SUFFIXES, visible_files
 from modeling_davihd.media import MediaError, probe, stream_segments
 from modeling_davihd.media_reading import Sound
 from modeling_davihd.media_tracks import MediaInfo, Track
