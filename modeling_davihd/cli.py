@@ -9,24 +9,24 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .cli_options import MOST_JOBS, is_list, parse, reel_options, target
+from .cli_options import MOST_JOBS, is_list, parse, reel_options, room_of, target
 from .console import clock, one_line, recorded, retold, say, succeeds, tell, warn_once
 from .loading import load_pipeline
 
 if TYPE_CHECKING:
     import torch
 
-    from .clean_edges import Cutting, EdgeCleaner
+    from .clean_edges import Cutting
+    from .cli_reel import Finish
     from .media import DecodingLimits, MediaInfo
     from .pipeline_davihd import VideoHighlightDetectionPipeline
-    from .sound_names import SoundNamer
     from .writers import HighlightResult
 
 NOTHING_HINT = "; --top-k 3 gives the best moments that there are"
@@ -92,11 +92,33 @@ def _highlight_all(
     namer = SoundNamer(device) if options.names == "auto" else None
     warnings.simplefilter("always", MediaWarning)
 
-    def highlight(path: Path) -> bool:
-        return succeeds(partial(_highlight, detect, cleaner, namer, path, options))
+    def finished(result: HighlightResult, total: float | None) -> HighlightResult:
+        lengths = {"shortest": options.min_length, "longest": options.max_length, "total": total}
+        result = cleaner.clean(result, _cutting(options, **lengths))
+        return namer.name(result) if namer else result
 
+    def highlight(path: Path) -> bool:
+        return succeeds(partial(_highlight, detect, finished, path, options))
+
+    def scored(path: Path) -> HighlightResult | None:
+        found: list[HighlightResult] = []
+        return found[0] if succeeds(lambda: found.append(_candidates(detect, path, options))) else None
+
+    work: Callable[[Path], Any] = scored if options.reel else highlight
     jobs = _jobs(detect, device, options)
-    yield from map(highlight, options.files) if jobs == 1 else _side_by_side(highlight, options.files, jobs)
+    done = map(work, options.files) if jobs == 1 else _side_by_side(work, options.files, jobs)
+    yield from _reel(done, finished, options) if options.reel else done
+
+
+def _reel(films: Iterable[HighlightResult | None], finish: Finish, options: argparse.Namespace) -> Iterator:
+    """Make one reel of films, None where one has failed; yields whether each is done, and the reel."""
+    from .cli_reel import make_reel
+
+    usable = []
+    for film in films:
+        yield bool(film)
+        usable += [film] if film else []
+    yield make_reel(usable, finish, options)
 
 
 def _jobs(detect: VideoHighlightDetectionPipeline, device: torch.device, options: argparse.Namespace) -> int:
@@ -110,14 +132,14 @@ def _jobs(detect: VideoHighlightDetectionPipeline, device: torch.device, options
     return min(wanted, len(options.files))
 
 
-def _side_by_side(highlight: Callable[[Path], bool], files: list[Path], jobs: int) -> Iterator[bool]:
-    """As `map(highlight, files)`; what is said of a film is said when all is said of those before it."""
+def _side_by_side(work: Callable[[Path], Any], files: list[Path], jobs: int) -> Iterator[Any]:
+    """As `map(work, files)`; what is said of a film is said when all is said of those before it."""
     import torch
 
     from .jobs import in_order
 
     share = max(1, torch.get_num_threads() // jobs)
-    with _threads(share), closing(in_order(partial(recorded, highlight), files, jobs)) as answers:
+    with _threads(share), closing(in_order(partial(recorded, work), files, jobs)) as answers:
         for path, answer in zip(files, answers, strict=True):
             yield retold(path, answer)
 
@@ -158,26 +180,37 @@ def _without_collection() -> Iterator[None]:
 
 
 def _highlight(
-    detect: VideoHighlightDetectionPipeline,
-    cleaner: EdgeCleaner,
-    namer: SoundNamer | None,
-    path: Path,
-    options: argparse.Namespace,
+    detect: VideoHighlightDetectionPipeline, finish: Finish, path: Path, options: argparse.Namespace
 ) -> None:
     """Score one film, write its outputs and print the line that says so."""
+    search = {"min_length": options.min_length, "max_length": options.max_length}
+    search |= {"top_k": options.top_k, "duration": options.duration}
+    result = _scored(detect, path, options, features="png" in options.formats)
+    hint = NOTHING_HINT if options.top_k is None and options.duration is None else ""
+    _write(finish(result.with_highlights(**search), options.duration), options, options.formats, hint)
+
+
+def _candidates(
+    detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace
+) -> HighlightResult:
+    """Score one of several films, and say so; with those of its highlights that may get into a reel."""
+    from .reels import candidates
+
+    result = candidates(_scored(detect, path, options), room_of(options), len(options.files))
+    tell("  ".join([result.source_name, clock(result.duration), "scored"]))
+    if not result.highlights:
+        say(f"{result.source_name}: nothing stands out")
+    return result
+
+
+def _scored(
+    detect: VideoHighlightDetectionPipeline, path: Path, options: argparse.Namespace, features: bool = False
+) -> HighlightResult:
     from .writers import HighlightResult
 
     info, limits = _probed(path, options)
-    search = {"min_length": options.min_length, "max_length": options.max_length}
-    search |= {"top_k": options.top_k, "duration": options.duration}
-    found = detect(info, return_features="png" in options.formats, limits=limits)
-    result = HighlightResult.of_film(info, found, options.model, limits, detect.calibration)
-    lengths = {"shortest": options.min_length, "longest": options.max_length, "total": options.duration}
-    result = cleaner.clean(result.with_highlights(**search), _cutting(options, **lengths))
-    if namer is not None:
-        result = namer.name(result)
-    hint = NOTHING_HINT if options.top_k is None and options.duration is None else ""
-    _write(result, options, options.formats, hint)
+    found = detect(info, return_features=features, limits=limits)
+    return HighlightResult.of_film(info, found, options.model, limits, detect.calibration)
 
 
 def _cut(options: argparse.Namespace) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .edges import KINDS
@@ -15,7 +16,11 @@ from .media_options import CODECS, ReelOptions
 from .precision import PRECISIONS
 from .writers import WRITERS
 
+if TYPE_CHECKING:
+    from .reels import Room
+
 DEFAULT_FORMATS = "json,png,mp4,srt"
+REEL_SECONDS = 90
 MOST_JOBS = 4  # unless --jobs says so: each takes memory of its own
 
 
@@ -50,9 +55,13 @@ def _add_highlight(commands: Any) -> None:
     )
     highlight.add_argument("--model", default=DEFAULT_MODEL, help="checkpoint folder or Hub id")
     _add_output_options(highlight)
+    _add_reel_options(highlight)
     how_much = highlight.add_mutually_exclusive_group()
     how_much.add_argument(
-        "--duration", type=float, metavar="S", help="seconds that the highlights may last in all"
+        "--duration",
+        type=float,
+        metavar="S",
+        help=f"seconds that the highlights may last in all; {REEL_SECONDS} for --reel",
     )
     how_much.add_argument("--top-k", type=int, metavar="N", help="number of highlights at the most")
     highlight.add_argument(
@@ -83,6 +92,18 @@ def _add_highlight(commands: Any) -> None:
         help=f"films to work on at a time; auto: as many as there are cores, {MOST_JOBS} at the most",
     )
     _add_reading_options(highlight)
+
+
+def _add_reel_options(highlight: argparse.ArgumentParser) -> None:
+    highlight.add_argument(
+        "--reel", type=Path, metavar="BEST.mp4", help="write one reel of the best of all films, nothing else"
+    )
+    highlight.add_argument(
+        "--max-share", type=float, metavar="S", help="of the reel, that one film has at most; a third"
+    )
+    highlight.add_argument(
+        "--order", choices=("time", "rank"), help="of the reel: by film and time, or the best first; time"
+    )
 
 
 def _add_cut(commands: Any) -> None:
@@ -130,6 +151,13 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--loudness", type=float, metavar="LUFS", help="of reel and clips by EBU R128, as -14; the film's own"
+    )
+    command.add_argument(
+        "--fade",
+        type=float,
+        default=0,
+        metavar="S",
+        help="seconds in which a reel's pieces dissolve; 0: cuts",
     )
     command.add_argument(
         "--codec", choices=CODECS, help="of reel and clips; by default hevc for films of 10 bits, else h264"
@@ -219,6 +247,7 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    _check_reel(parser, options)
     for name, least in (("duration", 0), ("top_k", 0), ("min_length", 0.1), ("max_length", 0.1)):
         value = getattr(options, name)
         if value is not None and not least < value < float("inf"):
@@ -235,13 +264,46 @@ def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespac
     _check_shared(parser, options)
 
 
+def _check_reel(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse what makes no sense with or without a reel, and put in what a reel takes by default."""
+    if options.reel is None:
+        for name in ("max_share", "order"):
+            if getattr(options, name) is not None:
+                parser.error(
+                    f"--{name.replace('_', '-')} says how the reel of many films is; it needs --reel"
+                )
+        return
+    from .writers.reels import REEL_FORMATS
+
+    if options.reel.suffix.lower() != ".mp4":
+        parser.error(f"--reel is {options.reel}; it needs to end in .mp4")
+    if options.top_k is not None:
+        parser.error("--top-k does not go with --reel; --duration says how long the reel is")
+    if options.max_share is not None and not 0 < options.max_share <= 1:
+        parser.error(f"--max-share is {options.max_share}; it needs to be over 0 and at most 1")
+    if options.formats == _formats(DEFAULT_FORMATS):
+        options.formats = [name for name in options.formats if name in REEL_FORMATS]
+    if unfit := [name for name in options.formats if name not in REEL_FORMATS]:
+        parser.error(f"--formats has {unfit[0]}; a reel of many films comes as {', '.join(REEL_FORMATS)}")
+    if options.duration is None:
+        options.duration = REEL_SECONDS
+    seconds = options.duration * (options.max_share or 1)
+    if options.max_share and seconds < options.min_length <= options.duration:
+        own = f"--max-share {options.max_share:g} of {options.duration:g} s is {seconds:g} s"
+        parser.error(f"{own}; it needs to be at least --min-length {options.min_length:g}")
+    options.reel = options.output_dir / options.reel
+    options.output_dir = options.reel.parent
+
+
 def _check_files(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Put films in the place of folders, and find out where the output of each goes."""
     try:
-        options.files = films_among(options.files)
+        options.files = films_among(options.files, options.reel)
     except ValueError as error:
         parser.error(str(error))
-    options.folders = folders_of(options.files, options.output_dir)
+    if options.reel and any(os.path.abspath(film) == os.path.abspath(options.reel) for film in options.files):
+        parser.error(f"--reel is {options.reel}, which is one of the films; it needs a name of its own")
+    options.folders = {} if options.reel else folders_of(options.files, options.output_dir)
     if options.formats and (clash := overwritten(options.folders)):
         parser.error(f"{clash[0]} would be overwritten by the output of {clash[1]}; use another --output-dir")
 
@@ -279,4 +341,11 @@ def target(name: str, options: argparse.Namespace) -> Path:
 
 
 def reel_options(options: argparse.Namespace) -> ReelOptions:
-    return ReelOptions(options.loudness, options.height, options.codec)
+    return ReelOptions(options.loudness, options.height, options.codec, options.fade)
+
+
+def room_of(options: argparse.Namespace) -> Room:
+    """How much the reel of many films holds."""
+    from .reels import Room
+
+    return Room(options.duration, options.max_share, options.min_length, options.max_length)

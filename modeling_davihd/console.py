@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .jobs import Died
@@ -41,12 +41,12 @@ def warn_once() -> Callable[..., None]:
     return warn
 
 
-def recorded(highlight: Callable[[Path], bool], path: Path) -> tuple[bool, Said]:
-    """Whether a film is done, and what is said meanwhile, which is kept for `retold`."""
+def recorded(work: Callable[[Path], Any], path: Path) -> tuple[Any, Said]:
+    """What comes of a film, and what is said meanwhile, which is kept for `retold`."""
     said: Said = []
     warnings.showwarning = lambda message, *_, **__: said.append(("warning", str(message)))
     with redirect_stdout(_Record("result", said)), redirect_stderr(_Record("remark", said)):
-        return highlight(path), said
+        return work(path), said
 
 
 class _Record(io.TextIOBase):
@@ -61,14 +61,14 @@ class _Record(io.TextIOBase):
         return len(text)
 
 
-def retold(path: Path, answer: tuple[bool, Said] | Died) -> bool:
-    """Say what was said of a film, or that its process died; gives whether it is done."""
+def retold(path: Path, answer: tuple[Any, Said] | Died) -> Any:
+    """Say what was said of a film, or that its process died, which gives None; gives what came of it."""
     from .jobs import Died
     from .media import MediaWarning
 
     if isinstance(answer, Died):
         say(f"error: {path}: {answer}")
-        return False
+        return None
     done, said = answer
     warn = partial(warnings.warn, category=MediaWarning)
     voices: dict[str, Callable[[str], None]] = {"result": tell, "remark": say, "warning": warn}

@@ -4,13 +4,16 @@
 `media_sounds`: which sound tracks are heard. `media_tracks`: its headers, and its frames with their times;
 `media_holes`: those times where packets are lost. `media_pictures`, `media_resampling`: what they are meant
 to look and sound like, by FFmpeg's filters (`media_filters`). `media_reading`: segments of one second.
-`media_writing`: reels, clips and films, as `media_options` says; `media_joins` for their sound and
-`media_encoders` for their picture. `media_subtitles`: what is said.
+`media_writing`: reels, clips and films, as `media_options` says: `media_plans` for what is when in them,
+`media_playing` for how it is got, on the canvas of `media_canvas`, `media_joins` for how sound is joined and
+`media_encoders` for how pictures are encoded. `media_subtitles`: what is said.
 """
 
+from .media_canvas import FilmError
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, LimitError, MediaError, MediaWarning
 from .media_options import ReelOptions
 from .media_pictures import shown_size
+from .media_plans import Plan, Shot, pieces_in_reel
 from .media_reading import (
     SAMPLING_RATE,
     FrameSampling,
@@ -23,12 +26,13 @@ from .media_reading import (
 from .media_sounds import SoundTrack
 from .media_subtitles import SubtitleLine, cut_subtitles, subtitles_of
 from .media_tracks import MediaInfo, probe
-from .media_writing import cut_clips, cut_reel, pieces_in_reel, write_film
+from .media_writing import cut_clips, cut_films, cut_reel, write_film
 
 __all__ = [
     "DEFAULT_LIMITS",
     "SAMPLING_RATE",
     "DecodingLimits",
+    "FilmError",
     "FrameSampling",
     "LimitError",
     "MediaChunk",
@@ -36,9 +40,12 @@ __all__ = [
     "MediaInfo",
     "MediaWarning",
     "Pictures",
+    "Plan",
     "ReelOptions",
+    "Shot",
     "SoundTrack",
     "cut_clips",
+    "cut_films",
     "cut_reel",
     "cut_subtitles",
     "pieces_in_reel",

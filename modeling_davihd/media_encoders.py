@@ -36,23 +36,25 @@ class Encoding:
     tag: str | None = None  # of the codec, where an mp4 would get one that not all players know
 
     @classmethod
-    def of(cls, codec: str | None, first: av.VideoFrame, width: int, height: int) -> Encoding:
-        """For a reel of that size that begins with a frame; codec: None for H.264, or HEVC of over 8 bits.
+    def of(cls, codec: str | None, size: tuple[int, int], deep: bool, light: Light | None) -> Encoding:
+        """For pictures of that width and height.
 
-        What has more than 8 bits gets 10, except in H.264, which hardly any player takes with so many.
+        codec: None for H.264, or HEVC of over 8 bits. deep: whether they have more than 8 bits; they get 10
+        then, except in H.264, which hardly any player takes with so many. light: what HDR10 says of them.
         Raises MediaError where PyAV has no encoder for the codec, or none for so small a picture.
         """
-        deep = max(part.bits for part in first.format.components) > 8
-        small = min(width, height) < LEAST
+        small = min(size) < LEAST
         if codec is None:
             codec = "hevc" if deep and not small and _known("hevc") else "h264"
         check_codec(codec)
         if small and codec != "h264":
-            raise MediaError(f"codec is {codec}; it needs {LEAST} x {LEAST} pixels, not {width} x {height}.")
+            raise MediaError(
+                f"codec is {codec}; it needs {LEAST} x {LEAST} pixels, not {size[0]} x {size[1]}."
+            )
         encoder, options = ENCODERS[codec]
         if codec == "h264":
             return cls(encoder, options, "yuv420p")
-        pixel_format, light = "yuv420p10le" if deep else "yuv420p", Light.of(first)
+        pixel_format = "yuv420p10le" if deep else "yuv420p"
         if codec == "hevc":
             parameters = ":".join(X265_BASE + (light.x265() if light else []))
             return cls(encoder, options | {"x265-params": parameters}, pixel_format, "hvc1")
@@ -132,4 +134,4 @@ def _side_data(frame: av.VideoFrame, name: str, count: int) -> np.ndarray | None
     return numbers if numbers is not None and len(numbers) >= count else None
 
 
-__all__ = ["Encoding", "check_codec"]
+__all__ = ["Encoding", "Light", "check_codec"]

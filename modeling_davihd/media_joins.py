@@ -41,8 +41,8 @@ class Joiner:
             like = self._frame(np.zeros((channels, 1), np.float32))
             self._filters = Chain.of_sound(like, _steps_to(gain), rate // 4)
 
-    def with_gain(self, gain: float) -> Joiner:
-        """A new one for such sound, with a gain."""
+    def with_gain(self, gain: float | None) -> Joiner:
+        """A new one for such sound, with a gain or without."""
         return Joiner(self.rate, self.channels, gain)
 
     def join(self, fade: bool) -> Iterator[av.AudioFrame]:

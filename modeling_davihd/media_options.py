@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 HEIGHTS = (16, 4096)  # rows of a picture, of what can be asked for
 CODECS = ("h264", "hevc", "av1")
+FADES = (0, 10)  # seconds
 LOUDNESSES = (-70, -5)  # LUFS: the range of EBU R128's meter, and of FFmpeg's own filter
 
 
@@ -16,14 +17,17 @@ class ReelOptions:
     loudness: of each file as a whole, in LUFS (EBU R128); None: as the film has it.
     codec: one of CODECS; None: HEVC for a picture of more than 8 bits, else H.264.
     height: rows that the picture has at most, as it is shown; None: the film's own, up to 4K.
+    fade: seconds within which a piece dissolves into the next, in picture and sound; 0: a cut.
     """
 
     loudness: float | None = None
     height: int | None = None
     codec: str | None = None
+    fade: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, (least, most), unit in (("loudness", LOUDNESSES, "LUFS"), ("height", HEIGHTS, "rows")):
+        allowed = {"loudness": (LOUDNESSES, "LUFS"), "height": (HEIGHTS, "rows"), "fade": (FADES, "seconds")}
+        for name, ((least, most), unit) in allowed.items():
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise ValueError(f"{name} is {value}; it needs to be from {least} to {most} {unit}")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from fractions import Fraction
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,21 @@ import av
 import numpy as np
 
 from .files import all_whole
+from .media_canvas import Canvas, of_film
 from .media_encoders import Encoding
 from .media_joins import SILENT, Joiner, aac_rate, gain_to, loudness, set_quality
-from .media_limits import DEFAULT_LIMITS, FASTEST, DecodingLimits, MediaError, MediaWarning
+from .media_limits import DEFAULT_LIMITS, DecodingLimits, MediaError, MediaWarning
 from .media_options import AS_THE_FILM, ReelOptions
-from .media_pictures import Fitter, progressive
-from .media_reading import Array, Mix
-from .media_tracks import AnyPath, MediaInfo, Track, probe
+from .media_pictures import Fitter
+from .media_plans import USUAL_RATE, Piece, Plan, Shot
+from .media_playing import Player
+from .media_reading import Array
+from .media_tracks import AnyPath, MediaInfo, probe
 
 TIME_BASE = Fraction(1, 360_000)  # of a reel's picture; all common rates have whole ticks, 23.976 as well
-CONSTANT = 1e-4  # of a rate: it is constant if its average differs by less from what its time stamps fit
-SHORTEST = 0.001  # seconds: frames seen for less time do not get into a reel
+USUAL_SAMPLING_RATE = 48000  # Hz, of the sound of several films
 MOST_PIXELS = 16384  # of a side: as many as H.264 can have
 TOLERANCE = 0.5  # LU; what is farther from the loudness that was asked for is said
-
-Piece = tuple[float, float]
 
 
 def cut_reel(
@@ -48,20 +47,38 @@ def cut_reel(
     joins included. They stand upright and keep their size up to 4K, or to the height in the options, and the
     tags of their colours; those of 8 bits become H.264, those of more HEVC of 10, unless the options have a
     codec. The sound of a piece fades in and out within 20 ms, save where one goes on where the last one
-    ended. A loudness that is asked for is met within 0.5 LU, or a MediaWarning says why not. Pieces are cut
-    off at the film's end. A source without picture gives an mp4 with sound only, one without sound a silent
-    film. A film that has been probed can be given as its MediaInfo.
+    ended. With a fade in the options each piece dissolves into the next one instead, which makes the reel
+    shorter and its rate constant. A loudness that is asked for is met within 0.5 LU, or a MediaWarning says
+    why not. Pieces are cut off at the film's end. A source without picture gives an mp4 with sound only, one
+    without sound a silent film. A film that has been probed can be given as its MediaInfo.
     Raises MediaError for impossible pieces, for one after the film's end, and for a film beyond the limits.
     """
     info = probe(path, limits)
+    shots = _shots(info, segments, destination)
     with _whole_films([destination]) as [film]:
-        _join(info, segments, *film, options, limits)
+        _join(shots, *film, options, limits)
 
 
-def pieces_in_reel(info: MediaInfo, segments: Sequence[Piece]) -> list[Piece]:
-    """What a reel shows of pieces [start, end) that are within the film: whole frames of a constant rate."""
-    grid = Grid.of(info)
-    return [grid.fitted(*piece) for piece in segments] if grid else list(segments)
+def cut_films(
+    shots: Sequence[Shot],
+    destination: AnyPath,
+    *,
+    options: ReelOptions = AS_THE_FILM,
+    limits: DecodingLimits = DEFAULT_LIMITS,
+) -> None:
+    """Join shots of several films into one mp4, as `cut_reel` does those of one.
+
+    The picture has the shape that most seconds have and the size of the largest film of that shape; others
+    are scaled to it, in bars if need be, and what has no picture is black. It has the highest rate of all
+    films, up to 60 frames a second, and the sound is stereo at 48 kHz. With a loudness that is asked for,
+    each film is made as loud. Raises FilmError, which says of which film it is, and MediaError.
+    """
+    for film in {shot.film.path: shot.film for shot in shots}.values():
+        own = [(start, end) for other, start, end in shots if other.path == film.path]
+        with of_film(film.path):
+            _checked_pieces(film.path, own, destination)
+    with _whole_films([destination]) as [place]:
+        _join(shots, *place, options, limits)
 
 
 def cut_clips(
@@ -76,7 +93,7 @@ def cut_clips(
     info = probe(path, limits)
     with _whole_films(destinations) as films:
         for segment, film in zip(segments, films, strict=True):
-            _join(info, [segment], *film, options, limits)
+            _join(_shots(info, [segment], film[0]), *film, options, limits)
 
 
 def write_film(
@@ -95,12 +112,12 @@ def write_film(
     fitter.begin(first)
     sound = np.zeros((1, 0)) if waveform is None else np.atleast_2d(np.asarray(waveform, np.float32).T)
     with _whole_films([path]) as [place], _FilmWriter.open(*place) as film:
-        encoding = Encoding.of("h264", first, fitter.width, fitter.height)
-        film.add_video(fitter, encoding, rate, 1 / rate)
+        encoding = Encoding.of("h264", (fitter.width, fitter.height), deep=False, light=None)
+        film.add_video(encoding, fitter, rate, 1 / rate)
         if waveform is not None:
             film.add_audio(Joiner(sampling_rate, len(sound)))
         for frame in chain([first], pictures):
-            film.append(1 / rate, frame, sound[:, film.samples :])
+            film.append(1 / rate, fitter.fit(frame), sound[:, film.samples :])
         rest = sound[:, film.samples :]
         film.append(Fraction(rest.shape[1], sampling_rate), sound=rest)
 
@@ -126,166 +143,73 @@ def _whole_films(paths: Iterable[AnyPath]) -> Iterator[list[tuple[Path, Path]]]:
 
 
 def _join(
-    info: MediaInfo,
-    segments: Sequence[Piece],
-    target: Path,
-    partial: Path,
-    options: ReelOptions,
-    limits: DecodingLimits,
+    shots: Sequence[Shot], target: Path, partial: Path, options: ReelOptions, limits: DecodingLimits
 ) -> None:
-    """Write the pieces of a film that is to become `target` to `partial`."""
-    pieces, grid = pieces_in_reel(info, _checked_pieces(info.path, segments, target)), Grid.of(info)
-    with ExitStack() as stack:
-        picture = stack.enter_context(closing(Track(info, "video", limits))) if info.has_video else None
-        sounds = [stack.enter_context(closing(one)) for one in Track.all_of(info, "audio", limits)]
-        film = stack.enter_context(_FilmWriter.open(target, partial))
-        if picture:
-            _add_picture(film, info, picture, pieces[0], options)
-        if sounds:
-            # Of a film with sound, both are known.
-            plain = Joiner(info.sampling_rate, min(info.channels, 2))  # type: ignore[arg-type, type-var]
-            film.add_audio(_levelled(plain, options.loudness, target, sounds, pieces))
-        for fade, (start, end) in _with_fades(pieces):
-            film.begin_piece(fade)
-            before = film.length
-            _write_piece(film, picture, sounds, (start, end), grid)
-            if film.length == before:
-                raise MediaError(
-                    f"{info.path}: the piece from {start:g} s to {end:g} s is after the film's end."
-                )
+    """Write the pieces of films that are to become `target` to `partial`."""
+    plan = Plan.of(shots, options.fade)
+    canvas = Canvas.of(plan, options, limits)
+    player = Player(plan, canvas, _sound(plan.films), limits)
+    with _FilmWriter.open(target, partial) as film:
+        if canvas:
+            film.add_video(canvas.encoding, canvas, plan.rate or _average_rate(plan.films[0]))
+        if player.sound[1]:
+            joiner = Joiner(*player.sound)
+            if options.loudness is not None:
+                joiner, player.gains = _levelled(joiner, options.loudness, target, player.of_sound())
+            film.add_audio(joiner)
+        with closing(player.moments()) as moments:
+            for moment in moments:
+                if moment.begins is not None:
+                    film.begin_piece(moment.begins)
+                film.append(moment.seconds, moment.picture, moment.sound)
         film.begin_piece(fade=True)
 
 
-def _add_picture(
-    film: _FilmWriter, info: MediaInfo, picture: Track, piece: Piece, options: ReelOptions
-) -> None:
-    """Let a film have a picture like that which a piece begins with."""
-    threads = picture.budget.limits.thread_count
-    fitter = Fitter(info.path, picture.stream, height=options.height, threads=threads)
-    first = _first_shown(picture, piece)
-    fitter.begin(first)
-    stream = picture.stream  # by now, the film may have been opened anew
-    encoding = Encoding.of(options.codec, first, fitter.width, fitter.height)
-    film.add_video(fitter, encoding, stream.average_rate or stream.guessed_rate or Fraction(25))
+def _sound(films: Sequence[MediaInfo]) -> tuple[int, int]:
+    """The rate in Hz and the channels of a reel's sound: a film's own, or one for all films."""
+    heard = [film for film in films if film.has_audio]
+    if not heard:
+        return USUAL_SAMPLING_RATE, 0
+    if len(films) > 1:
+        return USUAL_SAMPLING_RATE, 2
+    return heard[0].sampling_rate, min(heard[0].channels, 2)  # type: ignore[return-value, type-var]
 
 
-def _with_fades(pieces: Sequence[Piece]) -> Iterator[tuple[bool, Piece]]:
-    """Yield each piece, and whether it begins softly: it does unless it goes on where the last one ended."""
-    for (_, ended), (start, end) in pairwise([(-math.inf, -math.inf), *pieces]):
-        yield abs(start - ended) > SHORTEST, (start, end)
+def _average_rate(film: MediaInfo) -> Fraction:
+    return Fraction(film.fps).limit_denominator(1_000_000) if film.fps else USUAL_RATE
 
 
 def _levelled(
-    joiner: Joiner, wanted: float | None, target: Path, sounds: Sequence[Track], pieces: Sequence[Piece]
-) -> Joiner:
-    """One with the gain that gives the pieces' sound a loudness in LUFS; a MediaWarning where none does."""
-    if wanted is None:
-        return joiner
-    gain, found = gain_to(wanted, lambda gain: loudness(_joined(sounds, pieces, joiner.with_gain(gain))))
+    joiner: Joiner, wanted: float, target: Path, player: Player
+) -> tuple[Joiner, dict[Path, float]]:
+    """A joiner, and gains of films, which give a reel a loudness in LUFS; a MediaWarning where none do.
+
+    Of several films each becomes as loud as that, and then the reel as a whole.
+    """
+    films = player.plan.films
+    if len(films) > 1:
+        own = {film.path: loudness(_joined(player.of_sound(film), joiner.with_gain(None))) for film in films}
+        player.gains = {path: 10 ** ((wanted - found) / 20) for path, found in own.items() if found > SILENT}
+    gain, found = gain_to(wanted, lambda gain: loudness(_joined(player, joiner.with_gain(gain))))
     if found <= SILENT:
         too = "too quiet or too short for its loudness to be measured; it stays as it is"
         warnings.warn(f"{target}: is {too}.", MediaWarning, stacklevel=2)
     elif abs(wanted - found) > TOLERANCE:
         limit = f"has {found:.1f} LUFS, not {wanted:g}: its peaks would be too loud"
         warnings.warn(f"{target}: {limit}.", MediaWarning, stacklevel=2)
-    return joiner.with_gain(gain)
+    return joiner.with_gain(gain), dict(player.gains)
 
 
-def _joined(sounds: Sequence[Track], pieces: Sequence[Piece], joiner: Joiner) -> Iterator[av.AudioFrame]:
-    """Yield the pieces' sound as it is to be encoded, without their picture."""
-    for fade, (start, end) in _with_fades(pieces):
-        yield from joiner.join(fade)
-        with closing(_mix(sounds, start, joiner)) as samples:
-            for begin, until, _ in _steps(start, end):
-                block = samples.take(due := round((until - begin) * joiner.rate))
-                yield from joiner.add(block)
-                if block.shape[1] < due:
-                    break
+def _joined(player: Player, joiner: Joiner) -> Iterator[av.AudioFrame]:
+    """Yield the sound that is played as it is to be encoded."""
+    with closing(player.moments()) as moments:
+        for moment in moments:
+            if moment.begins is not None:
+                yield from joiner.join(moment.begins)
+            if moment.sound is not None and moment.sound.shape[1]:
+                yield from joiner.add(moment.sound)
     yield from joiner.join(fade=True)
     yield from joiner.finish()
-
-
-def _mix(sounds: Sequence[Track], start: float, joiner: Joiner) -> Mix:
-    return Mix(sounds, start, joiner.rate, joiner.channels)
-
-
-def _write_piece(
-    film: _FilmWriter, picture: Track | None, sounds: Sequence[Track], piece: Piece, grid: Grid | None
-) -> None:
-    start, end = piece
-    heard = closing(_mix(sounds, start, film.joiner)) if sounds else nullcontext()
-    with heard as samples:
-        for begin, until, frame in _shown(picture, start, end) if picture else _steps(start, end):
-            if grid:
-                begin, until = grid.nearest(begin), grid.nearest(until)
-            if until <= begin:
-                continue
-            block = samples.take(film.due(until - begin)) if samples else None
-            if picture is None or begin >= picture.end:  # only the sound can tell how far the film still goes
-                until = min(until, begin + (0 if block is None else block.shape[1] / film.joiner.rate))
-            if until > begin:
-                film.append(until - begin, frame, block)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """When the frames of a film of constant rate are shown: the first one in seconds, and frames a second."""
-
-    first: float
-    rate: Fraction
-
-    @classmethod
-    def of(cls, info: MediaInfo) -> Grid | None:
-        """None where the rate is not constant, by what the headers say of it."""
-        if not (info.has_video and info.fps and info.nominal_fps):
-            return None
-        if abs(info.fps / info.nominal_fps - 1) > CONSTANT or not 1 <= info.fps <= FASTEST:
-            return None
-        usual = (Fraction(round(info.fps)), Fraction(round(info.fps * 1.001) * 1000, 1001))
-        near = (rate for rate in usual if abs(info.fps / rate - 1) < CONSTANT)
-        return cls(info.picture_start, next(near, Fraction(info.fps).limit_denominator(1001)))
-
-    def nearest(self, time: float) -> float:
-        """The time of the frame nearest to a time; between two, that of the later one."""
-        return self.first + float(math.floor((time - self.first) * self.rate + 0.5) / self.rate)
-
-    def fitted(self, start: float, end: float) -> Piece:
-        """A piece of whole frames, of one at least, that begins no earlier than the film."""
-        begin = self.nearest(start)
-        begin += float(max(math.ceil(-begin * self.rate - CONSTANT), 0) / self.rate)
-        return begin, max(self.nearest(end), begin + float(1 / self.rate))
-
-
-def _first_shown(track: Track, piece: Piece) -> av.VideoFrame:
-    with closing(_shown(track, *piece)) as steps:
-        for _, _, frame in steps:
-            return frame
-    raise MediaError(f"{track.path}: nothing of its video can be decoded.")
-
-
-def _shown(
-    track: Track, start: float, end: float
-) -> Generator[tuple[float, float, av.VideoFrame], None, None]:
-    """Yield (begin, until, frame) for what is seen from `start` to `end`; the last frame stays on."""
-    held, since = None, start
-    for item in progressive(track.frames(start), track.budget.limits.thread_count):
-        if held is not None and item.time - since >= SHORTEST:
-            until = item.time if item.time <= end - SHORTEST else end
-            yield from _steps(since, until, held)
-            if until == end:
-                return
-            since = item.time
-        held = item.frame
-    if held is not None:
-        own_end = min(max(track.end, since), end)
-        yield from chain(_steps(since, own_end, held), _steps(own_end, end, held))
-
-
-def _steps(begin: float, end: float, frame: av.VideoFrame | None = None) -> Iterator[tuple]:
-    """Cut [begin, end) into steps of ten seconds at most, to bound the sound that goes with each."""
-    while end - begin > SHORTEST / 10:
-        yield begin, min(begin + 10.0, end), frame
-        begin += 10.0
 
 
 class _FilmWriter:
@@ -293,7 +217,6 @@ class _FilmWriter:
 
     def __init__(self, container: av.container.OutputContainer) -> None:
         self._container = container
-        self._fitter: Any = None  # a Fitter
         self._video: Any = None  # an av.VideoStream and an av.AudioStream, once they have been added
         self._audio: Any = None
         self.joiner: Any = None  # a Joiner
@@ -317,19 +240,18 @@ class _FilmWriter:
             raise MediaError(f"{target}: cannot be written because nothing long enough was to go into it.")
 
     def add_video(
-        self, fitter: Fitter, encoding: Encoding, rate: Fraction, time_base: Fraction = TIME_BASE
+        self, encoding: Encoding, like: Canvas | Fitter, rate: Fraction, time_base: Fraction = TIME_BASE
     ) -> None:
-        """Add the picture, of frames that `fitter` makes alike; times are counted in `time_base`."""
-        shape: dict[str, Any] = {"width": fitter.width, "height": fitter.height, "time_base": time_base}
+        """Add the picture, of size and colours like those; times are counted in `time_base`."""
+        shape: dict[str, Any] = {"width": like.width, "height": like.height, "time_base": time_base}
         self._video = self._container.add_stream(encoding.encoder, rate, encoding.options, **shape)
-        context, colours = self._video.codec_context, fitter.colours
-        context.pix_fmt = fitter.pixel_format = encoding.pixel_format
+        context, colours = self._video.codec_context, like.colours
+        context.pix_fmt = encoding.pixel_format
         if encoding.tag:
             context.codec_tag = encoding.tag
         context.flags |= av.codec.context.Flags.frame_duration
         context.colorspace, context.color_range = colours.matrix, colours.range
         context.color_primaries, context.color_trc = colours.primaries, colours.transfer
-        self._fitter = fitter
 
     def add_audio(self, joiner: Joiner) -> None:
         """Add AAC sound, mono or stereo, that `joiner` joins; a rate that AAC lacks is played at 48 kHz."""
@@ -352,14 +274,17 @@ class _FilmWriter:
             self._encode(self.joiner.finish())
 
     def append(
-        self, seconds: Fraction | float, frame: av.VideoFrame | None = None, sound: Array | None = None
+        self, seconds: Fraction | float, picture: av.VideoFrame | None = None, sound: Array | None = None
     ) -> None:
-        """Lengthen the film by a frame and float32 sound (channels, n), cut or filled with zeros to fit."""
-        if frame is not None:
-            fitted, base = self._fitter.fit(frame), self._video.codec_context.time_base
-            fitted.time_base, fitted.pts, fitted.pict_type = base, round(self.length / base), 0
-            fitted.duration = round((self.length + seconds) / base) - fitted.pts
-            self._container.mux(self._video.encode(fitted))
+        """Lengthen the film by a picture, as `add_video` has it, and float32 sound (channels, n).
+
+        Sound is cut off or filled with zeros to fit.
+        """
+        if picture is not None:
+            base = self._video.codec_context.time_base
+            picture.time_base, picture.pts, picture.pict_type = base, round(self.length / base), 0
+            picture.duration = round((self.length + seconds) / base) - picture.pts
+            self._container.mux(self._video.encode(picture))
         if self._audio is not None and (due := self.due(seconds)) > 0:
             samples = np.zeros((self.joiner.channels, due), np.float32)
             if sound is not None:
@@ -371,6 +296,10 @@ class _FilmWriter:
     def _encode(self, blocks: Iterable[av.AudioFrame]) -> None:
         for block in blocks:
             self._container.mux(self._audio.encode(block))
+
+
+def _shots(film: MediaInfo, segments: Sequence[Piece], destination: AnyPath) -> list[Shot]:
+    return [Shot(film, *piece) for piece in _checked_pieces(film.path, segments, destination)]
 
 
 def _checked_pieces(path: AnyPath, segments: Sequence[Piece], destination: AnyPath) -> list[Piece]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -48,16 +49,8 @@ class OTIOWriter(FileWriter):
     def save(self, result: HighlightResult, path: Path) -> None:
         timeline = Timeline.of(result)
         pictures = [_otio_track(timeline, None)] if timeline.has_picture else []
-        content = {
-            "OTIO_SCHEMA": "Timeline.1",
-            "name": timeline.title,
-            "global_start_time": None,
-            "tracks": {
-                "OTIO_SCHEMA": "Stack.1",
-                "name": "tracks",
-                "children": pictures + [_otio_track(timeline, lane) for lane in timeline.lanes],
-            },
-        }
+        tracks = pictures + [_otio_track(timeline, lane) for lane in timeline.lanes]
+        content = otio_timeline(timeline.title, tracks)
         path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
@@ -97,6 +90,12 @@ def _edl_channels(timeline: Timeline) -> tuple[str, list[str]]:
     return first, lines
 
 
+def otio_timeline(name: str, tracks: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A timeline of tracks."""
+    stack = {"OTIO_SCHEMA": "Stack.1", "name": "tracks", "children": list(tracks)}
+    return {"OTIO_SCHEMA": "Timeline.1", "name": name, "global_start_time": None, "tracks": stack}
+
+
 def _otio_track(timeline: Timeline, lane: Lane | None) -> dict[str, Any]:
     """The picture's track if there is no lane, or else the lane's."""
     kind = name = "Audio" if lane else "Video"
@@ -107,18 +106,19 @@ def _otio_track(timeline: Timeline, lane: Lane | None) -> dict[str, Any]:
         fields["enabled"] = lane.heard
         if audio_type := AUDIO_TYPES.get(len(lane.channels)):
             fields["metadata"] = {"Resolve_OTIO": {"Audio Type": audio_type}}
-    return fields | {"children": [_otio_clip(timeline, cut, lane) for cut in timeline.cuts]}
+    return fields | {"children": [otio_clip(timeline, cut, lane) for cut in timeline.cuts]}
 
 
-def _otio_clip(timeline: Timeline, cut: Cut, lane: Lane | None) -> dict[str, Any]:
+def otio_clip(timeline: Timeline, cut: Cut, lane: Lane | None) -> dict[str, Any]:
+    """A highlight of the picture if there is no lane, or else of the lane."""
     code = timeline.code
     media = {
         "OTIO_SCHEMA": "ExternalReference.1",
         "name": timeline.name,
         "target_url": timeline.url,
-        "available_range": _otio_range(code.start, timeline.length, code.rate),
+        "available_range": otio_range(code.start, timeline.length, code.rate),
     }
-    span = _otio_range(code.start + cut.first, cut.length, code.rate)
+    span = otio_range(code.start + cut.first, cut.length, code.rate)
     marker = {"OTIO_SCHEMA": "Marker.2", "color": "ORANGE", "marked_range": span}
     names = heard(cut.highlight)
     return {
@@ -146,11 +146,13 @@ def _otio_metadata(timeline: Timeline, cut: Cut, lane: Lane | None) -> dict[str,
     return fields
 
 
-def _otio_range(first: int, length: int, rate: Fraction) -> dict[str, Any]:
+def otio_range(first: int, length: int, rate: Fraction) -> dict[str, Any]:
+    """So many frames from one on."""
+
     def time(frames: int) -> dict[str, Any]:
         return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(rate), "value": float(frames)}
 
     return {"OTIO_SCHEMA": "TimeRange.1", "start_time": time(first), "duration": time(length)}
 
 
-__all__ = ["EDLWriter", "OTIOWriter", "edl_head"]
+__all__ = ["EDLWriter", "OTIOWriter", "edl_head", "otio_clip", "otio_range", "otio_timeline"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,16 +35,22 @@ class SRTWriter(Writer):
     name, suffix = "srt", ".highlights.srt"
 
     def write(self, result: HighlightResult, directory: Path) -> list[Path]:
-        cues = [
-            f"{number}\n{_clock(line.start, ',')} --> {_clock(line.end, ',')}\n{line.text}\n"
-            for number, line in enumerate(_said(result), start=1)
-        ]
-        if not cues:
+        lines = _said(result)
+        if not lines:
             return []
         target = directory / f"{result.source.stem}{self.suffix}"
         with writing(target):
-            write_text(target, "\n".join(cues))
+            write_text(target, srt(lines))
         return [target]
+
+
+def srt(lines: Sequence[SubtitleLine]) -> str:
+    """Lines of subtitles as SubRip has them."""
+    cues = [
+        f"{number}\n{_clock(line.start, ',')} --> {_clock(line.end, ',')}\n{line.text}\n"
+        for number, line in enumerate(lines, start=1)
+    ]
+    return "\n".join(cues)
 
 
 def _said(result: HighlightResult) -> list[SubtitleLine]:
@@ -54,7 +61,8 @@ def _said(result: HighlightResult) -> list[SubtitleLine]:
 
     with decoding(result) as (info, limits):
         lines = media.subtitles_of(info, limits)
-    return list(media.cut_subtitles(lines, media.pieces_in_reel(info, result.segments)))
+    pieces = media.pieces_in_reel(info, result.segments, result.reel.fade)
+    return list(media.cut_subtitles(lines, pieces))
 
 
 def _clock(seconds: float, point: str = ".") -> str:
@@ -63,4 +71,4 @@ def _clock(seconds: float, point: str = ".") -> str:
     return f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}{point}{milliseconds:03d}"
 
 
-__all__ = ["SRTWriter", "VTTWriter"]
+__all__ = ["SRTWriter", "VTTWriter", "srt"]

@@ -148,12 +148,15 @@ def _frame(result: HighlightResult, time: float, code: TimeCode) -> int:
 
 
 def _cuts(result: HighlightResult, code: TimeCode) -> Iterator[Cut]:
-    """Where the reel is cut, too: at whole frames of the film, to which there may be several of the rate."""
+    """Where the reel is cut, too: at whole frames of the film, to which there may be several of the rate.
+
+    Where the reel dissolves, it is in the middle of that.
+    """
     from ..media import pieces_in_reel
 
     pieces, recorded = result.segments, 0
     if result.film:
-        pieces = pieces_in_reel(result.film, pieces)
+        pieces = pieces_in_reel(result.film, pieces, result.reel.fade)
     for number, (highlight, piece) in enumerate(zip(result.highlights, pieces, strict=True), start=1):
         first, last = (_frame(result, edge, code) for edge in piece)
         cut = Cut(number, highlight, first, max(last, first + 1), recorded)

@@ -128,6 +128,25 @@ def test_films_of_one_name_are_written_apart_and_folders_are_walked(tmp_path, ca
     assert "empty is a folder without any film or sound" in capsys.readouterr().err
 
 
+def test_one_reel_of_the_best_of_a_folder(tmp_path, capsys):
+    films, out = tmp_path / "films", tmp_path / "out"
+    for number, before in enumerate((1, 3, 4), start=1):
+        (films / f"day{number}").mkdir(parents=True)
+        film_with_sound(films / f"day{number}" / "match.mp4", noise_within(before, 2, 7 - before), 9)
+    damage(films / "day2" / "match.mp4", "video", -1, 21)  # is scored by its sound, but cannot be shown
+    (films / "notes.mp4").write_text("not a film")
+    options = ["--names", "none", "--snap", "none", "--jobs", 2, "--duration", 9, "--order", "rank"]
+    assert run(films, "--reel", "best.mp4", "--output-dir", out, *options) == 1
+    told = capsys.readouterr()
+    assert told.out.splitlines()[:3] == ["match.mp4  0:00:09  scored"] * 3
+    assert told.out.splitlines()[3:] == ["best.mp4  0:00:06  2 highlights of 2 films  best.mp4  best.json"]
+    lines = [line for line in told.err.splitlines() if line.startswith("error:")]
+    assert [place in line for place, line in zip(("notes", "day2"), sorted(lines)[::-1], strict=True)]
+    found = json.loads((out / "best.json").read_text())["highlights"]
+    assert {one["source"] for one in found} == {str(films / f"day{n}" / "match.mp4") for n in (1, 3)}
+    assert found[0]["prominence"] >= found[1]["prominence"] and probe(out / "best.mp4").duration > 5
+
+
 def test_silent_film_gets_a_warning_and_flat_scores(tmp_path, capsys):
     silent = film_with_sound(tmp_path / "silent.mp4", np.zeros(80000, np.float32), 5)
     assert run(silent, "--output-dir", tmp_path, "--formats", "json,mp4") == 0
@@ -228,6 +247,16 @@ def test_a_film_in_which_nothing_rises_above_the_level_has_no_highlights(film, t
         (["match.highlights.mp4"], "match.highlights.mp4 would be overwritten"),
         (["--duration", "1"], "--duration is 1.0; it needs to be at least"),
         (["--jobs", "0"], "'0' is neither auto nor a whole number of at least 1"),
+        (["--order", "rank"], "--order says how the reel of many films is; it needs --reel"),
+        (["--reel", "best.avi"], "--reel is best.avi; it needs to end in .mp4"),
+        (["--reel", "match.mp4"], "--reel is match.mp4, which is one of the films"),
+        (["--reel", "a.mp4", "--max-share", "2"], "--max-share is 2.0; it needs to be over 0 and at most 1"),
+        (["--reel", "a.mp4", "--max-share", ".1", "--duration", "9"], "0.1 of 9 s is 0.9 s; it needs to be"),
+        (
+            ["--reel", "a.mp4", "--formats", "json,png"],
+            "--formats has png; a reel of many films comes as mp4,",
+        ),
+        (["--fade", "-1"], "--fade is -1.0; it needs to be from 0 to 10 seconds"),
         (["--limit", "pixel=9"], "'pixel=9' is no limit; NAME=VALUE is needed"),
         (["--limit", "pixels=many"], "a number over 0 for one of pixels, "),
         (["--limit", "pixels=nan"], "'pixels=nan' is no limit"),

@@ -11,13 +11,17 @@ import av
 import numpy as np
 import pytest
 from film_contents import FIVE_SECONDS, SMALL, clicking_film, decode, numbers, shown
-from films import click_times, clicks, damage, make_film, numbered_frame, tone
+from films import click_times, clicks, damage, make_film, number_of, numbered_frame, tone
 
 from modeling_davihd.media import (
+    FilmError,
+    FrameSampling,
     MediaError,
     MediaWarning,
     ReelOptions,
+    Shot,
     cut_clips,
+    cut_films,
     cut_reel,
     probe,
     write_film,
@@ -216,6 +220,65 @@ def test_clips_appear_all_or_not_at_all(tmp_path):
     cut_clips(path, [], [])
 
 
+# Reels of several films
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    """Films of two seconds, of different size, rate, shape and sound: a wide one, an upright one, a tape."""
+    folder, tenths = tmp_path_factory.mktemp("films"), np.arange(20) / 10
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (88200, 2)).astype(np.float32)
+    wide = make_film(
+        folder / "wide.mp4", times=np.arange(50) / 25, size=(96, 64), sounds=[(0, noise)], rate=44100
+    )
+    sounds = [(0, clicks(2, 16000, [0.5, 1.5]))]
+    upright = make_film(folder / "up.mkv", times=tenths, fps=10, size=(32, 48), sounds=sounds, rate=16000)
+    tape = make_film(folder / "tape.wav", sounds=[(0, np.full(16000, 0.4, np.float32))], rate=8000)
+    return [probe(path) for path in (wide, upright, tape)]
+
+
+def test_a_reel_of_films_that_differ(films, tmp_path):
+    wide, upright, tape = films
+    shots = [Shot(wide, 0.52, 1.52), Shot(upright, 1, 2), Shot(tape, 0, 0.4), Shot(wide, 0, 0.2)]
+    cut_films(shots, tmp_path / "reel.mp4")
+    info = probe(tmp_path / "reel.mp4")
+    assert (info.width, info.height, info.fps, info.sampling_rate, info.channels) == (96, 64, 25, 48000, 2)
+    with av.open(str(tmp_path / "reel.mp4")) as reel:
+        frames = [frame.to_ndarray(format="rgb24") for frame in reel.decode(video=0)]
+    assert [number_of(frame) for frame in [*frames[:25], *frames[60:]]] == [*range(13, 38), *range(5)]
+    inside = [number_of(frame[:, 27:69]) for frame in frames[25:50]]
+    assert set(inside) == {*range(10, 20)} and inside == sorted(inside)
+    assert max(frame[:, :20].max() for frame in frames[25:50]) < 30  # bars beside it
+    assert max(frame.max() for frame in frames[50:60]) < 30
+    heard = decode(tmp_path / "reel.mp4")[0]
+    assert click_times(heard[16000:32000], 16000) == pytest.approx([0.5], abs=0.002)
+    steps = np.abs(np.diff(heard, prepend=0, append=0))
+    joins = np.round(np.array([0, 1, 2, 2.4, 2.6]) * 16000).astype(int)
+    near = np.abs(np.arange(len(steps))[:, None] - joins).min(1) <= 320
+    assert steps[near].max() <= steps[~near].max()
+
+
+def test_the_film_that_spoils_a_reel_is_named(films, tmp_path):
+    with pytest.raises(
+        FilmError, match="tape.wav: the piece from 3 s to 4 s is after the film's end"
+    ) as told:
+        cut_films([Shot(films[0], 0, 1), Shot(films[2], 3, 4)], tmp_path / "reel.mp4")
+    assert told.value.path == films[2].path and not list(tmp_path.iterdir())
+
+
+def test_pieces_dissolve(tmp_path):
+    pictures = [np.full((48, 64, 3), 255 * (number >= 20), np.uint8) for number in range(40)]
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 64000).astype(np.float32)
+    write_film(tmp_path / "film.mp4", pictures, noise, fps=10, sampling_rate=16000)
+    cut_reel(tmp_path / "film.mp4", [(0, 2), (2.5, 4)], tmp_path / "reel.mp4", options=ReelOptions(fade=1))
+    heard, frames, end = decode(tmp_path / "reel.mp4", frames=FrameSampling(10, 48, 64))
+    assert end == pytest.approx(3.5 - 0.7, abs=0.001)  # half of the shorter piece, in whole frames
+    light = frames.reshape(-1, 48 * 64 * 3).mean(1)[:28]
+    assert light[:13].max() < 3 and light[20:].min() > 252 and (np.diff(light[12:20]) > 10).all()
+    levels = np.sqrt((heard[1600:43200].reshape(-1, 800) ** 2).mean(1))
+    assert levels == pytest.approx(levels.mean(), rel=0.15)
+
+
 # Loudness
 
 
@@ -249,6 +312,18 @@ def test_a_reel_is_as_loud_as_asked(tmp_path, loud, wanted):
     assert ffmpeg_loudness(tmp_path / "reel.mp4") == pytest.approx(wanted, abs=0.5)
     waveform, _, end = decode(tmp_path / "reel.mp4")
     assert end == pytest.approx(5.96, abs=0.001) and np.abs(waveform).max() <= 1
+
+
+def test_films_of_a_reel_are_made_as_loud(tmp_path):
+    tapes = [tmp_path / "quiet.wav", tmp_path / "loud.wav"]
+    for tape, loud in zip(tapes, (0.01, 0.2), strict=True):
+        make_film(tape, sounds=[(0, talk(2, 48000, loud))], rate=48000)
+    shots = [Shot(probe(tape), 0, 2) for tape in tapes]
+    cut_films(shots, tmp_path / "reel.mp4", options=ReelOptions(loudness=-20))
+    assert ffmpeg_loudness(tmp_path / "reel.mp4") == pytest.approx(-20, abs=0.5)
+    heard = decode(tmp_path / "reel.mp4")[0]
+    quiet, loud = (np.sqrt((half**2).mean()) for half in (heard[:32000], heard[32000:]))
+    assert quiet == pytest.approx(loud, rel=0.1)
 
 
 def test_a_loudness_that_cannot_be_is_said(tmp_path):
