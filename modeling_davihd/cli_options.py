@@ -279,6 +279,8 @@ def _check_reel(parser: argparse.ArgumentParser, options: argparse.Namespace) ->
         parser.error(f"--reel is {options.reel}; it needs to end in .mp4")
     if options.top_k is not None:
         parser.error("--top-k does not go with --reel; --duration says how long the reel is")
+    if options.stdout:
+        parser.error("--stdout does not go with --reel, whose JSON is a file beside it")
     if options.max_share is not None and not 0 < options.max_share <= 1:
         parser.error(f"--max-share is {options.max_share}; it needs to be over 0 and at most 1")
     if options.formats == _formats(DEFAULT_FORMATS):

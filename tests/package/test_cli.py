@@ -184,7 +184,7 @@ def test_films_side_by_side_give_the_same_files_and_messages(tmp_path, capsys):
     ],
 )
 def test_what_ends_a_film_beside_others(tmp_path, capsys, monkeypatch, number, status, said):
-    def highlight(detect, cleaner, namer, path, options):
+    def highlight(detect, finish, path, options):
         if path.name == "b.mp4":
             os.kill(os.getpid() if number == signal.SIGKILL else os.getppid(), number)
             while True:
