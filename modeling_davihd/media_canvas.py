@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -16,7 +16,7 @@ import numpy as np
 from .media_encoders import Encoding, Light
 from .media_limits import DecodingLimits, MediaError
 from .media_options import ReelOptions
-from .media_pictures import FULL, Colours, Fitter, progressive
+from .media_pictures import FULL, SDR, Colours, Fitter, progressive
 from .media_plans import SHORTEST, Part, Plan
 from .media_tracks import AnyPath, Track
 
@@ -96,7 +96,8 @@ class Canvas:
         """That which the beginnings of the films in the plan call for; None where they have no picture.
 
         Of several films it has the shape that most seconds of the reel have, and size and colours of the
-        largest film of that shape; more than 8 bits if all films have them. Raises FilmError.
+        largest film of that shape; more than 8 bits if all films have them. HDR stays if all have the same,
+        else the reel is SDR of 8 bits. Raises FilmError.
         """
         looks: dict[Path, _Look] = {}
         seconds: Counter[float] = Counter()
@@ -111,10 +112,11 @@ class Canvas:
             return None
         [(usual, _)] = seconds.most_common(1)
         model = max((one for one in looks.values() if one.shape == usual), key=lambda one: one.height)
-        deep = all(one.deep for one in looks.values())
+        colours = _colours(model, list(looks.values()))
+        deep = all(one.deep for one in looks.values()) and colours is model.colours
         light = model.light if all(one.light == model.light for one in looks.values()) else None
         encoding = Encoding.of(options.codec, (model.width, model.height), deep, light)
-        return cls(model.width, model.height, model.colours, encoding)
+        return cls(model.width, model.height, colours, encoding)
 
     def fitter(self, path: AnyPath, stream: av.VideoStream, threads: int | None) -> Fitter:
         """One that makes such pictures of a film's; stream: as `Fitter` has it."""
@@ -131,6 +133,12 @@ class Canvas:
         )
         planes[: self.height] = 0 if self.colours.range == FULL else 16 * scale
         return av.VideoFrame.from_ndarray(planes, format=self.encoding.pixel_format)
+
+
+def _colours(model: _Look, looks: Sequence[_Look]) -> Colours:
+    """The model's, unless there is HDR, and not the same of all films."""
+    mixed = any(one.colours.transfer != model.colours.transfer for one in looks)
+    return SDR if mixed and any(one.colours.is_hdr for one in looks) else model.colours
 
 
 def _look(part: Part, options: ReelOptions, limits: DecodingLimits) -> _Look:

@@ -11,10 +11,10 @@ import numpy as np
 from av.codec.codec import UnknownCodecError
 
 from .media_limits import MediaError
+from .media_tones import PQ
 
 MOST_LIGHT = 10_000  # cd/m2: as much as PQ can stand for
 LEAST = 64  # pixels of each side of a picture, in HEVC and AV1
-PQ = 16  # FFmpeg's number of the transfer function of HDR10, AVCOL_TRC
 # Of each codec FFmpeg's encoder and its options. Reordering would falsify frame lengths; frames that are
 # looked ahead at stay in memory.
 ENCODERS: dict[str, tuple[str, dict[str, str]]] = {

@@ -19,6 +19,7 @@ from av.video.reformatter import VideoReformatter
 
 from .media_filters import Chain, Step
 from .media_limits import DecodingLimits, MediaError
+from .media_tones import HLG, PQ, steps_to_sdr
 from .media_tracks import AnyPath, Decoded, MediaInfo, Track
 
 REEL_LIMITS = (4096, 2160)  # pixels: longer and shorter side of a reel, 4K of cinemas
@@ -105,15 +106,23 @@ class Colours:
             extent = FULL
         return cls(matrix, extent, frame.color_primaries or UNKNOWN, frame.color_trc or UNKNOWN)
 
+    @property
+    def is_hdr(self) -> bool:
+        return self.transfer in (PQ, HLG)
+
     def steps_from(self, frame: av.VideoFrame) -> tuple[list[Step], dict[str, str]]:
         """Filters before that which scales, and options of the latter, to give a frame these colours."""
         options = {"out_range": "pc" if self.range == FULL else "tv"}
-        if _is_rgb(frame):
-            return [], options | {"out_color_matrix": str(_known(self.matrix))}
+        mapped = [] if self.is_hdr or not Colours.of(frame).is_hdr else steps_to_sdr(frame.color_trc)
+        if _is_rgb(frame) or mapped:
+            return mapped, options | {"out_color_matrix": str(_known(self.matrix))}
         before, after = _known(frame.colorspace), _known(self.matrix)
         if before == after or not {before, after} <= CONVERTIBLE:
             return [NEUTRAL], options  # or swscale would refuse those that it does not know
         return [], options | {"in_color_matrix": str(before), "out_color_matrix": str(after)}
+
+
+SDR = Colours(matrix=BT709, range=LIMITED, primaries=BT709, transfer=BT709)
 
 
 def _known(matrix: int) -> int:
@@ -198,6 +207,7 @@ class Fitter:
             frame.format.name,
             frame.colorspace,
             frame.color_range,
+            frame.color_trc,
             orientation,
         )
         with self._scaling(frame):

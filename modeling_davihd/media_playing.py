@@ -60,7 +60,7 @@ class Player:
         parts = tuple(one for one in self.plan.parts if film is None or one.shot.film.path == film.path)
         return Player(Plan(parts, self.plan.rate), None, self.sound, self.limits, self.gains)
 
-    def moments(self) -> Iterator[Moment]:
+    def moments(self) -> Generator[Moment, None, None]:
         """Yield everything in order. Raises FilmError for what cannot be decoded or is not there."""
         length, samples = Fraction(0), 0
         rate, channels = self.sound

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +93,7 @@ class Reel:
         tracks = [_track("Video", cuts, lambda timeline: (timeline.has_picture, None))]
         most = max(len(_heard(timeline)) for timeline, _ in cuts)
         for number in range(most):
-            tracks.append(_track("Audio", cuts, lambda one, number=number: _lane(one, number)))
+            tracks.append(_track("Audio", cuts, partial(_lane, number)))
         content = otio_timeline(self.path.stem, tracks)
         return self._save(".otio", json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
@@ -164,7 +164,7 @@ def _heard(timeline: Timeline) -> list[Lane]:
     return [lane for lane in timeline.lanes if lane.heard]
 
 
-def _lane(timeline: Timeline, number: int) -> tuple[bool, Lane | None]:
+def _lane(number: int, timeline: Timeline) -> tuple[bool, Lane | None]:
     heard = _heard(timeline)
     return (True, heard[number]) if number < len(heard) else (False, None)
 

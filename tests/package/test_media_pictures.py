@@ -1,5 +1,6 @@
 """What the pictures of a reel look like: colours and orientation, with NumPy as the independent reader."""
 
+import shutil
 from fractions import Fraction
 
 import av
@@ -9,7 +10,16 @@ from av.codec.context import Flags
 from film_contents import SMALL, decode
 from films import make_film, numbered_frame
 
-from modeling_davihd.media import MediaError, ReelOptions, cut_clips, cut_reel, probe, write_film
+from modeling_davihd.media import (
+    MediaError,
+    ReelOptions,
+    Shot,
+    cut_clips,
+    cut_films,
+    cut_reel,
+    probe,
+    write_film,
+)
 from modeling_davihd.media_encoders import ENCODERS
 
 # AVCOL_SPC, with the shares of red and blue in the brightness; AVCOL_RANGE.
@@ -150,6 +160,38 @@ def test_hdr_of_ten_bits_stays_so_where_the_codec_allows(tmp_path, hdr_film, cod
         with av.open(str(tmp_path / "reel.mp4")) as reel, av.open(str(hdr_film)) as film:
             ours, theirs = (said_of_light(next(one.decode(video=0))) for one in (reel, film))
         assert ours == pytest.approx(theirs, rel=0.01)
+
+
+LIGHT = np.array([[0] * 3, [20] * 3, [203] * 3, [990] * 3, [150, 60, 40], [30, 50, 120]])  # cd/m2, BT.2020
+TO_BT709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]])
+
+
+def hdr_signal(light: np.ndarray, transfer: int) -> np.ndarray:
+    """What stands for so much light, from 0 to 1, in PQ, or in HLG on a display of 1000 cd/m2."""
+    if transfer == PQ:
+        power = (light / 10_000) ** 0.1593017578125
+        return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+    scene = (light / 1000) ** (1 / 1.2)
+    bright = 0.17883277 * np.log(np.maximum(12 * scene - 0.28466892, 1e-9)) + 0.55991073
+    return np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright)
+
+
+@pytest.mark.parametrize("transfer", [PQ, HLG])
+def test_hdr_beside_sdr_becomes_sdr(tmp_path, transfer):
+    chart = 255 * hdr_signal(LIGHT.reshape(2, 3, 3).repeat(32, 0).repeat(32, 1).astype(float), transfer)
+    frame = av.VideoFrame.from_ndarray(stored(chart, BT2020, LIMITED, 10), format="yuv420p10le")
+    hdr = probe(still_film(tmp_path / "hdr.mkv", frame, BT2020, LIMITED, transfer))
+    sdr = probe(make_film(tmp_path / "sdr.mp4", times=[0, 0.1], fps=10, size=(48, 32)))
+    cut_films([Shot(hdr, 0, 0.4), Shot(sdr, 0, 0.2)], tmp_path / "reel.mp4")
+    picture, tagged = seen(tmp_path / "reel.mp4")
+    white = np.maximum(LIGHT @ TO_BT709.T, 0) / 203
+    expected = 255 * (white * (1 + white * (203 / 1000) ** 2) / (1 + white)) ** (1 / 2.4)
+    assert np.abs(patches(picture) - expected).max() <= 5
+    tags = (tagged.colorspace, tagged.color_primaries, tagged.color_trc, tagged.format.name)
+    assert tags == (BT709, BT709, BT709, "yuv420p")
+    shutil.copy(hdr.path, tmp_path / "other.mkv")
+    cut_films([Shot(hdr, 0, 0.2), Shot(probe(tmp_path / "other.mkv"), 0, 0.2)], tmp_path / "reel.mp4")
+    assert seen(tmp_path / "reel.mp4")[1].color_trc == transfer
 
 
 @pytest.mark.parametrize(("width", "height"), [(2, 2), (70, 8)])
