@@ -51,7 +51,7 @@ def scores_of(model: PreTrainedModel, rows: Rows) -> list[np.ndarray]:
 def evaluate_rules(
     rows: Rows, training: Rows | None, protocol: str = PROTOCOL
 ) -> dict[str, dict[str, float]]:
-    """The metrics of the rules, by name; those of sound only if the rows have a log-Mel spectrogram.
+    """The metrics of the rules, by name; those of sound only if the rows have log-Mel, or their loudness.
 
     The position profile is learnt on the labels of `training`.
     """
@@ -65,6 +65,8 @@ def evaluate_rules(
             found["position profile"] = rules.stretched(profile, seconds)
         if "log_mel" in row:
             found |= rules.sound_scores(row["log_mel"].numpy(), seconds)
+        elif rows.loudness is not None:
+            found |= rules.loudness_scores(rows.loudness[index])
         for name, values in found.items():
             scores.setdefault(name, []).append(rules.without_negatives(values))
     return {name: measure(values, rows, protocol) for name, values in scores.items()}

@@ -33,7 +33,7 @@ def row_features(
         if name in widths:
             columns[name] = datasets.Array2D((None, widths[name]), (kinds or {}).get(name, "float16"))
     others = {"folds": sequence(value("int8")), "gt_summary": sequence(value("int8"))}
-    others["change_points"] = sequence(sequence(value("int32")))
+    others |= {"change_points": sequence(sequence(value("int32"))), "loudness": sequence(value("float32"))}
     if "user_scores" in extras:
         others["user_scores"] = datasets.Array2D((None, np.shape(extras["user_scores"])[1]), "float32")
     return datasets.Features(columns | {name: others[name] for name in sorted(extras)})

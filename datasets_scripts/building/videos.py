@@ -17,8 +17,8 @@ from modeling_davihd.streams_davihd import STREAMS
 if TYPE_CHECKING:  # listing videos should not import what decodes them
     from datasets_scripts.building.extraction import Arrays, Settings
 
-EXTRA_DIMENSIONS = {"folds": 1, "user_scores": 2, "change_points": 2, "gt_summary": 1}
-PER_SECOND = ("user_scores", "gt_summary")
+EXTRA_DIMENSIONS = {"folds": 1, "user_scores": 2, "change_points": 2, "gt_summary": 1, "loudness": 1}
+PER_SECOND = ("user_scores", "gt_summary", "loudness")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Video:
     identity: what the functions among these depend on besides the video's id (a file's hash, a seed). It goes
         into the fingerprint in their stead.
     extras: further columns, the same for every video of a dataset: "folds" (seeds,) whole numbers,
-        "user_scores" (T, n), "change_points" (shots, 2) start and end, "gt_summary" (T,) 0 or 1.
+        "user_scores" (T, n), "change_points" (shots, 2) start and end, "gt_summary" (T,) 0 or 1,
+        "loudness" (T,) in dBFS.
     """
 
     video_id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from modeling_davihd.streams_davihd import N_FFT, STREAMS
 # Columns of a dataset beside those of its streams.
 PLAIN_COLUMNS = (
     *("video_id", "duration", "labels", PREVIEW),
-    *("folds", "user_scores", "change_points", "gt_summary"),
+    *("folds", "user_scores", "change_points", "gt_summary", "loudness"),
 )
 # How many batches are sorted by length together: more of them waste less padding, fewer mix better.
 SORTED_TOGETHER = 32
@@ -34,12 +35,14 @@ SORTED_TOGETHER = 32
 class Rows(Protocol):
     """Films to train or score a model on: item i holds the inputs of the model for film i, and its labels.
 
-    lengths: (N,), in seconds. summaries: what the metric takes besides labels, if anything.
+    lengths: (N,), in seconds. summaries: what the metric takes besides labels, if anything. loudness: (T,) of
+    every film, if it is known without the sound.
     """
 
     name: str
     lengths: np.ndarray
     summaries: dict[str, Any]
+    loudness: Sequence[np.ndarray] | None
 
     @property
     def labels(self) -> Sequence[np.ndarray]:
@@ -69,6 +72,11 @@ class HighlightDataset:
         """What others know it by: its Hub id, or the name of its folder."""
         path = Path(self.source)
         return path.absolute().name if path.is_dir() else self.source.partition("@")[0]
+
+    @property
+    def everything(self) -> StoredRows:
+        """The videos of all splits."""
+        return functools.reduce(StoredRows.joined, [self.splits[name] for name in sorted(self.splits)])
 
     @property
     def revision(self) -> str | None:
@@ -179,6 +187,9 @@ class HighlightRows(Dataset):
         if {"change_points", "gt_summary"} <= set(columns):
             self.summaries["change_points"] = rows.column("change_points")
             self.summaries["gt_summaries"] = rows.column("gt_summary")
+        self.loudness = None
+        if "loudness" in columns:
+            self.loudness = [np.asarray(values, np.float32) for values in rows.column("loudness")]
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -122,6 +122,8 @@ class SyntheticClips(Dataset):
     Those of several worlds take turns.
     """
 
+    loudness = None  # it is heard
+
     def __init__(
         self,
         extractor: DAViHDFeatureExtractor,

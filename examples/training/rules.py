@@ -52,10 +52,11 @@ def sound_scores(log_mel: np.ndarray, seconds: int) -> dict[str, np.ndarray]:
     def per_second(values: np.ndarray) -> np.ndarray:
         return np.bincount(owner, values, seconds) / np.bincount(owner, minlength=seconds)
 
-    loudness = np.log(per_second(energy.sum(1)) + 1e-6)
+    loudness = loudness_scores(np.log(per_second(energy.sum(1)) + 1e-6))
     flux = per_second(np.maximum(np.diff(energy, axis=0, prepend=energy[:1]), 0).sum(1))
-    return {
-        "loudness": loudness,
-        f"loudness, {SMOOTHING} s mean": uniform_filter1d(loudness, SMOOTHING),
-        f"spectral flux, {SMOOTHING} s mean": uniform_filter1d(flux, SMOOTHING),
-    }
+    return loudness | {f"spectral flux, {SMOOTHING} s mean": uniform_filter1d(flux, SMOOTHING)}
+
+
+def loudness_scores(loudness: np.ndarray) -> dict[str, np.ndarray]:
+    """Loudness (T,) as it is, and smoothed; a logarithm, as decibels are."""
+    return {"loudness": loudness, f"loudness, {SMOOTHING} s mean": uniform_filter1d(loudness, SMOOTHING)}

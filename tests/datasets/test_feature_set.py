@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tiny_data import training_arguments, write_config
 
-from datasets_scripts.feature_set import Store, main
+from datasets_scripts.feature_set import main
+from datasets_scripts.published.hdf5_sets import Store
 from examples.train import main as train
 from examples.training.data import read_dataset
 from modeling_davihd.baselines import TripleSummConfig
