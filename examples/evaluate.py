@@ -2,11 +2,13 @@
 
 python examples/evaluate.py --model DIR_OR_HUB_ID --dataset DIR --split test
 python examples/evaluate.py --sounds DIR    # the embedded model, on soundtracks of recorded sounds
+python examples/evaluate.py --model DIR --dataset DIR --folds    # fold-0, fold-1, ..., each on its own
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import sys
 from collections import Counter
@@ -27,6 +29,7 @@ from datasets_scripts.building.console import run_command
 from datasets_scripts.building.splits import SPLITS
 from examples.training import rules
 from examples.training.data import HighlightDataset, Rows, read_dataset
+from examples.training.folds import fold_models, listed_folds, own_folds
 from examples.training.machine import on_cpu, processes
 from examples.training.recipe import SYNTHETIC, TEST_CLIPS
 from examples.training.runs import log_mel_settings
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from examples.training.generated import SyntheticClips
 
 BATCH = 8
+DATASETS_OWN = Path()  # --folds without a file
 
 
 def scores_of(model: PreTrainedModel, rows: Rows) -> list[np.ndarray]:
@@ -90,6 +94,29 @@ def dataset_results(
     for name, model in models.items():
         rows = dataset.rows(split, model.config.modalities, **log_mel_settings(model.config))
         found[name] = measure(scores_of(model, rows), rows, protocol)
+    return found
+
+
+def fold_results(
+    checkpoints: Sequence[Path], dataset: HighlightDataset, folds: np.ndarray, protocol: str
+) -> dict[str, list[dict]]:
+    """Metrics by row, of every fold: those of rules, and of the model that was not trained on its videos.
+
+    folds: (N,), the fold that each video is tested in. Raises ValueError unless there are as many as models.
+    """
+    if set(folds) != set(range(len(checkpoints))):
+        raise ValueError(
+            f"{dataset.source} has {len(set(folds))} folds; there are {len(checkpoints)} models."
+        )
+    found: dict[str, list[dict]] = {}
+    for fold, checkpoint in enumerate(checkpoints):
+        tested = folds == fold
+        parts = {"train": np.flatnonzero(~tested), "test": np.flatnonzero(tested)}
+        splits = {split: dataset.everything.select(indices) for split, indices in parts.items()}
+        part = dataclasses.replace(dataset, splits=splits)
+        model = {checkpoint.parent.name: open_model(str(checkpoint))}
+        for row, metrics in dataset_results(model, part, "test", protocol).items():
+            found.setdefault(row, []).append(metrics)
     return found
 
 
@@ -162,6 +189,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=PROTOCOL,
         help="rules of the metrics: ours, or those of TripleSumm's published code (default %(default)s)",
     )
+    parser.add_argument(
+        "--folds",
+        nargs="?",
+        type=Path,
+        const=DATASETS_OWN,
+        metavar="FILE",
+        help="score the models fold-0, fold-1, ... in the folder of --model, each on the videos of its fold: "
+        "by the dataset's first column of folds, or by a text that lists the videos of every fold",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
     options = parser.parse_args(arguments)
     if options.clips < 1:
@@ -170,6 +206,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--split train needs --dataset; soundtracks are scored on kinds of sound unseen")
     if options.streaming and options.split == "train":
         parser.error("--split train needs the training videos; leave out --streaming")
+    if options.folds and (options.dataset == SYNTHETIC or options.streaming or len(options.model) > 1):
+        parser.error("--folds needs --dataset, one --model, and all videos: leave out --streaming")
     if options.dataset != SYNTHETIC and options.sounds is not None:
         parser.error("--sounds makes soundtracks; leave out --dataset")
     return options
@@ -185,11 +223,15 @@ def open_models(checkpoints: Sequence[str]) -> dict[str, PreTrainedModel]:
 
 def evaluate(options: argparse.Namespace):
     """Print the metrics of the rules and of the models, and write them to a file if one is named."""
+    if options.folds:
+        evaluate_folds(options)
+        return
     models = open_models(options.model)
     if options.dataset != SYNTHETIC:
         dataset = read_dataset(options.dataset, options.streaming)
         found = dataset_results(models, dataset, options.split, options.protocol)
-        report(found, options.dataset, options)
+        videos = next(iter(found.values()))["n_videos"]
+        report(single(found), f"{options.dataset}, split {options.split}, {videos} videos", options)
         return
     settings, *others = [log_mel_settings(model.config) for model in models.values()]
     if any(other != settings for other in others):
@@ -199,20 +241,42 @@ def evaluate(options: argparse.Namespace):
     found = evaluate_rules(clips, None, options.protocol)
     found |= {name: measure(scores, clips, options.protocol) for name, scores in predictions.items()}
     made = "generated soundtracks" if options.sounds is None else f"soundtracks of {options.sounds}"
-    report(found, f"{made} of 60 s", options)
+    report(single(found), f"{made} of 60 s, split {options.split}, {len(clips)} videos", options)
     if processes().is_main_process:
         print(f"\n{found_by_kind(predictions, clips)}")
 
 
-def report(found: dict[str, dict], source: str, options: argparse.Namespace):
+def evaluate_folds(options: argparse.Namespace):
+    """`evaluate`, for the models of a cross-validation."""
+    dataset, checkpoints = read_dataset(options.dataset), fold_models(options.model[0])
+    ids = dataset.everything.column("video_id")
+    folds = own_folds(dataset) if options.folds == DATASETS_OWN else listed_folds(options.folds, ids)
+    found = fold_results(checkpoints, dataset, folds, options.protocol)
+    source = f"{options.dataset}, mean and deviation over {len(checkpoints)} folds of {len(ids)} videos"
+    report(found, source, options)
+
+
+def single(found: Mapping[str, dict]) -> dict[str, list[dict]]:
+    """Metrics that were measured once."""
+    return {row: [metrics] for row, metrics in found.items()}
+
+
+def mean_of(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of every metric, and how many videos there are in all."""
+    means = {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+    return means | {"n_videos": sum(run["n_videos"] for run in runs)}
+
+
+def report(found: Mapping[str, Sequence[dict]], source: str, options: argparse.Namespace):
     """Print metrics by row, and write them to the file of --json, in the first of several processes."""
     if not processes().is_main_process:
         return
-    protocol, first = options.protocol, next(iter(found.values()))
+    protocol, first = options.protocol, next(iter(found.values()))[0]
     if options.json:
-        write_json(options.json, {row: {"protocol": protocol, **metrics} for row, metrics in found.items()})
-    print(f"{source}, split {options.split}, {first['n_videos']} videos, by the protocol {protocol}\n")
-    rows = {row: measured([metrics]) for row, metrics in found.items()}
+        content = {row: {"protocol": protocol, **mean_of(runs)} for row, runs in found.items()}
+        write_json(options.json, content)
+    print(f"{source}, by the protocol {protocol}\n")
+    rows = {row: measured(runs) for row, runs in found.items()}
     source = "" if protocol == PROTOCOL else protocol  # a column shows what it does not compare with
     print(markdown(["scores", *headings(source, first)], rows))
 

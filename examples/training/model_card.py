@@ -76,6 +76,7 @@ CITATION = """\
   title     = {Sounding Highlights: Dual-Pathway Audio Encoders for Audio-Visual Video Highlight Detection},
   author    = {Joo, Seohyun and Oh, Yoori},
   booktitle = {IEEE International Conference on Acoustics, Speech and Signal Processing (ICASSP)},
+  pages     = {13027--13031},
   year      = {2026}
 }
 ```"""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -195,10 +194,10 @@ class DatasetSource:
 
         Raises ValueError if the dataset has no folds, or none for that run.
         """
-        splits, source = self._dataset.splits, self._dataset.source
+        source = self._dataset.source
         if recipe.streaming:
             raise ValueError("--folds needs all videos in no fixed order; leave out --streaming.")
-        everything = functools.reduce(StoredRows.joined, [splits[name] for name in sorted(splits)])
+        everything = self._dataset.everything
         if "folds" not in everything.column_names:
             raise ValueError(f"{source} has no column 'folds'; --folds needs a dataset that has.")
         folds = np.array(everything.column("folds"))

@@ -4,13 +4,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from sounds import write_library
 from tiny_data import training_arguments, write_config, write_dataset
 
-from examples.evaluate import main, rule_metrics
+from examples.evaluate import main, rule_metrics, scores_of
 from examples.train import main as train
 from examples.training.data import read_dataset
+from examples.training.scoring import measure
 from modeling_davihd import DEFAULT_CHECKPOINT
+from modeling_davihd.loading import load_model
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,27 @@ def test_a_table_says_its_protocol_and_has_no_figures_of_another(model, data, tm
     assert "2 videos, by the protocol triplesumm" in printed
     assert "| triplesumm mAP@50 |" in printed and "F1" not in printed
     assert {row["protocol"] for row in json.loads(target.read_text()).values()} == {"triplesumm"}
+
+
+def test_models_of_folds_are_scored_each_on_its_own_videos(model, data, tmp_path, capsys):
+    """The first says the same of every second, and is tested on all films but one."""
+    (tmp_path / "folds.txt").write_text(f"fold 1: film{' film'.join(map(str, range(11)))}\nfold 2: film11")
+    for number in range(2):
+        shutil.copytree(model, tmp_path / "models" / f"fold-{number}")
+    weights = tmp_path / "models" / "fold-0" / "model.safetensors"
+    save_file({name: torch.zeros_like(one) for name, one in load_file(weights).items()}, weights)
+    options = ["--model", str(tmp_path / "models"), "--dataset", str(data), "--folds"]
+    target = ["--json", str(tmp_path / "results.json")]
+    assert main([*options, str(tmp_path / "folds.txt"), *target]) == 0
+    assert "mean and deviation over 2 folds of 12 videos, by" in capsys.readouterr().out
+    results = json.loads((tmp_path / "results.json").read_text())
+    rows = read_dataset(data).rows("test", ["visual", "semantic", "dynamics"], 62.5)
+    last = scores_of(load_model(model), rows)[1]
+    alone = measure([last], SimpleNamespace(labels=rows.labels[1:], summaries={}))
+    assert results["models"]["spearman"] == pytest.approx(alone["spearman"] / 2, abs=1e-5)
+    assert results["models"]["n_videos"] == 12
+    assert main(options) == 1
+    assert "has no column 'folds'; --folds FILE" in capsys.readouterr().err
 
 
 def test_one_of_several_processes_prints(model, data, tmp_path, capsys, monkeypatch):

@@ -45,6 +45,7 @@ _CITATION = """
   title = {Sounding Highlights: Dual-Pathway Audio Encoders for Audio-Visual Video Highlight Detection},
   author = {Joo, Seohyun and Oh, Yoori},
   booktitle = {ICASSP},
+  pages = {13027--13031},
   year = {2026},
   note = {arXiv:2602.03891}
 }
