@@ -13,6 +13,7 @@ from transformers import PreTrainedConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .configuration_davihd import HighlightConfig
+from .graph_davihd import in_graph
 from .streaming_davihd import SegmentRows
 
 # Rows that pass through a feed-forward network at once outside training: the hidden states of all rows would
@@ -130,7 +131,7 @@ class DAViHDFeedForward(nn.Sequential):
         )
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        if self.training or rows.shape[-2] <= _ROWS_AT_ONCE:
+        if self.training or in_graph() or rows.shape[-2] <= _ROWS_AT_ONCE:
             return super().forward(rows)
         return torch.cat(
             [super(DAViHDFeedForward, self).forward(part) for part in rows.split(_ROWS_AT_ONCE, -2)], -2

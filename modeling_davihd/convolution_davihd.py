@@ -8,10 +8,29 @@ B is the batch, C the input channels, O the output channels, L frames and F bins
 """
 
 import itertools
+from typing import cast
 
 import torch
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from .graph_davihd import in_graph
+
+
+def convolve_bins(window: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """3x3 convolution of a window (B, C, L + 2, F + 2) by kernels (B, F, 3, 3 C, O) -> (B, O, L, F)."""
+    if in_graph():
+        return convolve_copied_bins(window, kernels)
+    return cast(torch.Tensor, ConvolveBins.apply(window, kernels))
+
+
+def convolve_copied_bins(window: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """The same in a graph, which knows no overlapping views: what each kernel meets is copied out."""
+    states = window.permute(0, 3, 2, 1)
+    rows = torch.cat((states[:, :-2], states[:, 1:-1], states[:, 2:]), -1)
+    taps = (rows[:, :, :-2], rows[:, :, 1:-1], rows[:, :, 2:])
+    products = [tap @ kernels[:, :, time] for time, tap in enumerate(taps)]
+    return (products[0] + products[1] + products[2]).permute(0, 3, 2, 1).contiguous()
 
 
 def neighbouring_bins(window: torch.Tensor) -> torch.Tensor:

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -36,7 +35,8 @@ from .attention_davihd import DAViHDAttention, DAViHDFeedForward
 from .backbones_davihd import FrozenBackbone, build_backbone
 from .batch_norm_davihd import DAViHDBatchNorm
 from .configuration_davihd import DAViHDConfig, HighlightConfig
-from .convolution_davihd import ConvolveBins
+from .convolution_davihd import convolve_bins
+from .graph_davihd import average_pool, in_graph
 from .objectives_davihd import labels_of, training_loss
 from .streaming_davihd import (
     FrameSource,
@@ -240,7 +240,7 @@ class FrequencyDynamicConv2d(nn.Module):
         weight = self.weight.permute(0, 3, 4, 2, 1).flatten(1)
         kernels = gamma.transpose(1, 2).to(weight.dtype) @ weight
         kernels = kernels.unflatten(-1, (3, -1, self.out_channels))
-        return ConvolveBins.apply(window.to(kernels.dtype), kernels)
+        return convolve_bins(window.to(kernels.dtype), kernels)
 
 
 class StaticConv2d(nn.Conv2d):
@@ -299,14 +299,15 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
         batch, _, frames, bins = source.shape
         shape = (batch, self.conv.out_channels, frames // self.pooling[0], bins // self.pooling[1])
         pooled = FrameSource(torch.Size(shape), partial(self._pooled, haloed, convolve))
-        fits = pooled.shape[1:].numel() <= _HELD_ELEMENTS
+        fits = in_graph() or pooled.shape[1:].numel() <= _HELD_ELEMENTS
         return FrameSource.held(pooled.all()) if fits else pooled, maps
 
     def _pooled(self, haloed: HaloedStates, convolve: Callable, start: int, end: int) -> torch.Tensor:
         """Frames [start, end) of the output."""
         batch, _, frames, bins = haloed.shape
         pool, channels = self.pooling[0], self.conv.out_channels
-        if self.training:  # all at once, with the last frames that fill no pool: batch norm counts them
+        # All at once, with the last frames that fill no pool: batch norm counts them.
+        if self.training or in_graph():
             return self._convolve(haloed, convolve, 0, frames)
         output = None  # filled piece by piece: many small results would leave gaps between them in memory
         frame_elements = pool * batch * channels * bins
@@ -323,7 +324,7 @@ class DAViHDDynamicsBlock(GradientCheckpointingLayer):
     ) -> torch.Tensor:
         """Convolution, batch norm, ReLU and pooling of the frames [input_start, input_end) of the input."""
         states = convolve(haloed.window(input_start, input_end))
-        return F.avg_pool2d(self.norm(states, haloed.mask_of(input_start, input_end)).relu_(), self.pooling)
+        return average_pool(self.norm(states, haloed.mask_of(input_start, input_end)).relu_(), self.pooling)
 
 
 class DAViHDDynamicsBlocks(nn.ModuleList):
@@ -486,7 +487,7 @@ class DAViHDDynamicsEncoder(nn.Module):
         """Rows of D_d to be added to `rows`, which tell where in its video each segment is."""
         if self.config.dynamics_positions == "sinusoidal":
             table = sinusoidal_positions(segments.num_segments, rows.shape[-1], rows)
-            return segments.gather(table.expand(len(segments.lengths), -1, -1))
+            return segments.gather(table.expand(segments.lengths.shape[0], -1, -1))
         states = segments.scatter(rows).transpose(1, 2)
         return segments.gather(self.position_conv(states).relu().transpose(1, 2))
 

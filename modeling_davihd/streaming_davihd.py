@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from .configuration_davihd import DAViHDConfig, HighlightConfig
+from .graph_davihd import in_graph, nanmedian, parts
 from .streams_davihd import FULL_LOG_MEL_RATE
 
 # Approximate number of elements in one convolution window outside training.
@@ -68,6 +69,9 @@ class SegmentRows:
 
         Raises ValueError unless padding is at the end of every row.
         """
+        if attention_mask is not None and in_graph():
+            mask = attention_mask.bool()
+            return PaddedRows(mask.sum(1), num_segments, mask)
         if attention_mask is None or bool(attention_mask.all()):
             return cls(torch.full((batch,), num_segments, device=device), num_segments)
         mask = attention_mask.bool()
@@ -91,6 +95,19 @@ class SegmentRows:
             return rows
         states = rows.new_zeros(self.mask.numel(), *rows.shape[1:]).index_copy(0, self._index, rows)
         return states.unflatten(0, self.mask.shape)
+
+
+class PaddedRows(SegmentRows):
+    """The same in a graph, which cannot know how many segments are real: the rows are the (B, T, ...) states,
+    zero at padding. Nobody checks there that padding is at the end."""
+
+    def gather(self, states: torch.Tensor) -> torch.Tensor:
+        """(B, T, ...) -> the same, zero at padding."""
+        return zero_padding(states, self.mask)
+
+    def scatter(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows (B, T, ...) -> the same, zero at padding."""
+        return zero_padding(rows, self.mask)
 
 
 def check_inputs(
@@ -123,6 +140,8 @@ def check_inputs(
         num_segments = next(iter(shapes.values()))[0].shape[1]
     else:
         num_segments = max(1, int(first.shape[2] / config.log_mel_rate))  # the log-Mel spectrogram's
+    if in_graph():  # where sizes are symbols, and agree by their names
+        return SegmentRows.of_batch(first.shape[0], num_segments, attention_mask, first.device)
     for name, (tensor, rest) in shapes.items():
         check_shape(name, tensor, (len(first), num_segments, *rest))
     if log_mel is not None:
@@ -132,8 +151,10 @@ def check_inputs(
 
 
 def zero_padding(states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Zero (B, T, D) states, which may be NaN there, where `mask` (B, T) is False."""
-    return states if mask is None else states.masked_fill(~mask[..., None], 0)
+    """Zero (B, T, ...) states, which may be NaN there, where `mask` (B, T) is False."""
+    if mask is None:
+        return states
+    return states.masked_fill(~mask.view(*mask.shape, *[1] * (states.dim() - mask.dim())), 0)
 
 
 @overload
@@ -154,10 +175,12 @@ def time_windows(start: int, end: int, frame_elements: int, training: bool) -> I
     """Cut the frames [start, end), of `frame_elements` elements each, into spans of nearly equal length.
 
     Outside training the spans bound the memory that a convolution takes. In training there is only one,
-    because batch norm needs the whole batch at once.
+    because batch norm needs the whole batch at once, and so there is in a graph.
     """
     span = end - start
-    windows = 1 if training else max(1, min(span, round(span * frame_elements / _WINDOW_ELEMENTS)))
+    windows = (
+        1 if training or in_graph() else max(1, min(span, round(span * frame_elements / _WINDOW_ELEMENTS)))
+    )
     return itertools.pairwise(start + span * i // windows for i in range(windows + 1))
 
 
@@ -188,7 +211,7 @@ class FrameSource:
         if background is None or second_of_frame is None:
             return cls.held(log_mel)
         return cls(
-            torch.Size((len(log_mel), background.shape[1], *log_mel.shape[2:])),
+            torch.Size((log_mel.shape[0], background.shape[1], *log_mel.shape[2:])),
             lambda start, end: log_mel[:, :, start:end] - background[:, :, second_of_frame[start:end]],
         )
 
@@ -245,10 +268,11 @@ class HaloedStates:
     def share_of_mean(self, start: int, end: int) -> torch.Tensor:
         """What the frames [start, end) add to the mean over all real frames: (B, C, F)."""
         states = self._read(start, end)
-        batch, channels, frames, _ = states.shape
+        batch, channels = states.shape[:2]
         count = self.shape[2] if self.lengths is None else self.lengths.clamp(min=1)[:, None, None]
-        weights = states.new_ones(batch, 1, frames) / count
-        weights[..., : start - self._read_start] = weights[..., end - self._read_start :] = 0
+        frame = torch.arange(self._read_start, self._read_end, device=states.device)
+        shown = ((frame >= start) & (frame < end)).to(states.dtype)
+        weights = shown.expand(batch, 1, -1) / count
         # A matrix product, because a sum over time is slow with channels last.
         mean = torch.bmm(weights, states.permute(0, 2, 3, 1).flatten(2))
         return mean.unflatten(2, (-1, channels))[:, 0].transpose(1, 2)
@@ -263,7 +287,8 @@ class HaloedStates:
         if self._states is not None and self._span == (start, end):
             return self._states
         # At the beginning one frame more than the halo, for the velocity of the halo itself.
-        self._read_start, self._read_end = max(start - 2, 0), min(end + 1, self.shape[2])
+        frames = self.shape[2]
+        self._read_start, self._read_end = max(start - 2, 0), frames if end == frames else end + 1
         # Frees the last window before the next one is computed.
         self._span, self._window, self._states = (start, end), None, None
         states = self.source.frames(self._read_start, self._read_end)
@@ -363,7 +388,7 @@ def repeat_last_frame(log_mel: torch.Tensor, lengths: torch.Tensor, minimum: int
 
     log_mel (B, ..., L, F), of which `lengths` (B,) are real -> (B, ..., max(L, minimum), F).
     """
-    frames = torch.arange(max(log_mel.shape[-2], minimum), device=log_mel.device)
+    frames = torch.arange(torch.sym_max(log_mel.shape[-2], minimum), device=log_mel.device)
     last = torch.where(lengths < minimum, (lengths - 1).clamp(min=0), log_mel.shape[-2] - 1)
     index = torch.minimum(frames, last.view(-1, *[1] * (log_mel.dim() - 2)))
     return log_mel.gather(-2, index[..., None].expand(*log_mel.shape[:-2], -1, log_mel.shape[-1]))
@@ -372,19 +397,19 @@ def repeat_last_frame(log_mel: torch.Tensor, lengths: torch.Tensor, minimum: int
 def medians_of_seconds(
     log_mel: torch.Tensor, lengths: torch.Tensor, segments: SegmentRows, rate: float
 ) -> torch.Tensor:
-    """The median of each band in each second: (B, L, F) -> (B, ceil(L / rate), F), NaN beyond real segments.
+    """The median of each band in each second: (B, L, F) -> (B, T, F), NaN beyond real segments.
 
     Only the first `lengths` (B,) frames count. A frame belongs to the second that it starts in: at 62.5
     frames a second, these have 63 and 62 frames in turn.
     """
-    second = torch.arange(math.ceil(log_mel.shape[1] / rate), device=log_mel.device)
+    second = torch.arange(segments.num_segments, device=log_mel.device)
     first_frame = torch.ceil(second * rate).long()
     index = first_frame[:, None] + torch.arange(math.ceil(rate), device=log_mel.device)
     outside = (index >= torch.ceil((second + 1) * rate)[:, None]) | (index >= lengths[:, None, None])
     index = index.clamp(max=log_mel.shape[1] - 1)
-    blocks = zip(index.split(_MEDIAN_BLOCK), outside.split(_MEDIAN_BLOCK, 1), strict=True)
+    blocks = zip(parts(index, _MEDIAN_BLOCK), parts(outside, _MEDIAN_BLOCK, 1), strict=True)
     medians = [
-        log_mel[:, frames].masked_fill(hidden[..., None], torch.nan).nanmedian(2).values
+        nanmedian(log_mel[:, frames].masked_fill(hidden[..., None], torch.nan), 2)
         for frames, hidden in blocks
     ]
     real = second < segments.lengths[:, None]
@@ -400,10 +425,14 @@ def running_median(medians: torch.Tensor, seconds: int, least: int | None) -> to
 
     With `least`, silence is no background: see `medians_of_windows` and `last_known`.
     """
-    windows = F.pad(medians, (0, 0, seconds // 2, seconds // 2), value=torch.nan).unfold(1, seconds, 1)
-    # In blocks, because all windows of a long video side by side are many times larger than its spectrogram.
-    blocks = [medians_of_windows(block, least) for block in windows.split(_MEDIAN_BLOCK, 1)]
-    background, known = (torch.cat(parts, 1) for parts in zip(*blocks, strict=True))
+    padded = F.pad(medians, (0, 0, seconds // 2, seconds // 2), value=torch.nan)
+    first = torch.arange(medians.shape[1], device=medians.device)[:, None]
+    window = torch.arange(seconds, device=medians.device)
+    # In blocks, because all windows of a long video side by side are many times larger than its spectrum.
+    blocks = [
+        medians_of_windows(padded[:, block + window].mT, least) for block in parts(first, _MEDIAN_BLOCK)
+    ]
+    background, known = (torch.cat(found, 1) for found in zip(*blocks, strict=True))
     if least is not None:
         background = last_known(background, known & (medians.amax(-1) > _SILENCE))
     return background.nan_to_num(0.0)
@@ -418,8 +447,8 @@ def last_known(background: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """
     known = known | ~known.any(1, keepdim=True)
     second = torch.arange(known.shape[1], device=known.device)
-    first = known.int().argmax(1, keepdim=True)
-    source = torch.where(known, second, first).cummax(1).values
+    sources = torch.where(known, second, second.shape[0]).sort(1).values
+    source = sources.gather(1, (known.cumsum(1) - 1).clamp(min=0))
     return background.gather(1, source[..., None].expand_as(background))
 
 
@@ -436,12 +465,12 @@ def medians_of_windows(windows: torch.Tensor, least: int | None) -> tuple[torch.
     is True there and in windows without silence; without `least` it is always.
     """
     if least is None:
-        return windows.nanmedian(-1).values, windows.new_ones(windows.shape[:2], dtype=torch.bool)
-    loudest = windows.amax(2)
-    silent, sounding = loudest <= _SILENCE, loudest > _SILENCE
+        return nanmedian(windows, -1), windows.new_ones(windows.shape[:2], dtype=torch.bool)
+    loudest, real = windows.amax(2), ~windows[:, :, 0].isnan()
+    silent, sounding = real & (loudest <= _SILENCE), real & (loudest > _SILENCE)
     known = sounding.sum(-1) >= (silent | sounding).sum(-1).clamp(max=least)
     windows = windows.masked_fill((silent & known[..., None])[:, :, None], torch.nan)
-    return windows.nanmedian(-1).values, known
+    return nanmedian(windows, -1), known
 
 
 def mean_over_rows(rows: torch.Tensor, first: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -489,6 +518,6 @@ def align_adaptively(rows: torch.Tensor, lengths: torch.Tensor, segments: Segmen
     total = segments.lengths.clamp(min=1)[:, None]
     segment = torch.minimum(torch.arange(segments.num_segments, device=rows.device), total - 1)
     first = segment * lengths[:, None] // total
-    end = -(-(segment + 1) * lengths[:, None] // total)
+    end = ((segment + 1) * lengths[:, None] + total - 1) // total
     taken = first[..., None] + torch.arange(2, device=rows.device) < end[..., None]
     return mean_over_rows(rows, first, taken)
