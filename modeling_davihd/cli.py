@@ -50,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run_highlight(options: argparse.Namespace) -> int:
     """Prepare folder, device and model, then score one film after the other; gives the exit status."""
+    if options.manifest:
+        return _run_manifest(options)
     if options.formats and not _is_ready(options.output_dir):
         return 1
     with _without_collection():
@@ -80,25 +82,58 @@ def _is_ready(folder: Path) -> bool:
     return True
 
 
-def _highlight_all(
-    detect: VideoHighlightDetectionPipeline, device: torch.device, options: argparse.Namespace
-) -> Iterator[bool]:
-    """Highlight the films, one after the other or side by side; yields whether each is done."""
-    from .clean_edges import EdgeCleaner
+def _run_manifest(options: argparse.Namespace) -> int:
+    """Highlight the films of a list, here or on a cluster; gives the exit status."""
+    from .engines.command import run_manifest
     from .media import MediaWarning
+
+    warnings.simplefilter("always", MediaWarning)
+    try:
+        device = _device(options.device) if options.engine == "local" else None
+    except (RuntimeError, AssertionError, NotImplementedError):
+        say(f"error: --device is {options.device!r}; this machine does not have such a device")
+        return 2
+    return run_manifest(options, finder, device)
+
+
+def finder(options: argparse.Namespace, device: str) -> Callable[[Path], HighlightResult]:
+    """What finds the highlights of a film on a device, as the options say. Raises as `load_pipeline` does."""
+    import torch
+
+    where = torch.device(device)
+    with _threads(1):  # none that forks would lack
+        detect = load_pipeline(options.model, where, options.dtype)
+    finish = _finish(where, options)
+    return lambda path: _as_asked(_found(detect, finish, path, options), options)
+
+
+def _finish(device: torch.device, options: argparse.Namespace) -> Finish:
+    """What cleans the edges of highlights, which last `total` seconds at the most, and says what is heard."""
+    from .clean_edges import EdgeCleaner
     from .sound_names import SoundNamer
 
     cleaner = EdgeCleaner()
     namer = SoundNamer(device) if options.names == "auto" else None
-    warnings.simplefilter("always", MediaWarning)
 
-    def finished(result: HighlightResult, total: float | None) -> HighlightResult:
+    def finish(result: HighlightResult, total: float | None) -> HighlightResult:
         lengths = {"shortest": options.min_length, "longest": options.max_length, "total": total}
         result = cleaner.clean(result, _cutting(options, **lengths))
         return namer.name(result) if namer else result
 
+    return finish
+
+
+def _highlight_all(
+    detect: VideoHighlightDetectionPipeline, device: torch.device, options: argparse.Namespace
+) -> Iterator[bool]:
+    """Highlight the films, one after the other or side by side; yields whether each is done."""
+    from .media import MediaWarning
+
+    finish = _finish(device, options)
+    warnings.simplefilter("always", MediaWarning)
+
     def highlight(path: Path) -> bool:
-        return succeeds(partial(_highlight, detect, finished, path, options))
+        return succeeds(partial(_highlight, detect, finish, path, options))
 
     def scored(path: Path) -> HighlightResult | None:
         found: list[HighlightResult] = []
@@ -107,7 +142,7 @@ def _highlight_all(
     work: Callable[[Path], Any] = scored if options.reel else highlight
     jobs = _jobs(detect, device, options)
     done = map(work, options.files) if jobs == 1 else _side_by_side(work, options.files, jobs)
-    yield from _reel(done, finished, options) if options.reel else done
+    yield from _reel(done, finish, options) if options.reel else done
 
 
 def _reel(films: Iterable[HighlightResult | None], finish: Finish, options: argparse.Namespace) -> Iterator:
@@ -183,11 +218,18 @@ def _highlight(
     detect: VideoHighlightDetectionPipeline, finish: Finish, path: Path, options: argparse.Namespace
 ) -> None:
     """Score one film, write its outputs and print the line that says so."""
+    hint = NOTHING_HINT if options.top_k is None and options.duration is None else ""
+    _write(_found(detect, finish, path, options), options, options.formats, hint)
+
+
+def _found(
+    detect: VideoHighlightDetectionPipeline, finish: Finish, path: Path, options: argparse.Namespace
+) -> HighlightResult:
+    """One film, scored, with its highlights, their edges clean, and what is heard in them."""
     search = {"min_length": options.min_length, "max_length": options.max_length}
     search |= {"top_k": options.top_k, "duration": options.duration}
     result = _scored(detect, path, options, features="png" in options.formats)
-    hint = NOTHING_HINT if options.top_k is None and options.duration is None else ""
-    _write(finish(result.with_highlights(**search), options.duration), options, options.formats, hint)
+    return finish(result.with_highlights(**search), options.duration)
 
 
 def _candidates(
@@ -255,9 +297,7 @@ def _write(result: HighlightResult, options: argparse.Namespace, formats: list[s
     from .writers.tables import document
 
     folder = options.folders.get(result.source, options.output_dir)
-    relative = folder if options.list_paths == "relative" else None
-    result = replace(result, relative_to=relative, reel=reel_options(options))
-    problem = None
+    result, problem = _as_asked(result, options), None
     try:
         written = write_outputs(result, folder, formats) if formats else []
     except WriterError as error:
@@ -273,6 +313,13 @@ def _write(result: HighlightResult, options: argparse.Namespace, formats: list[s
         say(f"{result.source_name}: nothing stands out{hint}")
     if problem:
         raise problem
+
+
+def _as_asked(result: HighlightResult, options: argparse.Namespace) -> HighlightResult:
+    """With what the options say of lists and reels."""
+    folder = options.folders.get(result.source, options.output_dir)
+    relative = folder if options.list_paths == "relative" else None
+    return replace(result, relative_to=relative, reel=reel_options(options))
 
 
 def _cutting(options: argparse.Namespace, **lengths: float) -> Cutting:

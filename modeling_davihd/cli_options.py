@@ -51,7 +51,7 @@ def _add_highlight(commands: Any) -> None:
     )
     highlight.set_defaults(check=_check_highlight)
     highlight.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="video or sound file, or a folder of them"
+        "files", nargs="*", type=Path, metavar="FILE", help="video or sound file, or a folder of them"
     )
     highlight.add_argument("--model", default=DEFAULT_MODEL, help="checkpoint folder or Hub id")
     _add_output_options(highlight)
@@ -92,6 +92,21 @@ def _add_highlight(commands: Any) -> None:
         help=f"films to work on at a time; auto: as many as there are cores, {MOST_JOBS} at the most",
     )
     _add_reading_options(highlight)
+    _add_list_options(highlight)
+
+
+def _add_list_options(highlight: argparse.ArgumentParser) -> None:
+    add = highlight.add_argument_group("long lists of films, see docs/scale.md").add_argument
+    add(
+        "--manifest",
+        type=Path,
+        metavar="LIST",
+        help="films instead of FILE: .csv, .parquet or a dataset with the columns video_id, path and maybe "
+        "duration; DIR may then be a URL such as s3://bucket/folder",
+    )
+    add("--engine", choices=("local", "ray"), default="local", help="this machine, or Ray")
+    add("--ray-address", metavar="ADDR", help="of a Ray cluster; by default this machine only")
+    add("--rows-per-shard", type=int, default=4, metavar="N", help="films of a shard, the unit of work")
 
 
 def _add_reel_options(highlight: argparse.ArgumentParser) -> None:
@@ -130,7 +145,9 @@ def _add_cut(commands: Any) -> None:
 
 
 def _add_output_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--output-dir", type=Path, default=Path("."), metavar="DIR", help="where to write")
+    command.add_argument(
+        "--output-dir", type=_folder, default=Path("."), metavar="DIR", help="where to write"
+    )
     command.add_argument(
         "--formats",
         type=_formats,
@@ -197,6 +214,11 @@ def _add_reading_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _folder(text: str) -> Path | str:
+    """A folder of this machine, or the URL of one elsewhere."""
+    return text if "://" in text and not text.startswith("file://") else Path(text.removeprefix("file://"))
+
+
 def _count(text: str) -> int | str:
     if text == "auto" or (text.isdecimal() and int(text) > 0):
         return text if text == "auto" else int(text)
@@ -247,6 +269,7 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def _check_highlight(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    _check_list(parser, options)
     _check_reel(parser, options)
     for name, least in (("duration", 0), ("top_k", 0), ("min_length", 0.1), ("max_length", 0.1)):
         value = getattr(options, name)
@@ -310,7 +333,38 @@ def _check_files(parser: argparse.ArgumentParser, options: argparse.Namespace) -
         parser.error(f"{clash[0]} would be overwritten by the output of {clash[1]}; use another --output-dir")
 
 
+def _check_list(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """What a list of films needs and what needs one."""
+    if bool(options.files) == (options.manifest is not None):
+        parser.error("either FILE or --manifest LIST is needed, and not both")
+    if options.engine == "ray" and options.manifest is None:
+        parser.error("--engine ray needs --manifest LIST")
+    if options.ray_address is not None and options.engine == "local":
+        parser.error("--ray-address is for --engine ray")
+    if options.engine == "ray" and options.device not in ("auto", "cpu", "cuda"):
+        parser.error(f"--device is {options.device}; with --engine ray it is auto, cpu or cuda")
+    for name in ("reel", "stdout"):
+        if options.manifest is not None and getattr(options, name):
+            parser.error(f"--{name} does not go with --manifest, whose films may be on many machines")
+    if options.rows_per_shard < 1:
+        parser.error(f"--rows-per-shard is {options.rows_per_shard}; at least 1 is needed")
+    _check_folder(parser, options, stores=options.manifest is not None)
+
+
+def _check_folder(parser: argparse.ArgumentParser, options: argparse.Namespace, stores: bool) -> None:
+    """`stores`: whether it may be one of a store, by its URL."""
+    folder = options.output_dir
+    if not isinstance(folder, str):
+        if folder.exists() and not folder.is_dir():
+            parser.error(f"--output-dir is {folder}, which is a file; it needs to be a folder")
+    elif not stores:
+        parser.error(f"--output-dir is {folder}; a URL needs --manifest LIST, and else a folder is needed")
+    elif options.list_paths == "relative":
+        parser.error(f"--list-paths is relative; from {folder}, no path leads to a film")
+
+
 def _check_cut(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    _check_folder(parser, options, stores=False)
     _check_shared(parser, options)
     if options.formats and all(is_list(name, options) for name in options.formats):
         parser.error(f"--from {options.list} would be all that is written; use another --output-dir")
@@ -328,8 +382,6 @@ def _check_shared(parser: argparse.ArgumentParser, options: argparse.Namespace) 
             check_codec(options.codec)
     except ValueError as error:
         parser.error(f"--{error}")
-    if options.output_dir.exists() and not options.output_dir.is_dir():
-        parser.error(f"--output-dir is {options.output_dir}, which is a file; it needs to be a folder")
 
 
 def is_list(name: str, options: argparse.Namespace) -> bool:

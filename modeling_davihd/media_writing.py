@@ -151,7 +151,8 @@ def _join(
     player = Player(plan, canvas, _sound(plan.films), limits)
     with _FilmWriter.open(target, partial) as film:
         if canvas:
-            film.add_video(canvas.encoding, canvas, plan.rate or _average_rate(plan.films[0]))
+            rate = plan.rate or _average_rate(plan.films[0])
+            film.add_video(canvas.encoding, canvas, rate, threads=limits.thread_count)
         if player.sound[1]:
             joiner = Joiner(*player.sound)
             if options.loudness is not None:
@@ -240,12 +241,21 @@ class _FilmWriter:
             raise MediaError(f"{target}: cannot be written because nothing long enough was to go into it.")
 
     def add_video(
-        self, encoding: Encoding, like: Canvas | Fitter, rate: Fraction, time_base: Fraction = TIME_BASE
+        self,
+        encoding: Encoding,
+        like: Canvas | Fitter,
+        rate: Fraction,
+        time_base: Fraction = TIME_BASE,
+        threads: int | None = None,
     ) -> None:
-        """Add the picture, of size and colours like those; times are counted in `time_base`."""
+        """Add the picture, of size and colours like those; times are counted in `time_base`.
+
+        threads: that encode, on which the bytes depend; None for one for each core.
+        """
         shape: dict[str, Any] = {"width": like.width, "height": like.height, "time_base": time_base}
         self._video = self._container.add_stream(encoding.encoder, rate, encoding.options, **shape)
         context, colours = self._video.codec_context, like.colours
+        context.thread_count = threads or 0
         context.pix_fmt = encoding.pixel_format
         if encoding.tag:
             context.codec_tag = encoding.tag

@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,16 @@ from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.building.videos import Video, check_videos, video_identity
 from modeling_davihd import __version__
 from modeling_davihd.engines.building import (
-    ATTEMPTS,
     MissingVideo,
     ShardBuilder,
     ShardReport,
     digest,
+    in_attempts,
     remove_unplanned,
     spare_shards,
 )
 from modeling_davihd.engines.crash_record import CrashRecord
-from modeling_davihd.engines.errors import DatasetError, UnreachableVideo, UnusableVideo, UsageError
+from modeling_davihd.engines.errors import DatasetError, UnusableVideo, UsageError
 from modeling_davihd.engines.planning import Shard, plan_shards
 from modeling_davihd.engines.shards import DatasetRow, writing
 from modeling_davihd.engines.sources import file_print
@@ -202,7 +203,9 @@ class DatasetBuilder(ShardBuilder):
         for video in shard.videos:
             try:
                 record.begin(video.video_id)
-                waiting.append((video, _decode(video, self._extractor)))
+                waiting.append(
+                    (video, in_attempts(video.media, partial(decode_video, video, self._extractor)))
+                )
             except UnusableVideo as error:
                 yield MissingVideo.of(video.video_id, error)
             while waiting and self._extractor.is_ready(waiting[0][1].film):
@@ -219,20 +222,6 @@ class DatasetBuilder(ShardBuilder):
             return MissingVideo.of(video.video_id, error)
         except OSError as error:
             raise DatasetError(f"{video.video_id}: cannot be read ({error.strerror or error}).") from error
-
-
-def _decode(video: Video, extractor: Extractor) -> DecodedVideo:
-    """Decode a video, in ATTEMPTS. Raises UnusableVideo, or UnreachableVideo if it cannot be fetched."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return decode_video(video, extractor)
-        except UnusableVideo:
-            if attempt == ATTEMPTS:
-                raise
-        except OSError as error:
-            if attempt == ATTEMPTS:
-                reason = f"{video.media}: cannot be fetched ({error.strerror or error})."
-                raise UnreachableVideo(reason) from error
 
 
 def finish_dataset(

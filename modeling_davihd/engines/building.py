@@ -7,7 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -20,6 +20,8 @@ from .shards import DatasetRow, Note, is_whole, new_shard, read_note, shards_in,
 from .sources import UNREACHABLE
 from .stopwatch import Stopwatch
 from .stores import Place, Stored
+
+Result = TypeVar("Result")
 
 ATTEMPTS = 3  # at decoding a video
 UNFINISHED = "unfinished"  # instead of a fingerprint, so that the next run builds the shard again
@@ -44,6 +46,24 @@ class ShardReport:
     kept: bool
     worker: str
     spent: dict[str, float]
+
+
+def in_attempts(media: object, work: Callable[[], Result]) -> Result:
+    """What `work` on a video returns, in ATTEMPTS.
+
+    Raises UnusableVideo as it does, and UnreachableVideo in the end if it raises OSError.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return work()
+        except UnusableVideo:
+            if attempt == ATTEMPTS:
+                raise
+        except OSError as error:
+            if attempt == ATTEMPTS:
+                reason = f"{media}: cannot be fetched ({error.strerror or error})."
+                raise UnreachableVideo(reason) from error
+    raise AssertionError
 
 
 @dataclass(frozen=True)
@@ -210,11 +230,11 @@ def remove_unplanned(folder: Place, planned: Iterable[str]) -> None:
 
 
 __all__ = [
-    "ATTEMPTS",
     "MissingVideo",
     "ShardBuilder",
     "ShardReport",
     "digest",
+    "in_attempts",
     "remove_unplanned",
     "spare_shards",
 ]

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import fsspec
 
 from ..files import whole, whole_files
-from .sources import one_kind_of_error, place_of
+from .sources import one_kind_of_error
 
 
 @dataclass(frozen=True, order=True)
@@ -100,12 +100,6 @@ class Stored:
 
 
 Place = Path | Stored
-
-
-def output_place(text: str) -> Place:
-    """The folder that a command line means by a path or a URL."""
-    place = place_of(text, Path())
-    return Stored(place) if isinstance(place, str) else place
 
 
 @contextmanager

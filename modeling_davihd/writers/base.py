@@ -56,6 +56,8 @@ class HighlightResult:
     relative_to: the folder of the edit lists, if they are to name the film by its path from there; None: by
         its whole path.
     reel: how reel and clips are to be encoded.
+    name: what the outputs are called by; None: the film's own name.
+    address: the film's URL, where it is no file of this machine and `source` only a copy.
     """
 
     source: Path
@@ -73,6 +75,8 @@ class HighlightResult:
     listened: bool = False
     relative_to: Path | None = None
     reel: ReelOptions = AS_THE_FILM
+    name: str | None = None
+    address: str | None = None
 
     def __post_init__(self) -> None:
         if np.ndim(self.scores) != 1 or len(self.scores) == 0:
@@ -174,6 +178,11 @@ class HighlightResult:
         return [(highlight.start, highlight.end) for highlight in self.highlights]
 
     @property
+    def stem(self) -> str:
+        """What the names of its outputs begin with."""
+        return self.source.stem if self.name is None else self.name
+
+    @property
     def source_name(self) -> str:
         """The film's file name as printable text."""
         return printable(self.source.name)
@@ -194,7 +203,7 @@ class FileWriter(Writer):
     """A format that is one file."""
 
     def write(self, result: HighlightResult, directory: Path) -> list[Path]:
-        target = directory / f"{result.source.stem}{self.suffix}"
+        target = directory / f"{result.stem}{self.suffix}"
         with writing(target), whole(target) as partial:
             self.save(result, partial)
         return [target]

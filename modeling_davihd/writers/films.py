@@ -17,7 +17,7 @@ class ReelWriter(Writer):
             return []
         from .. import media
 
-        target = directory / f"{result.source.stem}{self.suffix}"
+        target = directory / f"{result.stem}{self.suffix}"
         with decoding(result) as (film, limits):
             media.cut_reel(film, result.segments, target, options=result.reel, limits=limits)
         return [target]
@@ -34,7 +34,7 @@ class ClipsWriter(Writer):
         from .. import media
 
         numbers = range(1, len(result.highlights) + 1)
-        targets = [directory / f"{result.source.stem}{self.suffix.format(number)}" for number in numbers]
+        targets = [directory / f"{result.stem}{self.suffix.format(number)}" for number in numbers]
         with decoding(result) as (film, limits):
             media.cut_clips(film, result.segments, targets, options=result.reel, limits=limits)
         return targets

@@ -38,7 +38,7 @@ class SRTWriter(Writer):
         lines = _said(result)
         if not lines:
             return []
-        target = directory / f"{result.source.stem}{self.suffix}"
+        target = directory / f"{result.stem}{self.suffix}"
         with writing(target):
             write_text(target, srt(lines))
         return [target]

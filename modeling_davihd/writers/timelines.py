@@ -100,11 +100,13 @@ class Timeline:
     @property
     def path(self) -> str:
         """Where the film is, for people and for formats without addresses."""
-        return printable(os.fspath(self._path))
+        return printable(self.result.address or os.fspath(self._path))
 
     @property
     def url(self) -> str:
         """Where the film is, its name in UTF-8 and percent signs: a file URL, or a path from the lists on."""
+        if self.result.address is not None:
+            return self.result.address
         if self.result.relative_to is None:
             return self._path.as_uri()
         return quote(os.fsencode(self._path))
