@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = warn_once()
             warnings.simplefilter("ignore")
+            if options.encoder == "hardware":
+                say(_encoder(options.codec or "h264"))
             return {"highlight": _run_highlight, "cut": _run_cut}[options.command](options)
     except KeyboardInterrupt:
         say("interrupted")
@@ -335,6 +337,16 @@ def _heard(info: MediaInfo) -> str:
     rest = ", ".join(str(one) for one in info.sounds if not one.heard)
     other = f", not {rest}" if rest else ""
     return f"{info.path.name}: heard are the sound tracks {heard}{other}; --audio-track chooses"
+
+
+def _encoder(codec: str) -> str:
+    """The line that says which encoder of the machine works, after a trial."""
+    from .media_encoders import ENCODERS, hardware_encoding
+
+    found = hardware_encoding(codec)
+    if found:
+        return f"--encoder hardware: {found.encoder} works here; what it cannot encode, software does"
+    return f"--encoder hardware: none works here for {codec}; {ENCODERS[codec][0]} encodes instead"
 
 
 def _device(name: str) -> torch.device:

@@ -12,7 +12,7 @@ from . import __version__
 from .edges import KINDS
 from .film_files import films_among, folders_of, overwritten
 from .loading import DEFAULT_MODEL
-from .media_options import CODECS, ReelOptions
+from .media_options import CODECS, ENCODERS, ReelOptions
 from .precision import PRECISIONS
 from .writers import WRITERS
 
@@ -178,6 +178,12 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--codec", choices=CODECS, help="of reel and clips; by default hevc for films of 10 bits, else h264"
+    )
+    command.add_argument(
+        "--encoder",
+        choices=ENCODERS,
+        default="software",
+        help="of reel and clips; hardware is faster where the machine has one that works, and else software",
     )
     command.add_argument(
         "--height", type=int, metavar="ROWS", help="of reel and clips, at the most; the film's own up to 4K"
@@ -395,7 +401,7 @@ def target(name: str, options: argparse.Namespace) -> Path:
 
 
 def reel_options(options: argparse.Namespace) -> ReelOptions:
-    return ReelOptions(options.loudness, options.height, options.codec, options.fade)
+    return ReelOptions(options.loudness, options.height, options.codec, options.fade, options.encoder)
 
 
 def room_of(options: argparse.Namespace) -> Room:

@@ -115,24 +115,25 @@ class Canvas:
         colours = _colours(model, list(looks.values()))
         deep = all(one.deep for one in looks.values()) and colours is model.colours
         light = model.light if all(one.light == model.light for one in looks.values()) else None
-        encoding = Encoding.of(options.codec, (model.width, model.height), deep, light)
+        size, hardware = (model.width, model.height), options.encoder == "hardware"
+        encoding = Encoding.of(options.codec, size, deep, light, hardware)
         return cls(model.width, model.height, colours, encoding)
 
     def fitter(self, path: AnyPath, stream: av.VideoStream, threads: int | None) -> Fitter:
         """One that makes such pictures of a film's; stream: as `Fitter` has it."""
         fitter = Fitter(path, stream, threads=threads)
         fitter.width, fitter.height, fitter.colours = self.width, self.height, self.colours
-        fitter.pixel_format = self.encoding.pixel_format
+        fitter.pixel_format = self.encoding.drawn
         return fitter
 
     def blank(self) -> av.VideoFrame:
         """A black picture."""
-        scale = 4 if self.encoding.pixel_format.endswith("10le") else 1
+        scale = 4 if self.encoding.drawn.endswith("10le") else 1
         planes = np.full(
             (self.height * 3 // 2, self.width), 128 * scale, np.uint16 if scale > 1 else np.uint8
         )
         planes[: self.height] = 0 if self.colours.range == FULL else 16 * scale
-        return av.VideoFrame.from_ndarray(planes, format=self.encoding.pixel_format)
+        return av.VideoFrame.from_ndarray(planes, format=self.encoding.drawn)
 
 
 def _colours(model: _Look, looks: Sequence[_Look]) -> Colours:

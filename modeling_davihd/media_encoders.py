@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -22,6 +25,16 @@ ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
     "hevc": ("libx265", {"preset": "ultrafast", "crf": "21"}),
     "av1": ("libsvtav1", {"preset": "10", "crf": "28"}),
 }
+# The same of hardware, in the order in which they are tried: what follows FFmpeg's name of the codec, and
+# options for about the same quality.
+HARDWARE: dict[str, dict[str, str]] = {
+    "videotoolbox": {"flags": "+qscale", "global_quality": str(65 * 118)},
+    "nvenc": {"preset": "p4", "rc": "vbr", "cq": "23", "b": "0", "bf": "0"},
+    "qsv": {"preset": "faster", "global_quality": "23", "bf": "0"},
+    "amf": {"rc": "cqp", "qp_i": "22", "qp_p": "22", "bf": "0"},
+}
+TRIAL = (640, 360)  # pixels; some take no picture that is much smaller
+TRIAL_FRAMES = 5
 X265_BASE = ["log-level=error", "bframes=0", "rc-lookahead=4"]
 SVT_QUIET = "1"  # errors only; there is no other way to tell it than the environment
 
@@ -35,12 +48,25 @@ class Encoding:
     pixel_format: str
     tag: str | None = None  # of the codec, where an mp4 would get one that not all players know
 
+    @property
+    def drawn(self) -> str:
+        """The pixel format in which pictures are made for it."""
+        return "yuv420p10le" if self.pixel_format in ("yuv420p10le", "p010le") else "yuv420p"
+
     @classmethod
-    def of(cls, codec: str | None, size: tuple[int, int], deep: bool, light: Light | None) -> Encoding:
+    def of(
+        cls,
+        codec: str | None,
+        size: tuple[int, int],
+        deep: bool,
+        light: Light | None,
+        hardware: bool = False,
+    ) -> Encoding:
         """For pictures of that width and height.
 
         codec: None for H.264, or HEVC of over 8 bits. deep: whether they have more than 8 bits; they get 10
         then, except in H.264, which hardly any player takes with so many. light: what HDR10 says of them.
+        hardware: whether to use an encoder of the machine, if one works and nothing of HDR10 gets lost.
         Raises MediaError where PyAV has no encoder for the codec, or none for so small a picture.
         """
         small = min(size) < LEAST
@@ -51,6 +77,8 @@ class Encoding:
             raise MediaError(
                 f"codec is {codec}; it needs {LEAST} x {LEAST} pixels, not {size[0]} x {size[1]}."
             )
+        if hardware and not light and (found := hardware_encoding(codec, size, deep)):
+            return found
         encoder, options = ENCODERS[codec]
         if codec == "h264":
             return cls(encoder, options, "yuv420p")
@@ -61,6 +89,39 @@ class Encoding:
         os.environ.setdefault("SVT_LOG", SVT_QUIET)
         parameters = ":".join(light.svt() if light else [])
         return cls(encoder, options | {"svtav1-params": parameters}, pixel_format)
+
+
+@functools.cache
+def hardware_encoding(codec: str, size: tuple[int, int] = TRIAL, deep: bool = False) -> Encoding | None:
+    """The first of the machine's encoders that does encode pictures of a size; None if there is none."""
+    fitting = {"p010le"} if deep and codec != "h264" else {"yuv420p", "nv12"}
+    for kind, options in HARDWARE.items():
+        with suppress(UnknownCodecError):
+            formats = av.Codec(f"{codec}_{kind}", "w").video_formats or []
+            for pixel_format in [one.name for one in formats if one.name in fitting][:1]:
+                tag = "hvc1" if codec == "hevc" else None
+                encoding = Encoding(f"{codec}_{kind}", options, pixel_format, tag)
+                if _works(encoding, size):
+                    return encoding
+    return None
+
+
+def _works(encoding: Encoding, size: tuple[int, int]) -> bool:
+    """Whether an encoder makes packets of pictures, one of each and in their order."""
+    packets: list[Any] = []
+    try:
+        context: Any = av.CodecContext.create(encoding.encoder, "w")
+        context.width, context.height = size
+        context.pix_fmt, context.time_base, context.framerate = encoding.pixel_format, Fraction(1, 25), 25
+        context.options = encoding.options
+        for number in range(TRIAL_FRAMES):
+            frame = av.VideoFrame(*size, encoding.pixel_format)
+            frame.pts = number
+            packets += context.encode(frame)
+        packets += context.encode(None)
+    except (av.FFmpegError, ValueError, RuntimeError):
+        return False
+    return [packet.pts for packet in packets] == list(range(TRIAL_FRAMES))
 
 
 def check_codec(codec: str) -> None:
@@ -134,4 +195,4 @@ def _side_data(frame: av.VideoFrame, name: str, count: int) -> np.ndarray | None
     return numbers if numbers is not None and len(numbers) >= count else None
 
 
-__all__ = ["Encoding", "Light", "check_codec"]
+__all__ = ["Encoding", "Light", "check_codec", "hardware_encoding"]

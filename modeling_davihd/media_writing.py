@@ -291,7 +291,10 @@ class _FilmWriter:
         Sound is cut off or filled with zeros to fit.
         """
         if picture is not None:
-            base = self._video.codec_context.time_base
+            context = self._video.codec_context
+            base = context.time_base
+            if picture.format.name != context.pix_fmt:
+                picture = picture.reformat(format=context.pix_fmt)
             picture.time_base, picture.pts, picture.pict_type = base, round(self.length / base), 0
             picture.duration = round((self.length + seconds) / base) - picture.pts
             self._container.mux(self._video.encode(picture))

@@ -7,9 +7,10 @@ import av
 import numpy as np
 import pytest
 from av.codec.context import Flags
-from film_contents import SMALL, decode
+from film_contents import SMALL, decode, shown
 from films import make_film, numbered_frame
 
+from modeling_davihd import media_encoders
 from modeling_davihd.media import (
     MediaError,
     ReelOptions,
@@ -20,7 +21,7 @@ from modeling_davihd.media import (
     probe,
     write_film,
 )
-from modeling_davihd.media_encoders import ENCODERS
+from modeling_davihd.media_encoders import ENCODERS, Encoding
 
 # AVCOL_SPC, with the shares of red and blue in the brightness; AVCOL_RANGE.
 BT709, UNKNOWN, BT601, BT2020 = 1, 2, 5, 9
@@ -211,6 +212,31 @@ def test_a_codec_without_an_encoder_is_a_sentence(tmp_path, hdr_film, monkeypatc
     monkeypatch.setitem(ENCODERS, "hevc", ("libnone", {}))
     cut_reel(hdr_film, [(0, 0.2)], tmp_path / "reel.mp4")
     assert seen(tmp_path / "reel.mp4")[1].format.name == "yuv420p"
+
+
+def test_the_encoder_of_the_machine_is_used_if_it_works(tmp_path, hdr_film, monkeypatch):
+    film = make_film(tmp_path / "film.mp4", times=np.arange(8) / 10, fps=10, size=(64, 64))
+    reel, options = tmp_path / "reel.mp4", ReelOptions(encoder="hardware")
+    monkeypatch.setattr(media_encoders, "HARDWARE", {"nonesuch": {}})
+    media_encoders.hardware_encoding.cache_clear()
+    cut_reel(film, [(0, 0.8)], reel, options=options)
+    assert [number for _, number in shown(reel)[0]] == list(range(8))
+    # x264 stands for a machine's encoder that takes pictures in another form.
+    own = Encoding("libx264", {"bf": "0", "x264-params": "stitchable=1"}, "nv12")
+    monkeypatch.setattr(media_encoders, "hardware_encoding", lambda codec, size, deep: own)
+    cut_reel(film, [(0, 0.8)], tmp_path / "own.mp4", options=options)
+    assert [number for _, number in shown(tmp_path / "own.mp4")[0]] == list(range(8))
+    assert b"stitchable=1" in (tmp_path / "own.mp4").read_bytes() and b"stitchable=1" not in reel.read_bytes()
+    cut_reel(hdr_film, [(0, 0.2)], reel, options=options)  # whose light it would lose
+    assert seen(reel)[1].format.name == "yuv420p10le"
+
+
+def test_an_encoder_that_fails_or_reorders_does_not_work():
+    assert media_encoders._works(Encoding("libx264", {"bf": "0"}, "yuv420p"), (64, 64))
+    for encoder, options, pixels in (("libx264", {"bf": "2"}, "yuv420p"), ("libx264", {}, "gbrpf32le")):
+        assert not media_encoders._works(Encoding(encoder, options, pixels), (64, 64))
+    with pytest.raises(ValueError, match="encoder is 'magic'"):
+        ReelOptions(encoder="magic")
 
 
 def test_a_written_film_says_how_its_colours_are_meant(tmp_path):
