@@ -162,7 +162,8 @@ def find_highlights(
     give the same clips.
 
     scores: (T,) finite numbers, one a second; second t covers [t, t + 1).
-    top_k: keep at most this many, those of highest mean score. Fewer come back if fewer peaks stand out.
+    top_k: keep at most this many, the best by the sum of their mean score and the score of their best second.
+        Fewer come back if fewer peaks stand out.
     duration: keep at most this many seconds in all: the subset with the greatest sum of seconds times score
         above the film's lowest score (0/1 knapsack), or a single clip cut to fit where that is worth more.
         Together with `top_k`, the subset is taken from the `top_k` best.
@@ -502,8 +503,9 @@ def _choose(
     clips: list[_Clip], area: _Area, top_k: int | None, duration: float | None, shortest: float
 ) -> list[_Clip]:
     """`clips` in order of time -> those to keep, in any order."""
-    means = area.of(clips) / [clip.length for clip in clips]
-    ranked = [clips[i] for i in np.argsort(-means, kind="stable")]
+    peaks = np.array([clip.peak for clip in clips], dtype=np.float64)
+    worth = area.of(clips) / [clip.length for clip in clips] + area.between(peaks, peaks + 1)
+    ranked = [clips[i] for i in np.argsort(-worth, kind="stable")]
     if duration is not None:
         return _fill(sorted(ranked[:top_k]), area, duration, shortest)
     return _automatic(ranked, area.film) if top_k is None else ranked[:top_k]
