@@ -10,18 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from paths import ROOT
-
-os.environ.setdefault("RAY_worker_niceness", "0")  # or workers would starve beside anything else
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from clusters import PATIENCE, cluster_of, most_memory, until, watch
 from films import film_with_sound, make_film, tone, truncate
+from paths import ROOT
 from stores import contents
 
 from examples.benchmarking.films import film_of
@@ -29,7 +27,6 @@ from examples.benchmarking.films import film_of
 COMMAND = [sys.executable, str(ROOT / "datasets_scripts" / "extract.py")]
 FEATURES = ["--visual-backbone", "statistics", "--semantic-backbone", "statistics", "--rows-per-shard", "3"]
 VIDEOS, SECONDS = 60, 10
-PATIENCE = 300  # seconds
 
 pytestmark = pytest.mark.soak
 
@@ -65,20 +62,6 @@ def sixty(films: Path) -> list[Path]:
 
 
 @contextmanager
-def cluster_of(*cores: int) -> Iterator:
-    """Ray's cluster for tests: one node for each number of cores, the first of them its head."""
-    cluster_utils = pytest.importorskip("ray.cluster_utils")
-    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": cores[0]})
-    try:
-        for count in cores[1:]:
-            cluster.add_node(num_cpus=count)
-        cluster.wait_for_nodes()
-        yield cluster
-    finally:
-        cluster.shutdown()
-
-
-@contextmanager
 def started(listed: Path, out: Path, *options: str) -> Iterator[subprocess.Popen]:
     command = [*COMMAND, "--manifest", str(listed), "--out", str(out), *FEATURES, *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -99,14 +82,6 @@ def run(listed: Path, out: Path, *options: str) -> str:
 
 def on(cluster, workers: int) -> list[str]:
     return ["--engine", "ray", "--ray-address", cluster.address, "--workers", str(workers)]
-
-
-def until(condition: Callable[[], bool], process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.002)
 
 
 def shards(out: Path) -> list[Path]:
@@ -206,16 +181,6 @@ def test_broken_files_are_listed(films, tmp_path):
     print("\n" + "\n".join(f"{one['video_id']}: {one['reason']}" for one in failures))
 
 
-def watch(process: subprocess.Popen, look: Callable[[], object]) -> str:
-    """What a process says in the end; meanwhile looks twenty times a second."""
-    while process.poll() is None:
-        look()
-        time.sleep(0.05)
-    said = process.stdout.read()
-    assert process.returncode == 0, said
-    return said
-
-
 def builders(process: subprocess.Popen, out: Path) -> dict[str, int]:
     """Shard -> process that built it, as seen while the command works."""
     found: dict[str, int] = {}
@@ -246,17 +211,6 @@ def test_two_workers_against_one(tmp_path):
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
     ratio = rates[2] / rates[1]
     print(f"\nvideos a second: one worker {rates[1]:.2f}, two {rates[2]:.2f}, ratio {ratio:.2f} (target 1.7)")
-
-
-def most_memory(process_id: int) -> float:
-    """The most that a process has had so far, in MB."""
-    try:
-        status = Path(f"/proc/{process_id}/status").read_text()
-    except FileNotFoundError:
-        return 0.0
-    return next(
-        (int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0
-    )
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")

@@ -1,0 +1,120 @@
+"""The main job on a Ray cluster of two nodes, on this machine: what dies and what is broken.
+
+`pytest tests/package/engines/test_ray_engine.py -m soak -s` runs it and prints its figures.
+"""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from clusters import PATIENCE, cluster_of, most_memory, until, watch
+from films import film_with_sound, tone
+from stores import contents
+
+FILMS, SECONDS = 60, 4
+OPTIONS = ["--formats", "json,mp4", "--top-k", "1", "--names", "none", "--snap", "none"]
+
+pytestmark = pytest.mark.soak
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory) -> Path:
+    """A manifest of so many films, two of which are none."""
+    folder = tmp_path_factory.mktemp("films")
+    for number in range(FILMS):
+        film_with_sound(folder / f"{number}.mp4", tone(SECONDS, 16000, hertz=200 + 10 * number), SECONDS)
+    (folder / "7.mp4").write_text("not a film")
+    (folder / "41.mp4").unlink()
+    return listed(folder, [f"{number}.mp4" for number in range(FILMS)])
+
+
+def listed(folder: Path, paths: list[str]) -> Path:
+    rows = [f"film {number:04d},{path}" for number, path in enumerate(paths)]
+    (folder / "films.csv").write_text("\n".join(["video_id,path", *rows]) + "\n")
+    return folder / "films.csv"
+
+
+@contextmanager
+def started(manifest: Path, out: Path, *options: str) -> Iterator[subprocess.Popen]:
+    code = "import sys; from modeling_davihd.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "highlight", "--manifest", str(manifest), *OPTIONS]
+    command += ["--output-dir", str(out), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def said_by(process: subprocess.Popen, status: int) -> str:
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == status, said
+    return said
+
+
+def on(cluster) -> list[str]:
+    return ["--engine", "ray", "--ray-address", cluster.address, "--jobs", "2"]
+
+
+def shards(out: Path) -> list[Path]:
+    return list((out / "shards").glob("*.parquet"))
+
+
+def test_the_command_and_then_a_node_die_in_the_middle(films, tmp_path):
+    with started(films, tmp_path / "local", "--jobs", "2") as process:
+        said_by(process, 1)
+    out = tmp_path / "out"
+    with cluster_of(1, 1) as cluster:
+        with started(films, out, *on(cluster)) as process:
+            until(lambda: len(shards(out)) >= 3, process)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        before = len(shards(out))
+        with started(films, out, *on(cluster)) as process:
+            until(lambda: len(shards(out)) >= before + 2, process)
+            cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+            at = len(shards(out))
+            said = said_by(process, 1)
+    kept = int(re.search(r"(\d+) kept", said)[1])
+    assert "60 videos in the manifest = 58 rows + 2 failures" in said and 3 <= kept < 15
+    table = pq.read_table(out / "highlights.parquet")
+    assert table["video_id"].to_pylist() == [f"film {number:04d}" for number in range(FILMS)]
+    failed = pq.read_table(out / "failures.parquet").to_pylist()
+    assert [one["video_id"] for one in failed] == ["film 0007", "film 0041"]
+    assert "not a film" in failed[0]["reason"] and "no such file" in failed[1]["reason"]
+    assert contents(out) == contents(tmp_path / "local")
+    print(f"\nkilled with {before} of 15 shards, {kept} kept; a node killed at {at}; bytes equal to local")
+    print(said)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_memory_of_the_head_does_not_grow_with_the_manifest(tmp_path, engine):
+    clip = film_with_sound(tmp_path / "clip.mp4", tone(1, 16000), 1)
+    found = {}
+    for count in (60, 6000):
+        manifest, out, most = listed(tmp_path, [str(clip)] * count), tmp_path / str(count), {}
+        with cluster_of(1, 1) if engine == "ray" else contextmanager(lambda: iter([None]))() as cluster:
+            options = [*(on(cluster) if cluster else ["--jobs", "2"]), "--formats", "json"]
+            parts = cluster.head_node.all_processes.values() if cluster else ()
+            head = [one.process.pid for part in parts for one in part]
+            with started(manifest, out, *options) as process:
+
+                def look(head=head, most=most, process=process):
+                    own, others = most_memory(process.pid), sum(map(most_memory, head))
+                    most["command"] = max(own, most.get("command", 0))
+                    most["head"] = max(others, most.get("head", 0))
+
+                watch(process, look)
+        found[count] = most
+    for count, most in found.items():
+        print(f"\n{count} rows, {engine}: command {most['command']:.0f} MB, Ray's head {most['head']:.0f} MB")
+    few, many = (sum(most.values()) for most in found.values())
+    assert many < 1.1 * few
