@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import gradio as gr
 from gradio.components import Component
 from gradio.themes.utils.fonts import LocalFont
+from gradio.utils import get_upload_folder
 from handlers import NO_CUT, Space, empty_page
 from limits import Limits
 from scoring import collect_media_warnings
@@ -41,6 +43,16 @@ TAKE_BACK = f"(film) => {{ {PLAYER}.dispatchEvent(new Event('refused')); return 
 PRESS_SAVE = "() => requestAnimationFrame(() => document.querySelector('#save-reel').click())"
 
 
+class Spans(gr.JSON):
+    """[start, end] in seconds of highlights; `gr.JSON` says nothing of a form, which tools need to have."""
+
+    is_template = True
+
+    def api_info(self) -> dict:
+        times = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+        return {"type": "array", "items": times}
+
+
 def build(limits: Limits, own: Path | None = None) -> gr.Blocks:
     """The page and what it does. own: a checkpoint folder, to be the default model."""
     space, default = Space(limits, own), DEFAULT_MODEL if own is None else own.name
@@ -58,7 +70,7 @@ def build(limits: Limits, own: Path | None = None) -> gr.Blocks:
         with gr.Column(visible=False) as results:
             sliders = _sliders()
             make_reel, downloads = _downloads()
-        spans = gr.JSON(visible=False)  # never shown: the player has them, and WITH_SPANS sends them along
+        spans = Spans(visible=False)  # never shown: the player has them, and WITH_SPANS sends them along
         scored = gr.State(time_to_live=limits.keep_seconds)
         shown = [player, *downloads]
         _on_film(space, film, model, sliders, [scored, results, *shown], work)
@@ -67,12 +79,17 @@ def build(limits: Limits, own: Path | None = None) -> gr.Blocks:
         _on_reel(space, make_reel, [scored, *sliders, spans], downloads[-1], work)
         player.unplayable(space.convert, scored, player, api_visibility="private", **work)
         page.unload(space.leave)
-        _endpoint(space, [film, model, *sliders, spans], work)
+        any_model = gr.Textbox(default, visible=False)  # a tool's dropdown allows only what it lists
+        _endpoint(space, [film, any_model, *sliders, spans], work)
     return page.queue(max_size=limits.waiting)
 
 
 def launch(page: gr.Blocks, limits: Limits, **options) -> None:
-    """Serve the page; nothing on it comes from another host."""
+    """Serve the page, and its API to programs and, where `davihd[mcp]` is installed, to assistants.
+
+    Nothing on the page comes from another host.
+    """
+    gr.mcp.DEFAULT_TEMP_DIR = get_upload_folder()  # Gradio itself looks only when it is imported
     page.launch(
         max_file_size=limits.film_bytes,
         allowed_paths=[str(SAMPLE)],
@@ -80,6 +97,7 @@ def launch(page: gr.Blocks, limits: Limits, **options) -> None:
         css_paths=[HERE / "player.css"],
         footer_links=["api"],
         ssr_mode=False,
+        mcp_server=find_spec("mcp") is not None,
         **options,
     )
 
@@ -201,7 +219,10 @@ def _on_reel(space, make, inputs, save, work) -> None:
 
 
 def _endpoint(space, inputs, work) -> None:
-    """`gradio_client` calls it as `/highlights`; an event needs something to set it off."""
+    """`gradio_client` calls it as `/highlights`, and it is a tool of the MCP server.
+
+    An event needs something to set it off.
+    """
     call = gr.Button(visible=False)
     call.click(space.highlights, inputs, gr.JSON(visible=False), api_name="highlights", **RAW, **work)
 

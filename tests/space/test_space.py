@@ -3,6 +3,8 @@
 `SPACE_SCREENSHOTS=docs pytest tests/space/test_space.py -k screenshots` keeps the README's pictures of it.
 """
 
+import ast
+import base64
 import json
 import os
 import re
@@ -16,6 +18,7 @@ from threading import Event
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import anyio
 import av
 import numpy as np
 import pytest
@@ -490,6 +493,32 @@ def test_space_answers_programs(space, tmp_path):
     given = client.predict(film, spans=[[0.5, 1.25]], api_name="/highlights")["highlights"]
     assert [(one["start"], one["end"]) for one in given] == [(0.5, 1.25)]
     assert not list(space.folder.glob("visit-*"))
+
+
+def test_space_is_a_tool_of_assistants(space, tmp_path):
+    mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
+    from mcp.client.streamable_http import streamable_http_client
+
+    film = film_with_sound(tmp_path / "film.mp4", BURST[:32000], 2)
+    inline = f"data:video/mp4;base64,{base64.b64encode(film.read_bytes()).decode()}"
+
+    async def ask():
+        async with (
+            streamable_http_client(f"{space.url}gradio_api/mcp/") as (read, write, _),
+            mcp.ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = (await session.list_tools()).tools
+            spans = [{"film": inline, "spans": spans} for spans in ([[0.5, 1.25]], [[1, 0]])]
+            return tools, [await session.call_tool("highlights", arguments) for arguments in spans]
+
+    [tool], (found, refused) = anyio.run(ask)
+    assert tool.name == "highlights" and "choose what stands out" in tool.description
+    inputs = tool.inputSchema["properties"]
+    assert all(one.get("description") for one in inputs.values()) and "enum" not in inputs["model"]
+    given = ast.literal_eval(found.content[0].text)["highlights"]
+    assert not found.isError and [(one["start"], one["end"]) for one in given] == [(0.5, 1.25)]
+    assert refused.isError and "highlight 1" in refused.content[0].text
 
 
 def test_space_tells_programs_in_words_what_is_wrong(space, tmp_path):
