@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
@@ -36,6 +34,7 @@ from examples.benchmarking.measuring import (
     Measurement,
     apart,
     check_equal,
+    flops_of,
     in_mib,
     in_seconds,
     machine,
@@ -303,9 +302,7 @@ def profile(bench: Bench) -> Iterator[Measurement]:
     for key, runs in calls.items():
         (seconds,) = bench.seconds(*[lambda runs=runs: [run() for run in runs]], repeats=3)
         yield Measurement(f"of which {key}", f"{in_seconds(seconds)}, {seconds / whole:.0%}")
-    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: _added_product}) as counter:
-        step()
-    rate = counter.get_total_flops() / whole / 1e9
+    rate = flops_of(step) / whole / 1e9
     limit = matrix_product_rate(bench, torch.float32) / 1e9
     yield Measurement(
         "its arithmetic, against matrix products", f"{rate:.0f} GFLOP/s", f"{limit:.0f} GFLOP/s", rate / limit
@@ -332,11 +329,6 @@ def _leaf(tensor: torch.Tensor) -> torch.Tensor:
 
 def _first(output: torch.Tensor | tuple) -> torch.Tensor:
     return output if torch.is_tensor(output) else output[0]
-
-
-def _added_product(total: torch.Size, left: torch.Size, right: torch.Size, **_) -> int:
-    """Floating-point operations of `total.baddbmm_(left, right)`, given the shapes."""
-    return 2 * math.prod(left) * right[2]
 
 
 def full_rate_forward(checkpointing: bool, device: torch.device) -> Callable[[], torch.Tensor]:

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from accelerate import Accelerator
 from tqdm import tqdm
 from transformers import PreTrainedModel, logging
 
@@ -30,26 +28,20 @@ from datasets_scripts.building.splits import SPLITS
 from examples.training import rules
 from examples.training.data import HighlightDataset, Rows, read_dataset
 from examples.training.folds import fold_models, listed_folds, own_folds
-from examples.training.machine import on_cpu, processes
+from examples.training.machine import processes
 from examples.training.recipe import SYNTHETIC, TEST_CLIPS
 from examples.training.runs import log_mel_settings
-from examples.training.scoring import PROTOCOL, measure, open_model, predict
+from examples.training.scoring import PROTOCOL, WithoutStreams, measure, open_model, scores_of
 from examples.training.tables import headings, markdown, measured
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor
 from modeling_davihd.files import write_json
 from modeling_davihd.metrics.highlight_detection import PROTOCOLS
+from modeling_davihd.streams_davihd import STREAMS
 
 if TYPE_CHECKING:
     from examples.training.generated import SyntheticClips
 
-BATCH = 8
 DATASETS_OWN = Path()  # --folds without a file
-
-
-def scores_of(model: PreTrainedModel, rows: Rows) -> list[np.ndarray]:
-    """A model's scores (T,) of every row, computed in float32 whatever its weights are stored as."""
-    accelerator = Accelerator(cpu=on_cpu())
-    return predict(accelerator, model.to(accelerator.device, torch.float32), rows, BATCH)
 
 
 def evaluate_rules(
@@ -87,13 +79,18 @@ def rule_metrics(
 
 
 def dataset_results(
-    models: Mapping[str, PreTrainedModel], dataset: HighlightDataset, split: str, protocol: str
+    models: Mapping[str, PreTrainedModel],
+    dataset: HighlightDataset,
+    split: str,
+    protocol: str,
+    without: Sequence[str] = (),
 ) -> dict[str, dict]:
-    """Metrics by row: the rules, then the models."""
+    """Metrics by row: the rules, then the models, which score the films `without` those streams."""
     found = rule_metrics(dataset, split, protocol)
     for name, model in models.items():
         rows = dataset.rows(split, model.config.modalities, **log_mel_settings(model.config))
-        found[name] = measure(scores_of(model, rows), rows, protocol)
+        left = WithoutStreams.of(rows, without, model) if without else rows
+        found[name] = measure(scores_of(model, left), rows, protocol)
     return found
 
 
@@ -198,6 +195,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="score the models fold-0, fold-1, ... in the folder of --model, each on the videos of its fold: "
         "by the dataset's first column of folds, or by a text that lists the videos of every fold",
     )
+    parser.add_argument(
+        "--without",
+        nargs="+",
+        choices=tuple(STREAMS),
+        default=(),
+        metavar="STREAM",
+        help="score a dataset's films as if they lacked these streams: left out for models trained with "
+        "stream_dropout, silence and zeros for others",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
     options = parser.parse_args(arguments)
     if options.clips < 1:
@@ -208,6 +214,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--split train needs the training videos; leave out --streaming")
     if options.folds and (options.dataset == SYNTHETIC or options.streaming or len(options.model) > 1):
         parser.error("--folds needs --dataset, one --model, and all videos: leave out --streaming")
+    if options.folds and options.without:
+        parser.error("--without goes with a model, not with --folds")
+    if options.dataset == SYNTHETIC and options.without:
+        parser.error("--without needs --dataset; soundtracks have one stream")
     if options.dataset != SYNTHETIC and options.sounds is not None:
         parser.error("--sounds makes soundtracks; leave out --dataset")
     return options
@@ -229,7 +239,7 @@ def evaluate(options: argparse.Namespace):
     models = open_models(options.model)
     if options.dataset != SYNTHETIC:
         dataset = read_dataset(options.dataset, options.streaming)
-        found = dataset_results(models, dataset, options.split, options.protocol)
+        found = dataset_results(models, dataset, options.split, options.protocol, options.without)
         videos = next(iter(found.values()))["n_videos"]
         report(single(found), f"{options.dataset}, split {options.split}, {videos} videos", options)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import multiprocessing
 import platform
 import statistics
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from modeling_davihd import DAViHDConfig, DAViHDModel
 
@@ -77,6 +79,18 @@ def matrix_product_rate(bench: Bench, kind: torch.dtype) -> float:
     left, right = (torch.rand(side, side, device=bench.device, dtype=kind) for _ in range(2))
     (seconds,) = bench.seconds(lambda: left @ right)
     return 2 * side**3 / seconds
+
+
+def flops_of(work: Callable[[], object]) -> int:
+    """Floating-point operations of what it computes in convolutions, matrix products and eager attention."""
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: _added_product}) as counter:
+        work()
+    return counter.get_total_flops()
+
+
+def _added_product(total: torch.Size, left: torch.Size, right: torch.Size, **_) -> int:
+    """Those of `total.baddbmm_(left, right)`, given the shapes."""
+    return 2 * math.prod(left) * right[2]
 
 
 def in_seconds(value: float) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,14 @@ from accelerate.utils import gather_object
 from transformers import PreTrainedModel
 
 from examples.training.data import Batch, Rows, collate
+from examples.training.machine import on_cpu
 from examples.training.recipe import EVENTS_AND_RANK
 from modeling_davihd.loading import check_checkpoint, checkpoint_folder, load_model
 from modeling_davihd.metrics.highlight_detection import protocol_scores
+from modeling_davihd.streams_davihd import STREAMS
 
+BATCH = 8  # films that are scored at once
+SILENT_MEL = math.log(1e-8)  # of log(mel + 1e-8)
 PROTOCOL = "davihd"  # by which models are trained and tables made, unless another is asked for
 
 
@@ -39,6 +45,53 @@ def predict(
     model.train()
     everyones = dict(gather_object(found))
     return [everyones[i] for i in range(len(rows))]
+
+
+def scores_of(model: PreTrainedModel, rows: Rows) -> list[np.ndarray]:
+    """A model's scores (T,) of every row, computed in float32 whatever its weights are stored as."""
+    accelerator = Accelerator(cpu=on_cpu())
+    return predict(accelerator, model.to(accelerator.device, torch.float32), rows, BATCH)
+
+
+@dataclass(frozen=True)
+class WithoutStreams:
+    """Rows as a model gets those of films that lack streams.
+
+    columns: those of the streams. left_out: whether they are left out, or hold what a film without them
+    would: zeros, and silence.
+    """
+
+    rows: Rows
+    columns: tuple[str, ...]
+    left_out: bool
+
+    @classmethod
+    def of(cls, rows: Rows, streams: Sequence[str], model: PreTrainedModel) -> WithoutStreams:
+        """For a model. Raises ValueError if nothing is left for it to read."""
+        left = [stream.name for stream in model.config.streams if stream.name not in streams]
+        if not left:
+            raise ValueError(
+                f"The model reads nothing but {', '.join(streams)}; --without leaves it nothing."
+            )
+        columns = tuple(STREAMS[name].column for name in streams)
+        return cls(rows, columns, model.config.does_without)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return self.rows.lengths
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Batch:
+        row = self.rows[index]
+        if self.left_out:
+            return {name: values for name, values in row.items() if name not in self.columns}
+        held = {name: SILENT_MEL if name == "log_mel" else 0.0 for name in self.columns}
+        return {
+            name: torch.full_like(values, held[name]) if name in held else values
+            for name, values in row.items()
+        }
 
 
 def open_model(model: str) -> PreTrainedModel:

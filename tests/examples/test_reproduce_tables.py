@@ -11,12 +11,15 @@ from examples.reproduce_tables import (
     costs,
     generate_dataset,
     main,
+    missing_of,
     paper_cells,
+    render,
     table_rows,
 )
 from examples.training.data import read_dataset
 from examples.training.tables import headings, markdown, measured
 
+FEATURES = {"visual_dim": 1024, "semantic_dim": 2048, "log_mel_rate": 62.5}
 SMALL = {"dynamics_channels": [4, 4], "dynamics_basis_kernels": [1, 2], "dynamics_time_pooling": [8, 4]}
 
 
@@ -35,14 +38,15 @@ def narrow(tmp_path, monkeypatch):
         (folder / "ablations" / path.name).write_bytes(path.read_bytes())
     slow = {"log_mel_rate": 1, "dynamics_time_pooling": [2, 2]}
     (folder / "ablations" / "one-frame-a-second.json").write_text(json.dumps(slow))
-    base = folder / "davihd-base"
-    base.mkdir()
-    config = json.loads((original / "davihd-base" / "config.json").read_text())
     small = {"projection_dim": 16, "dynamics_frequency_pooling": [8, 4], "score_hidden_dim": 8}
-    (base / "config.json").write_text(json.dumps(config | SMALL | small))
-    preprocessor = "preprocessor_config.json"
-    (base / preprocessor).write_bytes((original / "davihd-base" / preprocessor).read_bytes())
-    (base / "training.yaml").write_text("epochs: 1\nnum_workers: 0\nlearning_rate: 1.0e-3\n")
+    for name in ("davihd-base",):
+        (folder / name).mkdir()
+        config = json.loads((original / name / "config.json").read_text())
+        (folder / name / "config.json").write_text(json.dumps(config | SMALL | small))
+        preprocessor = "preprocessor_config.json"
+        (folder / name / preprocessor).write_bytes((original / name / preprocessor).read_bytes())
+        recipe = "epochs: 1\nnum_workers: 0\nlearning_rate: 1.0e-3\n"
+        (folder / name / "training.yaml").write_text(recipe)
     monkeypatch.setattr(reproduce_tables, "CONFIGURATION", folder)
 
 
@@ -73,7 +77,7 @@ def test_a_table_is_trained_printed_and_gone_on_with(narrow, data, tmp_path, tab
 @pytest.mark.parametrize("preset", ["davihd-mrhisum", "davihd-tvsum", "davihd-base"])
 @pytest.mark.parametrize("table", ["1", "2", "3"])
 def test_every_row_names_what_exists(preset, table):
-    for row in table_rows(table, preset):
+    for row in table_rows(table, preset, FEATURES):
         config = AutoConfig.from_pretrained(row.config, **row.changes)
         assert all(getattr(config, name) == value for name, value in row.changes.items())
         assert (row.config / "training.yaml").is_file()
@@ -103,14 +107,35 @@ def test_cells_are_mean_and_deviation():
 @pytest.mark.slow
 def test_rows_that_are_the_same_network_are_trained_once(narrow, data, tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce_tables, "ABLATIONS", {"3": ("early, multiply", "early, concat")})
-    monkeypatch.setattr(reproduce_tables, "baseline_rows", list)
+    monkeypatch.setattr(reproduce_tables, "baseline_rows", lambda _: [])
     report = tmp_path / "docs" / "results.md"
-    wanted = ["--table", "1", "3", "--dataset", str(data), "--seeds", "1", "--output", str(tmp_path / "out")]
-    assert main([*wanted, "--report", str(report)]) == 0
+    wanted = ["--dataset", str(data), "--seeds", "1", "--output", str(tmp_path / "out")]
+    assert main(["--table", "1", "3", "benchmark", *wanted, "--report", str(report)]) == 0
     assert len(list((tmp_path / "out").glob("davihd-base-*/training.json"))) == 3
     text = report.read_text()
-    assert "--table 1 3" in text and text.count("| random |") == 2 and "The data is generated" in text
+    assert "--table 1 3" in text and text.count("| random |") == 4 and "The data is generated" in text
     assert "s/epoch" in text and "Dataset " in text
+    ours, theirs = text.split("| protocol davihd |")[1].split("| protocol triplesumm |")
+    for board in (ours, theirs):  # ranked by tau, with what each costs
+        rows = [line.split(" | ") for line in board.splitlines() if line.startswith("| ")]
+        taus = [float(row[-5].split(" ")[0]) for row in rows]
+        assert taus == sorted(taus, reverse=True)
+        assert all(float(row[-3]) > 0 for row in rows if row[0].startswith("| DAViHD"))
+    assert "by the protocol triplesumm" in theirs and "by the protocol triplesumm" not in ours
+
+
+def test_rows_without_what_they_read_are_marked():
+    """A feature set has no log-Mel, but what is left of our networks is compared on it."""
+    features = {"visual_dim": 1024, "semantic_dim": 768, "text_dim": 768, "log_mel_rate": None}
+    needs = {row.name: missing_of(row, features) for row in table_rows("1", "davihd-mrhisum", features)}
+    sound = {"DAViHD", "DAViHD, reference", "DAViHD, base"}
+    assert {name for name, missing in needs.items() if missing == ["log_mel"]} > sound
+    assert not needs["TripleSumm"] and not needs["DAViHD, base, no dynamics"] and not needs["UMT"]
+    run = {"f1": 0.5, "map_50": 0.5, "map_15": 0, "spearman": 0, "kendall": 0}
+    text = render("1", {"UMT": [run], "DAViHD": []}, {"DAViHD": "needs log_mel"})
+    assert "| UMT | 50.00 |" in text and "| DAViHD | needs log_mel | — | — | — | — | 59.73 |" in text
+    [silent] = [row for row in baseline_rows(FEATURES) if row.name == "TripleSumm"]
+    assert silent.changes == {"modalities": ["visual", "semantic"]}
 
 
 def test_costs_are_means():
@@ -118,11 +143,12 @@ def test_costs_are_means():
         {"parameters": 1234567, "seconds_per_epoch": value, "seconds_per_video": 0.25} for value in (1, 2)
     ]
     assert costs(runs) == ["1,234,567", "1.5", "0.25"]
-    assert costs([{"f1": 0.5}]) == ["—"] * 3
+    assert costs([{"f1": 0.5}]) == costs([]) == ["—"] * 3
 
 
 def test_every_baseline_of_the_paper_is_there():
-    assert [row.name for row in baseline_rows()] == ["PGL-SUM", "CSTA", "Joint-VA", "UMT"]
+    names = [row.name for row in baseline_rows(FEATURES)]
+    assert names == ["PGL-SUM", "CSTA", "Joint-VA", "UMT", "TripleSumm"]
 
 
 def test_a_dataset_is_needed(capsys):

@@ -1,8 +1,11 @@
 import numpy as np
+import pytest
 import torch
 from accelerate import Accelerator
+from tiny_data import CONFIG
 
-from examples.training.scoring import measure, predict
+from examples.training.scoring import WithoutStreams, measure, predict
+from modeling_davihd import DAViHDConfig, DAViHDModel
 
 
 class LabelReader(torch.nn.Module):
@@ -32,3 +35,17 @@ def test_predictions_come_back_in_order_and_cut_to_length():
     for score, labels in zip(scores, rows.labels, strict=True):
         np.testing.assert_array_equal(score, labels)
     assert measure(scores, rows)["spearman"] == 1
+
+
+def test_films_without_streams_are_what_a_model_would_get_of_them():
+    """Left out for one that was trained so; silence and zeros for another."""
+    inputs = {"visual_features": torch.ones(2, 8), "log_mel": torch.ones(125, 128), "labels": torch.ones(2)}
+    fields = {name: value for name, value in CONFIG.items() if name != "model_type"}
+    without = {}
+    for dropout in (0.0, 0.3):
+        model = DAViHDModel(DAViHDConfig(**fields, modalities=["visual", "dynamics"], stream_dropout=dropout))
+        without[dropout] = WithoutStreams.of([inputs], ["dynamics"], model)[0]
+    assert without[0.3].keys() == {"visual_features", "labels"}
+    assert (without[0.0]["log_mel"] < -18).all() and (without[0.0]["visual_features"] == 1).all()
+    with pytest.raises(ValueError, match="reads nothing but dynamics, visual; --without leaves it nothing"):
+        WithoutStreams.of([inputs], ["dynamics", "visual"], model)
