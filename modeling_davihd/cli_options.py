@@ -324,6 +324,8 @@ def _check_reel(parser: argparse.ArgumentParser, options: argparse.Namespace) ->
         parser.error(f"{own}; it needs to be at least --min-length {options.min_length:g}")
     options.reel = options.output_dir / options.reel
     options.output_dir = options.reel.parent
+    if os.path.isdir(options.reel):
+        parser.error(f"--reel is {options.reel}, which is a folder; it needs to be a file")
 
 
 def _check_files(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

@@ -34,7 +34,7 @@ def films_among(given: Sequence[Path], beside: Path | None = None) -> list[Path]
     aside = beside and os.path.abspath(beside)
     for path in given:
         inside = [path]
-        if path.is_dir():
+        if os.path.isdir(path):  # which a name that is too long is not
             found = sorted(visible_files(path, (*VIDEO_SUFFIXES, *SOUND_SUFFIXES)))
             inside = [one for one in found if not OURS.search(one.name) and os.path.abspath(one) != aside]
             if not inside:

@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -56,8 +57,10 @@ class Player:
         self.gains = gains or {}
 
     def of_sound(self, film: MediaInfo | None = None) -> Player:
-        """One of the sound alone, of all films or of one."""
-        parts = tuple(one for one in self.plan.parts if film is None or one.shot.film.path == film.path)
+        """One of the sound alone: of the whole reel, or of what it has of one film, part after part."""
+        parts = self.plan.parts
+        if film:
+            parts = tuple(replace(one, soft=True, over=0) for one in parts if one.shot.film.path == film.path)
         return Player(Plan(parts, self.plan.rate), None, self.sound, self.limits, self.gains)
 
     def moments(self) -> Generator[Moment, None, None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from itertools import chain
@@ -65,20 +65,22 @@ def cut_films(
     *,
     options: ReelOptions = AS_THE_FILM,
     limits: DecodingLimits = DEFAULT_LIMITS,
+    progress: Callable[[float], object] | None = None,
 ) -> None:
     """Join shots of several films into one mp4, as `cut_reel` does those of one.
 
     The picture has the shape that most seconds have and the size of the largest film of that shape; others
     are scaled to it, in bars if need be, and what has no picture is black. It has the highest rate of all
     films, up to 60 frames a second, and the sound is stereo at 48 kHz. With a loudness that is asked for,
-    each film is made as loud. Raises FilmError, which says of which film it is, and MediaError.
+    each film is made as loud. progress: is told again and again how many seconds there are. Raises FilmError,
+    which says of which film it is, and MediaError.
     """
     for film in {shot.film.path: shot.film for shot in shots}.values():
         own = [(start, end) for other, start, end in shots if other.path == film.path]
         with of_film(film.path):
             _checked_pieces(film.path, own, destination)
     with _whole_films([destination]) as [place]:
-        _join(shots, *place, options, limits)
+        _join(shots, *place, options, limits, progress)
 
 
 def cut_clips(
@@ -143,7 +145,12 @@ def _whole_films(paths: Iterable[AnyPath]) -> Iterator[list[tuple[Path, Path]]]:
 
 
 def _join(
-    shots: Sequence[Shot], target: Path, partial: Path, options: ReelOptions, limits: DecodingLimits
+    shots: Sequence[Shot],
+    target: Path,
+    partial: Path,
+    options: ReelOptions,
+    limits: DecodingLimits,
+    progress: Callable[[float], object] | None = None,
 ) -> None:
     """Write the pieces of films that are to become `target` to `partial`."""
     plan = Plan.of(shots, options.fade)
@@ -163,6 +170,8 @@ def _join(
                 if moment.begins is not None:
                     film.begin_piece(moment.begins)
                 film.append(moment.seconds, moment.picture, moment.sound)
+                if progress:
+                    progress(float(film.length))
         film.begin_piece(fade=True)
 
 

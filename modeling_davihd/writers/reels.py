@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tqdm import tqdm
 
 from .. import __version__
 from ..files import clear_partials, write_text
@@ -67,7 +68,15 @@ class Reel:
         """The reel itself."""
         from ..media import DEFAULT_LIMITS, cut_films
 
-        cut_films(shots(self.picks), self.path, options=self.options, limits=self.limits or DEFAULT_LIMITS)
+        limits = self.limits or DEFAULT_LIMITS
+        with tqdm(total=round(self.length), unit="s", disable=None, desc=self.path.name) as bar:
+            cut_films(
+                shots(self.picks),
+                self.path,
+                options=self.options,
+                limits=limits,
+                progress=lambda seconds: bar.update(int(seconds) - bar.n),
+            )
         return [self.path]
 
     def save_json(self) -> list[Path]:
