@@ -1,12 +1,16 @@
 #!/bin/bash
-# Extraction on machines that Slurm gives, all of which see the videos, the weights and the output:
+# A command with --engine ray on machines that Slurm gives, all of which see the videos, the weights and the
+# output:
 #
-#   sbatch --nodes=4 configuration/ray/slurm.sh --manifest /shared/videos.parquet --out /shared/features
+#   sbatch --nodes=4 configuration/ray/slurm.sh \
+#       davihd highlight --manifest /shared/films.parquet --output-dir /shared/highlights
+#   sbatch --nodes=4 configuration/ray/slurm.sh \
+#       python datasets_scripts/extract.py --manifest /shared/videos.parquet --out /shared/features
 #
 # from the repository's folder, in the environment that `pip install ".[ray]"` went into. What follows the
-# script's name goes to datasets_scripts/extract.py. After the time limit, the same line goes on. In the end Ray
+# script's name is the command, without --engine. After the time limit, the same line goes on. In the end Ray
 # stops whatever else you have running of it on these machines: they should be the job's alone (--exclusive).
-#SBATCH --job-name=davihd-extract
+#SBATCH --job-name=davihd
 #SBATCH --ntasks-per-node=1
 #SBATCH --exclusive
 #SBATCH --time=24:00:00
@@ -16,4 +20,4 @@ first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 
 # The same line on every machine: the first one becomes the head and runs the command.
 srun ray symmetric-run --address "$first:6379" --min-nodes "$SLURM_JOB_NUM_NODES" --num-cpus "$SLURM_CPUS_ON_NODE" \
-    -- python datasets_scripts/extract.py --engine ray --ray-address auto "$@"
+    -- "$@" --engine ray --ray-address auto

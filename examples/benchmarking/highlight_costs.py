@@ -4,13 +4,14 @@
 
 The model is davihd-small, everything else as `davihd highlight --manifest` does it. The film is made here,
 720p at 25 frames a second, unless one of yours is named. Each figure is the processor time of one thread,
-measured once; fetching is not in it. Edges, names, reel and clips cost what they do for each highlight, of
-which there are as many as are found, so their share depends on the film.
+measured once; fetching is not in it. Edges, names and the reel cost what they do for each highlight, of which
+one is asked for in three minutes of film, so their share depends on that.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ from modeling_davihd.writers import WRITERS, HighlightResult
 
 FORMATS = ("json", "png", "mp4", "srt", "edl")
 DEFAULT = ("json", "png", "mp4", "srt")
+APART = 180  # seconds of film for each highlight
 MILLION_HOURS = 1_000_000
 CORES = 16  # of a machine
 LIMITS = DecodingLimits(threads=1)
@@ -49,7 +51,7 @@ def measured(film: MediaInfo, folder: Path) -> tuple[dict[str, float], Highlight
     cutting, stages = Cutting(KINDS, 0, 0, shortest=2, longest=30, total=None), {}
     found, stages["scores"] = _timed(lambda: detect(film, return_features=True, limits=LIMITS))
     result = HighlightResult.of_film(film, found, DEFAULT_MODEL, LIMITS, detect.calibration)
-    result = result.with_highlights(min_length=2, max_length=30)
+    result = result.with_highlights(min_length=2, max_length=30, top_k=math.ceil(result.duration / APART))
     result, stages["edges"] = _timed(lambda: cleaner.clean(result, cutting))
     result, stages["names"] = _timed(lambda: namer.name(result))
     for name in FORMATS:
@@ -68,7 +70,7 @@ def run(path: Path | None, minutes: float) -> None:
     """Measure and print, on a film that is made here unless one is named."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        measured(probe(film_of(Path(folder), minutes=0.5)), Path(folder))  # loads what is loaded when used
+        measured(probe(film_of(Path(folder), minutes=0.1)), Path(folder))  # loads what is loaded when used
         film = probe(path or film_of(Path(folder), minutes))
         stages, result = measured(film, Path(folder))
     cut = sum(end - start for start, end in result.segments)

@@ -46,7 +46,7 @@ def run_manifest(options: argparse.Namespace, prepare: Prepare, device: torch.de
     """
     try:
         reports, told = _run(options, prepare, device)
-    except DatasetError as error:
+    except (DatasetError, OSError) as error:  # the latter of a store that refuses
         say(f"error: {one_line(error)}")
         return 2 if isinstance(error, UsageError) else 1
     for line in told:

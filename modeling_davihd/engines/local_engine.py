@@ -71,7 +71,7 @@ def answer_of(build: ShardBuilder, shard: Shard) -> str:
         warnings.simplefilter("always", MediaWarning)
         try:
             answer: dict = {"report": asdict(build(shard))}
-        except DatasetError as error:
+        except (DatasetError, OSError) as error:  # the latter of a store that refuses
             answer = {"error": str(error)}
     messages = [str(warning.message) for warning in caught if issubclass(warning.category, MediaWarning)]
     return json.dumps(answer | {"warnings": messages})

@@ -267,6 +267,7 @@ def test_the_script_for_slurm_runs_the_command(films, tmp_path):
     job = {"SLURM_JOB_NODELIST": "me", "SLURM_JOB_NUM_NODES": "1", "SLURM_CPUS_ON_NODE": "2", "PATH": paths}
     command = [
         "configuration/ray/slurm.sh",
+        *COMMAND,
         "--manifest",
         str(listed),
         "--out",

@@ -15,6 +15,8 @@ from films import film_with_sound, tone
 from stores import contents
 
 from modeling_davihd import cli, pipeline_davihd
+from modeling_davihd.engines import command
+from modeling_davihd.engines.ray_engine import Machines
 
 OPTIONS = ["--formats", "json,otio", "--top-k", "1", "--names", "none", "--snap", "none", "--jobs", "1"]
 NAMES = ["one", "text", "two words", "gone", "three"]
@@ -144,6 +146,12 @@ def test_wrong_usage_ends_with_status_2(arguments, said, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main(["highlight", *arguments])
     assert end.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_workers_share_the_gpus_of_a_cluster_evenly():
+    machines = [Machines(None, "run", 12, gpus, "cuda") for gpus in (0, 1, 5)]
+    shares = [command._deployed(lambda device: device, one).gpus for one in machines]
+    assert shares == [0, 1 / 12, 1 / 3]
 
 
 def test_what_cannot_begin_is_told_in_a_line_and_leaves_nothing(films, tmp_path, capsys, monkeypatch):
