@@ -10,7 +10,6 @@ import pytest
 
 from datasets_scripts.building.manifest import read_manifest, video_of
 from datasets_scripts.building.splits import SPLITS
-from modeling_davihd.engines import manifest
 from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.engines.manifest import blocks_of, hours_of, shards_of
 from modeling_davihd.engines.planning import plan_shards
@@ -152,22 +151,6 @@ def test_a_wrong_manifest_is_refused_by_name(tmp_path, monkeypatch, case):
     with pytest.raises(DatasetError, match=said) as refusal:
         read_manifest(path)
     assert str(path) in str(refusal.value)
-
-
-def test_blocks_hold_whole_shards_and_every_video_once(monkeypatch):
-    monkeypatch.setattr(manifest, "BLOCKS", 2)
-    splits = ["train", "test", "train", "train", "train", "train"]
-    rows = {"video_id": list("abcdef"), "path": [f"/{name}" for name in "abcdef"], "split": splits}
-    blocks = list(blocks_of(pa.table(rows), plan_shards(splits, SPLITS, 2)))
-    shards = [shard for block in blocks for shard in shards_of(block, Path("/data"), video_of)]
-    found = [(shard.path.name, "".join(video.video_id for video in shard.videos)) for shard in shards]
-    assert len(blocks) == 2 and found == [
-        ("train-00000-of-00003.parquet", "ac"),
-        ("train-00001-of-00003.parquet", "de"),
-        ("train-00002-of-00003.parquet", "f"),
-        ("test-00000-of-00001.parquet", "b"),
-    ]
-    assert shards[0].videos[0].media == Path("/a") and shards[0].videos[0].labels is None
 
 
 def test_labels_reach_the_videos(tmp_path):
