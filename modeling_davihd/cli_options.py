@@ -56,20 +56,7 @@ def _add_highlight(commands: Any) -> None:
     highlight.add_argument("--model", default=DEFAULT_MODEL, help="checkpoint folder or Hub id")
     _add_output_options(highlight)
     _add_reel_options(highlight)
-    how_much = highlight.add_mutually_exclusive_group()
-    how_much.add_argument(
-        "--duration",
-        type=float,
-        metavar="S",
-        help=f"seconds that the highlights may last in all; {REEL_SECONDS} for --reel",
-    )
-    how_much.add_argument("--top-k", type=int, metavar="N", help="number of highlights at the most")
-    highlight.add_argument(
-        "--min-length", type=float, default=2, metavar="S", help="shortest highlight in seconds"
-    )
-    highlight.add_argument(
-        "--max-length", type=float, default=30, metavar="S", help="longest highlight in seconds"
-    )
+    _add_amounts(highlight)
     _add_edge_options(highlight, ",".join(KINDS))
     highlight.add_argument(
         "--names",
@@ -118,6 +105,23 @@ def _add_reel_options(highlight: argparse.ArgumentParser) -> None:
     )
     highlight.add_argument(
         "--order", choices=("time", "rank"), help="of the reel: by film and time, or the best first; time"
+    )
+
+
+def _add_amounts(highlight: argparse.ArgumentParser) -> None:
+    how_much = highlight.add_mutually_exclusive_group()
+    how_much.add_argument(
+        "--duration",
+        type=float,
+        metavar="S",
+        help=f"seconds that the highlights may last in all; {REEL_SECONDS} for --reel",
+    )
+    how_much.add_argument("--top-k", type=int, metavar="N", help="number of highlights at the most")
+    highlight.add_argument(
+        "--min-length", type=float, default=2, metavar="S", help="shortest highlight in seconds"
+    )
+    highlight.add_argument(
+        "--max-length", type=float, default=30, metavar="S", help="longest highlight in seconds"
     )
 
 
