@@ -1,12 +1,15 @@
 """Who imports whom: no circle, one way between the folders, and nothing heavy where it is not needed."""
 
 import ast
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from paths import ROOT
+from tiny_data import write_config, write_dataset
 
 # What may import what, besides itself: arrows point down this list.
 BELOW = {
@@ -119,26 +122,101 @@ def test_commands_alone_lie_on_top(folder):
     assert names == COMMANDS[folder]
 
 
-def loaded_after(code: str) -> set[str]:
-    """The modules that Python has loaded after some code."""
-    code += "\nimport sys\nprint(*sys.modules, sep='\\n')"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    return set(run.stdout.split())
-
-
-@pytest.mark.parametrize(
-    ("code", "absent"),
-    [
+# What is loaded by a piece of code, and what must not be; the third-party packages that several need are
+# loaded but once, before the first of these.
+HEAVY = ("av", "matplotlib", "numpy", "scipy", "torch", "transformers")
+LIGHT = {
+    "files": ("import modeling_davihd.files", ()),
+    "help": ("from modeling_davihd.cli_options import make_parser; make_parser().format_help()", HEAVY),
+    "formats": (
+        "from modeling_davihd.writers import WRITERS\n"
+        "assert 'png' in [*WRITERS] and 'gif' not in WRITERS and 'png' in WRITERS and len(WRITERS) > 8",
+        HEAVY,
+    ),
+    "text": (
+        "from modeling_davihd import writers; writers.WRITERS['csv']; writers.write_outputs",
+        tuple(name for name in HEAVY if name != "numpy"),  # of highlights
+    ),
+    "planning": ("from datasets_scripts.building import videos", ("torch", "av")),
+    "engines": (
+        "from modeling_davihd.engines import building, manifest, planning",
+        ("torch", "av", "datasets"),
+    ),
+    "building": ("from datasets_scripts.building import console, manifest", ("torch",)),
+}
+SHARED = "import datasets, torch, transformers.modeling_utils"
+NETWORKS = {
+    "encoders": (
+        "import modeling_davihd.conversion.backbones, modeling_davihd.conversion.checkpoints\n"
+        "from modeling_davihd.conversion import load_foreign_checkpoint, load_pca",
         (
-            "from modeling_davihd.cli_options import make_parser; make_parser().format_help()",
-            ("numpy", "torch", "transformers", "av", "matplotlib", "scipy"),
+            *("modeling_davihd.modeling_davihd", "modeling_davihd.registration"),
+            *(
+                "modeling_davihd.baselines.modeling_baselines",
+                "modeling_davihd.baselines.configuration_baselines",
+            ),
         ),
-        ("from datasets_scripts.building import videos", ("torch", "av")),
-        ("from datasets_scripts.building import console, manifest", ("torch",)),
-        ("from modeling_davihd.engines import building, manifest, planning", ("torch", "av", "datasets")),
-    ],
-    ids=["help", "planning", "building", "engines"],
-)
-def test_nothing_heavy_is_loaded_where_it_is_not_needed(code, absent):
-    loaded = loaded_after(code)
-    assert not [name for name in loaded if name.startswith(absent)]
+    ),
+    "registration": (
+        "from modeling_davihd import DEFAULT_CHECKPOINT\n"
+        "from transformers import AutoConfig\n"
+        "assert AutoConfig.from_pretrained(DEFAULT_CHECKPOINT).model_type == 'davihd'",
+        ("matplotlib",),
+    ),
+    "training": (
+        "from pathlib import Path\n"
+        "from examples import evaluate, train\n"
+        "from examples.training.runs import make_runs\n"
+        "config, data, output = map(Path, sys.argv[2:])\n"
+        "[run] = make_runs(config, output, {'dataset': str(data)})\n"
+        "assert run.rows['train'][0]['labels'].ndim == 1",
+        (
+            *("datasets_scripts.synthesis", "datasets_scripts.building.extraction", "matplotlib", "gradio"),
+            *("gradio_client", "modeling_davihd.conversion"),
+        ),
+    ),
+}
+CASES = LIGHT | NETWORKS
+PROGRAM = """
+import json, os, sys, traceback
+start = set(sys.modules)
+for name, code in json.loads(sys.argv[1]):
+    if not name:
+        exec(code)
+    elif os.fork():
+        os.wait()
+    else:
+        try:
+            exec(code, {"sys": sys})
+            print(json.dumps([name, [*set(sys.modules) - start]]), flush=True)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory) -> dict[str, list[str]]:
+    """The modules that Python has loaded after each piece of code, which is run in a fork."""
+    folder = tmp_path_factory.mktemp("imports")
+    places = write_config(folder / "config"), write_dataset(folder / "films"), folder / "out"
+    light, networks = ([(name, code) for name, (code, _) in cases.items()] for cases in (LIGHT, NETWORKS))
+    pieces = json.dumps([*light, ("", SHARED), *networks])
+    command = [sys.executable, "-c", PROGRAM, pieces, *map(str, places)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    found = dict(json.loads(line) for line in done.stdout.splitlines())
+    assert found.keys() == CASES.keys(), done.stderr
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_heavy_is_loaded_where_it_is_not_needed(loaded, name):
+    absent = tuple(f"{one}." for one in CASES[name][1])
+    assert not [module for module in loaded[name] if f"{module}.".startswith(absent)]
+
+
+def test_the_file_that_travels_needs_the_standard_library_only(loaded):
+    packages = {module.partition(".")[0] for module in loaded["files"]}
+    assert packages - sys.stdlib_module_names == {"modeling_davihd"}

@@ -154,10 +154,3 @@ def test_what_a_kill_leaves_is_known(tmp_path):
     assert left.name.startswith(".")
     clear_partials(tmp_path, unchanged_for=0)
     assert not names(tmp_path)
-
-
-def test_the_file_that_travels_needs_the_standard_library_only():
-    code = "import sys; before = set(sys.modules); import modeling_davihd.files; "
-    code += "print(*{name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["modeling_davihd"]

@@ -210,9 +210,9 @@ def test_numbered_names_are_no_pattern(tmp_path, bases):
 
 
 @pytest.mark.parametrize("spacing", [0, 1, 20])
-def test_a_million_tiny_packets_of_sound_end_soon(tmp_path, spacing):
-    """With 20 ms between packets of two samples, each hole cost a new resampler: half an hour in all."""
-    path = mutants.tiny_mkv(tmp_path / "tiny.mkv", 1_000_000, spacing)
+def test_tiny_packets_of_sound_end_soon(tmp_path, spacing):
+    """A million packets of two samples with 20 ms between them took half an hour."""
+    path = mutants.tiny_mkv(tmp_path / "tiny.mkv", 10_000, spacing)
     sentence = refusal(path, limits=DecodingLimits(packets_per_second=100))
     assert int(re.search(r"has (\d+) packets or more", sentence)[1]) < 3000
 

@@ -1,32 +1,10 @@
 """The table of formats: what it costs to read it, and what goes in and out of it."""
 
-import subprocess
-import sys
-
 import pytest
 from films import film_with_sound, tone
 
 from modeling_davihd import cli, writers
 from modeling_davihd.writers import WRITERS, FileWriter, Writer
-
-HEAVY = {"av", "matplotlib", "numpy", "scipy", "torch", "transformers"}
-
-
-def loaded_after(code: str) -> set[str]:
-    """The heavy modules that are loaded after some code."""
-    code = f"{code}\nimport sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return HEAVY & set(done.stdout.split())
-
-
-def test_formats_can_be_listed_and_looked_for_without_loading_anything():
-    code = "from modeling_davihd.writers import WRITERS; assert 'png' in [*WRITERS] and 'gif' not in WRITERS"
-    assert loaded_after(code + "; assert 'png' in WRITERS and len(WRITERS) > 8") == set()
-
-
-def test_text_is_written_without_loading_what_draws_and_cuts():
-    code = "from modeling_davihd import writers; writers.WRITERS['csv']; writers.write_outputs"
-    assert loaded_after(code) == {"numpy"}  # of highlights
 
 
 def test_the_table_holds_each_writer_under_its_name():
