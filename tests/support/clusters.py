@@ -54,3 +54,20 @@ def most_memory(process_id: int) -> float:
     return next(
         (int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0
     )
+
+
+def processor_times(roots: list[int]) -> dict[int, float]:
+    """Process id -> processor seconds so far, of these processes and all that come from them."""
+    times, parents = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # gone meanwhile
+            continue
+        process_id = int(path.parent.name)
+        parents[process_id] = int(fields[1])
+        times[process_id] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    found = {one for one in roots if one in times}
+    while more := {one for one, parent in parents.items() if parent in found} - found:
+        found |= more
+    return {one: times[one] for one in found}

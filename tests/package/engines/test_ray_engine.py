@@ -15,12 +15,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from clusters import PATIENCE, cluster_of, most_memory, until, watch
+from clusters import PATIENCE, cluster_of, most_memory, processor_times, until, watch
 from films import film_with_sound, tone
 from stores import contents
 
+from examples.benchmarking.films import film_of
+
 FILMS, SECONDS = 60, 4
 OPTIONS = ["--formats", "json,mp4", "--top-k", "1", "--names", "none", "--snap", "none"]
+
+LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 
 pytestmark = pytest.mark.soak
 
@@ -65,6 +69,18 @@ def on(cluster) -> list[str]:
     return ["--engine", "ray", "--ray-address", cluster.address, "--jobs", "2"]
 
 
+@contextmanager
+def machines(engine: str) -> Iterator[tuple[list[str], list[int]]]:
+    """The options for an engine, and the processes of Ray's head."""
+    if engine == "local":
+        yield ["--jobs", "2"], []
+        return
+    with cluster_of(1, 1) as cluster:
+        parts = cluster.head_node.all_processes.values()
+        parts = [*parts, *(part for node in cluster.worker_nodes for part in node.all_processes.values())]
+        yield on(cluster), [one.process.pid for part in parts for one in part]
+
+
 def shards(out: Path) -> list[Path]:
     return list((out / "shards").glob("*.parquet"))
 
@@ -96,7 +112,7 @@ def test_the_command_and_then_a_node_die_in_the_middle(films, tmp_path):
     print(said)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+@LINUX
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_memory_of_the_head_does_not_grow_with_the_manifest(tmp_path, engine):
     clip = tmp_path / "clip.wav"
@@ -106,11 +122,8 @@ def test_memory_of_the_head_does_not_grow_with_the_manifest(tmp_path, engine):
     found = {}
     for count in (60, 6000):
         manifest, out, most = listed(tmp_path, [str(clip)] * count), tmp_path / str(count), {}
-        with cluster_of(1, 1) if engine == "ray" else contextmanager(lambda: iter([None]))() as cluster:
-            options = [*(on(cluster) if cluster else ["--jobs", "2"]), "--formats", "json"]
-            parts = cluster.head_node.all_processes.values() if cluster else ()
-            head = [one.process.pid for part in parts for one in part]
-            with started(manifest, out, *options) as process:
+        with machines(engine) as (options, head):
+            with started(manifest, out, *options, "--formats", "json") as process:
 
                 def look(head=head, most=most, process=process):
                     own, others = most_memory(process.pid), sum(map(most_memory, head))
@@ -120,6 +133,22 @@ def test_memory_of_the_head_does_not_grow_with_the_manifest(tmp_path, engine):
                 watch(process, look)
         found[count] = most
     for count, most in found.items():
-        print(f"\n{count} rows, {engine}: command {most['command']:.0f} MB, Ray's head {most['head']:.0f} MB")
+        print(f"\n{count} rows, {engine}: command {most['command']:.0f} MB, Ray {most['head']:.0f} MB")
     few, many = (sum(most.values()) for most in found.values())
     assert many < 1.1 * few
+
+
+@LINUX
+def test_what_a_film_costs_the_cluster(tmp_path):
+    """On films of a minute in 720p, beyond what starting costs: of 28 films, less what 4 take."""
+    film, spent = film_of(tmp_path, minutes=1), {}
+    for engine in ("local", "ray"):
+        with machines(engine) as (options, roots):
+            for count in (4, 28):
+                before, most = processor_times(roots), {}
+                manifest, out = listed(tmp_path, [str(film)] * count), tmp_path / f"{engine}-{count}"
+                with started(manifest, out, *options, "--rows-per-shard", "1") as process:
+                    watch(process, lambda most=most: most.update(processor_times([process.pid, *roots])))
+                spent[engine, count] = sum(most.values()) - sum(before.values())
+    local, ray = ((spent[engine, 28] - spent[engine, 4]) / 24 for engine in ("local", "ray"))
+    print(f"\nprocessor seconds a film: {local:.2f} local, {ray:.2f} on Ray, ratio {ray / local:.2f} (1.15)")
