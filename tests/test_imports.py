@@ -34,6 +34,7 @@ COMMANDS = {
         "calibrate_names",
         "convert_checkpoint",
         "evaluate",
+        "hub_job",
         "measure_edges",
         "publish",
         "reproduce_tables",

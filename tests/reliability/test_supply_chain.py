@@ -76,6 +76,14 @@ def test_every_dependency_is_used():
         assert name in NOT_IMPORTED or NAMES.get(name, name) in used, f"nothing imports {name}"
 
 
+def test_a_job_installs_what_the_package_does():
+    text = (ROOT / "examples" / "hub_job.py").read_text(encoding="utf-8")
+    lines = text.removeprefix("# /// script\n").partition("# ///\n")[0].splitlines()
+    script = tomllib.loads("\n".join(line.removeprefix("#") for line in lines))
+    assert script["dependencies"] == PROJECT["dependencies"]
+    assert script["requires-python"] == PROJECT["requires-python"]
+
+
 def test_every_import_is_declared():
     declared = requirements(*PROJECT["optional-dependencies"])
     ours = {path.stem for path in (ROOT / "spaces_demo").glob("*.py")} | set(FOLDERS)
