@@ -29,10 +29,7 @@ from .media import (
     probe,
     stream_segments,
 )
-from .streams_davihd import Stream
-
-# Sound whose largest sample stays below this (-80 dB of full scale) counts as silence.
-_SILENCE = 1e-4
+from .streams_davihd import AUDIBLE, Stream
 
 Item = TypeVar("Item")
 Film = str | os.PathLike | MediaInfo
@@ -183,7 +180,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
             for chunk in one_ahead(stream_segments(info, **features.wanted, limits=limits)):
                 features.add(chunk)
                 if features.listens and chunk.waveform is not None:
-                    audible = audible or np.abs(chunk.waveform).max() > _SILENCE
+                    audible = audible or np.abs(chunk.waveform).max() > AUDIBLE
                 progress.update(round(chunk.end) - round(end))
                 end = chunk.end
         if end == 0:

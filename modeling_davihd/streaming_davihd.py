@@ -368,6 +368,8 @@ class Spectrogram:
         lengths = torch.ceil(segments.lengths * rate).long()
         if padded:
             log_mel = zero_padding(log_mel, frame_mask(lengths, log_mel.shape[1])[:, 0, :, 0])
+        if padded and in_graph():  # more padding, lest it be asked whether some size is 0 or 1 after pooling
+            log_mel = F.pad(log_mel, (0, 0, 0, 3 * min_frames))
         if padded or log_mel.shape[1] < min_frames:
             log_mel = repeat_last_frame(log_mel, lengths, min_frames)
         background = second_of_frame = None
@@ -379,6 +381,7 @@ class Spectrogram:
                 background = torch.cat((background, film[:, None].expand_as(background)), 1)
             background = repeat_last_frame(background, segments.lengths, math.ceil(min_frames / rate))
             second_of_frame = (torch.arange(log_mel.shape[1], device=log_mel.device) / rate).long()
+            second_of_frame = second_of_frame.clamp(max=background.shape[2] - 1)
         lengths = lengths.clamp(min=min_frames).masked_fill(lengths == 0, 0)
         return cls(log_mel[:, None], background, second_of_frame, lengths)
 

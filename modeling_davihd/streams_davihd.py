@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SAMPLING_RATE = 16000  # Hz, of all sound that is listened to
+AUDIBLE = 1e-4  # sound whose largest sample is no larger than this (-80 dB of full scale) counts as silence
 # The log-Mel spectrogram of Section 3.1.3. A checkpoint may choose its bins and its window, not the rest: the
 # rate is built into the networks, and half the sampling rate is the highest frequency there is.
 HOP_LENGTH = 256  # samples from one frame to the next

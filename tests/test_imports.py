@@ -138,6 +138,10 @@ LIGHT = {
         "from modeling_davihd import writers; writers.WRITERS['csv']; writers.write_outputs",
         tuple(name for name in HEAVY if name != "numpy"),  # of highlights
     ),
+    "without torch": (
+        "from modeling_davihd import highlights, log_mel, media",
+        ("torch", "transformers", "scipy"),
+    ),
     "planning": ("from datasets_scripts.building import videos", ("torch", "av")),
     "engines": (
         "from modeling_davihd.engines import building, manifest, planning",
