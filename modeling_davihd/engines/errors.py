@@ -1,4 +1,4 @@
-"""What can go wrong with a dataset; in a file of its own, so that catching it does not import encoders."""
+"""What can go wrong with lists of videos; in a file of its own, so that catching it imports no encoders."""
 
 
 class DatasetError(ValueError):
@@ -10,8 +10,8 @@ class UsageError(DatasetError):
 
 
 class UnusableVideo(ValueError):
-    """One video cannot be used; it goes to missing.json with this message as the reason."""
+    """One video cannot be used; it is listed with this message as the reason."""
 
 
 class UnreachableVideo(UnusableVideo):
-    """The video's file cannot be fetched just now; the next run tries again."""
+    """Its file cannot be fetched, or its outputs not be written, just now; the next run tries again."""
