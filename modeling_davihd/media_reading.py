@@ -30,6 +30,7 @@ MOST_PASSED = 1000  # pictures that are decoded and dropped to get to one: what 
 MOST_BEGUN = 1000  # resamplers of one track, each for a stretch without a gap; then one fills what it can
 LONG_GAP = 1.0  # seconds that are not for a resampler to fill, which would hold them in memory
 MOST_FORMS = 10_000  # resamplers of one track, as its rate or channels change; then other forms are left out
+SMALL = 320  # points: pictures no larger do not show the blocks that the last step of decoding smooths
 PREROLL = 0.5  # seconds of sound that are decoded and dropped before a piece, for the decoder to settle
 
 Array = np.ndarray
@@ -360,9 +361,9 @@ class Pictures:
         """size: (height, width). The film has a picture."""
         self._size, self._scaler = size, VideoReformatter()
         self._track = Track(info, "video", limits, quiet=True)
-        context = self._track.stream.codec_context
-        # Without that filter there are blocks, which do not show in small pictures.
-        context.options = context.options | {"skip_loop_filter": "all"}
+        if max(size) <= SMALL:
+            context = self._track.stream.codec_context
+            context.options = context.options | {"skip_loop_filter": "all"}
         self._most_passed = MOST_PASSED / max(info.fps or 0.0, 1.0)
         self._items: Iterator[Decoded] = iter(())
         self._at = -math.inf  # where the next item is
