@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,12 +39,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have files with slow tests begin first, so that in the end no worker waits long for the other."""
+    """Have files with many slow tests begin first, so that in the end no worker waits long for the other."""
     for item in items:
         if item.get_closest_marker("soak"):
             item.add_marker("slow")
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_collection_finish() -> None:
@@ -53,10 +54,20 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    """Runs programs of this repository without waiting for what they import."""
+def hub() -> Iterator:
+    """A Hub on this machine, which is the only one for the nursery's programs."""
+    from hub_server import HubServer
+
+    with HubServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nursery(hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """Runs programs of this repository, as alice, without waiting for what they import."""
     from nursery import Nursery
 
-    process = Nursery(tmp_path_factory.mktemp("nursery"))
+    folder = tmp_path_factory.mktemp("nursery")
+    process = Nursery(folder, hub.environment(folder / "home", "alice"))
     yield process
     process.close()

@@ -137,23 +137,9 @@ def timeless(path: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def hub() -> Iterator[HubServer]:
-    with HubServer() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def workplace(hub, tmp_path_factory) -> Iterator[tuple[Path, Nursery]]:
-    folder = tmp_path_factory.mktemp("faults")
-    nursery = Nursery(folder, hub.environment(folder / "home", "alice"))
-    yield folder, nursery
-    nursery.close()
-
-
-@pytest.fixture(scope="module")
-def commands(hub, workplace) -> dict[str, Command]:
+def commands(hub, nursery, tmp_path_factory) -> dict[str, Command]:
     """The five commands, each of about a second's work."""
-    folder, nursery = workplace
+    folder = tmp_path_factory.mktemp("faults")
     films, sound = folder / "films", tone(9, 16000)
     films.mkdir()
     for number in range(FILMS):

@@ -69,11 +69,11 @@ class Nursery:
     folder: takes temporary files and what programs print. environment: added to that of this process.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str] | None = None):
-        self._log = folder / "log"
+    def __init__(self, folder: Path, environment: dict[str, str]):
+        self.folder, self._log = folder, folder / "log"
         self._process = subprocess.Popen(
             [sys.executable, "-c", SERVER],
-            env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": str(ROOT)} | (environment or {}),
+            env=os.environ | {"TMPDIR": str(folder), "PYTHONPATH": str(ROOT)} | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
