@@ -285,7 +285,7 @@ def test_space_gives_up_the_place_of_a_visitor_who_leaves(space, tmp_path):
 
 def visit(url: str, film: Path) -> tuple[str, object, int]:
     """What a visitor gets in the end: a result, or what is wrong; and how often the queue was full."""
-    client, refused = Client(url, verbose=False), 0
+    client, refused = Client(url, verbose=False, httpx_kwargs={"timeout": 60}), 0
     while True:
         try:
             return "result", client.predict(handle_file(film), api_name="/highlights"), refused

@@ -482,7 +482,7 @@ def check_axis(page, second: int) -> None:
 
 
 def test_space_answers_programs(space, tmp_path):
-    client = Client(space.url, verbose=False)
+    client = Client(space.url, verbose=False, httpx_kwargs={"timeout": 60})
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/highlights"}
     found = client.predict(handle_file(SAMPLE), api_name="/highlights")
     assert found["model"] == "davihd-small" and found["duration"] == 48
@@ -522,7 +522,7 @@ def test_space_is_a_tool_of_assistants(space, tmp_path):
 
 
 def test_space_tells_programs_in_words_what_is_wrong(space, tmp_path):
-    client = Client(space.url, verbose=False)
+    client = Client(space.url, verbose=False, httpx_kwargs={"timeout": 60})
     with pytest.raises(AppError, match="notes.mp4: not a film or sound file"):
         client.predict(handle_file(disguised_text(tmp_path)), api_name="/highlights")
     with pytest.raises(AppError, match="owner/name"):
@@ -543,7 +543,7 @@ def test_space_is_a_program_that_uses_public_models_and_leaves_nothing(tmp_path)
         environment = os.environ | hub.environment(tmp_path / "home", "alice")
         environment |= {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         with running([sys.executable, str(SPACE / "app.py")], environment, tmp_path) as address:
-            client = Client(address, verbose=False)
+            client = Client(address, verbose=False, httpx_kwargs={"timeout": 60})
             found = client.predict(handle_file(SAMPLE), model="alice/model", api_name="/highlights")
             assert found["model"] == "alice/model" and found["highlights"]
             for model, words in (
