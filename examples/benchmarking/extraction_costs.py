@@ -26,6 +26,7 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
 
 from datasets_scripts.building.columns import row_features
 from datasets_scripts.building.console import run_command
+from datasets_scripts.building.preview import PREVIEW, preview_of
 from examples.benchmarking.films import film_of
 from examples.benchmarking.measuring import machine
 from examples.training.tables import markdown
@@ -103,7 +104,8 @@ def writing(folder: Path) -> tuple[float, float]:
 
     def write() -> None:
         with new_shard(path, schema) as shard:
-            shard.add_row(row)
+            preview = preview_of(None, row["log_mel"])
+            shard.add_row({**row, PREVIEW: {"bytes": preview, "path": None}})
             shard.add_note(Note("", []))
 
     seconds = _seconds(write)
