@@ -909,13 +909,12 @@ class DAViHDModel(DAViHDPreTrainedModel):
         for stream in self.config.gating_streams:
             if stream.name not in inputs:
                 continue
-            gate = getattr(self, f"{stream.name}_gate")(segments.gather(inputs[stream.name]))[
-                ..., 0
-            ].sigmoid()
+            gate = getattr(self, f"{stream.name}_gate")
+            factors = gate(segments.gather(inputs[stream.name]))[..., 0].sigmoid()
             if stream.name in absent:
                 lacking = absent[stream.name][:, None].expand(-1, segments.num_segments)
-                gate = gate.masked_fill(segments.gather(lacking), 1)
-            scores = scores * gate
+                factors = factors.masked_fill(segments.gather(lacking), 1)
+            scores = scores * factors
         return scores
 
     def _loss(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
