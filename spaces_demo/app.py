@@ -38,19 +38,11 @@ WIDE = 240  # pixels that a control needs beside others: one below the other on 
 RAW = {"preprocess": False}  # a film comes as FileData: as a path, it would leave an empty file each time
 SILENT = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}  # events done in no time
 PLAYER = "document.querySelector('#player .dv')"
+TIMES = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+SPANS = {"type": "array", "items": TIMES}  # the schema that tools need; that of gr.JSON is none
 WITH_SPANS = f"(...inputs) => [...inputs.slice(0, -1), {PLAYER}.spans()]"
 TAKE_BACK = f"(film) => {{ {PLAYER}.dispatchEvent(new Event('refused')); return film; }}"
 PRESS_SAVE = "() => requestAnimationFrame(() => document.querySelector('#save-reel').click())"
-
-
-class Spans(gr.JSON):
-    """[start, end] in seconds of highlights; `gr.JSON` says nothing of a form, which tools need to have."""
-
-    is_template = True
-
-    def api_info(self) -> dict:
-        times = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
-        return {"type": "array", "items": times}
 
 
 def build(limits: Limits, own: Path | None = None) -> gr.Blocks:
@@ -70,7 +62,8 @@ def build(limits: Limits, own: Path | None = None) -> gr.Blocks:
         with gr.Column(visible=False) as results:
             sliders = _sliders()
             make_reel, downloads = _downloads()
-        spans = Spans(visible=False)  # never shown: the player has them, and WITH_SPANS sends them along
+        spans = gr.JSON(visible=False)  # never shown: the player has them, and WITH_SPANS sends them along
+        spans.api_info = lambda: SPANS
         scored = gr.State(time_to_live=limits.keep_seconds)
         shown = [player, *downloads]
         _on_film(space, film, model, sliders, [scored, results, *shown], work)
