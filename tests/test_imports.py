@@ -34,12 +34,14 @@ COMMANDS = {
         "calibrate_names",
         "convert_checkpoint",
         "evaluate",
+        "export",
         "hub_job",
         "measure_edges",
         "publish",
         "reproduce_tables",
         "teach",
         "train",
+        "without_torch",
     },
 }
 

@@ -28,9 +28,10 @@ NAMES = {
     "scikit-learn": "sklearn",
 }
 # Not imported by name: torchvision is what timm and transformers import, held to the range that fits torch;
-# torch imports tensorboard, and OpenTimelineIO its adapters; the others are commands, and what they load.
+# torch imports tensorboard, onnx and onnxscript, and OpenTimelineIO its adapters; the others are commands,
+# and what they load.
 NOT_IMPORTED = {"torchvision", "tensorboard", "ruff", "mypy", "pytest", "pytest-xdist", "hatchling"}
-NOT_IMPORTED |= {"otio-cmx3600-adapter", "otio-fcp-adapter", "otio-fcpx-xml-adapter"}
+NOT_IMPORTED |= {"onnx", "onnxscript", "otio-cmx3600-adapter", "otio-fcp-adapter", "otio-fcpx-xml-adapter"}
 # What the package imports only for files that need it, and says so where it is missing.
 OPTIONAL = {"h5py", "opentimelineio"}
 # What comes with a dependency that is declared, and is its interface too.
