@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from .files import all_whole
-from .media_canvas import Canvas, of_film
+from .media_canvas import Canvas, FilmError, of_film
 from .media_encoders import Encoding
 from .media_joins import SILENT, Joiner, aac_rate, gain_to, loudness, set_quality
 from .media_limits import DEFAULT_LIMITS, DecodingLimits, MediaError, MediaWarning
@@ -55,7 +55,7 @@ def cut_reel(
     """
     info = probe(path, limits)
     shots = _shots(info, segments, destination)
-    with _whole_films([destination]) as [film]:
+    with _of_one_film(), _whole_films([destination]) as [film]:
         _join(shots, *film, options, limits)
 
 
@@ -93,7 +93,7 @@ def cut_clips(
 ) -> None:
     """Write each piece [start, end) of a film to an mp4 of its own, as `cut_reel` would; all or none."""
     info = probe(path, limits)
-    with _whole_films(destinations) as films:
+    with _of_one_film(), _whole_films(destinations) as films:
         for segment, film in zip(segments, films, strict=True):
             _join(_shots(info, [segment], film[0]), *film, options, limits)
 
@@ -127,6 +127,15 @@ def write_film(
 def _even(picture: Array) -> av.VideoFrame:
     height, width = (size - size % 2 for size in picture.shape[:2])
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+
+
+@contextmanager
+def _of_one_film() -> Iterator[None]:
+    """Raise what went wrong as it is: which film it is of needs no saying."""
+    try:
+        yield
+    except FilmError as error:
+        raise error.__cause__ or error from None
 
 
 @contextmanager
