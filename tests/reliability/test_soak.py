@@ -27,7 +27,6 @@ from gradio_client.utils import QueueError
 from paths import ROOT
 
 from modeling_davihd import cli, cli_options
-from modeling_davihd.clean_edges import EdgeCleaner
 from modeling_davihd.loading import DEFAULT_MODEL, load_pipeline
 from modeling_davihd.media import cut_reel, stream_segments
 
@@ -73,13 +72,16 @@ FORMATS = ("json", "csv", "png", "mp4", "clips", "edl", "otio")
 
 def highlight_all(films: Path, out: Path, count: int, after_each=lambda: None, formats=FORMATS) -> int:
     """The command's work on that many films in this process; how many were refused."""
-    detect, cleaner, refused = load_pipeline(DEFAULT_MODEL, cli._device("cpu")), EdgeCleaner(), 0
+    device, refused = cli._device("cpu"), 0
+    detect = load_pipeline(DEFAULT_MODEL, device)
     paths = sorted(films.iterdir())
+    out.mkdir(exist_ok=True)
     words = ["highlight", *map(str, paths), "--output-dir", str(out), "--formats", ",".join(formats)]
-    options = cli_options.make_parser().parse_args(words)
+    options = cli_options.parse([*words, "--names", "none"])
+    finish = cli._finish(device, options)
     for number in range(count):
         try:
-            cli._highlight(detect, cleaner, None, paths[number % len(paths)], options)
+            cli._highlight(detect, finish, paths[number % len(paths)], options)
         except ValueError:
             refused += 1
         after_each()
