@@ -116,6 +116,8 @@ def _works(encoding: Encoding, size: tuple[int, int]) -> bool:
         context.options = encoding.options
         for number in range(TRIAL_FRAMES):
             frame = av.VideoFrame(*size, encoding.pixel_format)
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))  # else they hold whatever was in memory
             frame.pts = number
             packets += context.encode(frame)
         packets += context.encode(None)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets_scripts.building.builder import Settings, Video
+from datasets_scripts.building.builder import ROWS_PER_SHARD, Settings, Video
 from modeling_davihd.engines.errors import DatasetError
-from modeling_davihd.engines.planning import ROWS_PER_SHARD
 from modeling_davihd.loading import hub_folder
 
 SAMPLED = 20  # videos whose widths and kinds of numbers stand for all

@@ -442,7 +442,7 @@ def test_a_film_is_opened_once_for_its_headers_and_once_for_each_stream(tmp_path
     assert opened == [path] * 3
     opened.clear()
     cut_clips(info, [(1, 2), (3, 4)], [tmp_path / "1.mp4", tmp_path / "2.mp4"])
-    assert opened == [path] * 4
+    assert opened == [path] * 6  # for each clip also to see what its first picture is like
 
 
 # Reading: what is no sound, and what is no film
