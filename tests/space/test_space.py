@@ -492,7 +492,7 @@ def program(address: str) -> Client:
 
 
 def test_space_answers_programs(space, tmp_path):
-    client = program(space.url)
+    client, visitors = program(space.url), set(space.folder.glob("visit-*"))  # who may be leaving only now
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/highlights"}
     found = client.predict(handle_file(SAMPLE), api_name="/highlights")
     assert found["model"] == "davihd-small" and found["duration"] == 48
@@ -502,7 +502,7 @@ def test_space_answers_programs(space, tmp_path):
     film = handle_file(film_with_sound(tmp_path / "film.mp4", BURST[:32000], 2))
     given = client.predict(film, spans=[[0.5, 1.25]], api_name="/highlights")["highlights"]
     assert [(one["start"], one["end"]) for one in given] == [(0.5, 1.25)]
-    assert not list(space.folder.glob("visit-*"))
+    assert set(space.folder.glob("visit-*")) <= visitors
 
 
 def test_space_is_a_tool_of_assistants(space, tmp_path):
