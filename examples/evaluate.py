@@ -172,6 +172,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="do not download the training videos, and leave out the rule that learns their position profile",
     )
+    add_options_of_scoring(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
+    options = parser.parse_args(arguments)
+    check_options(parser, options)
+    return options
+
+
+def add_options_of_scoring(parser: argparse.ArgumentParser):
+    """What is scored, and how."""
     parser.add_argument("--split", choices=SPLITS, default="test")
     parser.add_argument("--clips", type=int, default=TEST_CLIPS, help="number of soundtracks")
     parser.add_argument(
@@ -204,8 +213,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="score a dataset's films as if they lacked these streams: left out for models trained with "
         "stream_dropout, silence and zeros for others",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
-    options = parser.parse_args(arguments)
+
+
+def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace):
+    """Exit with status 2 and a sentence if options do not go together."""
     if options.clips < 1:
         parser.error(f"--clips is {options.clips}; it needs to be at least 1")
     if options.dataset == SYNTHETIC and options.split == "train":
@@ -220,7 +231,6 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--without needs --dataset; soundtracks have one stream")
     if options.dataset != SYNTHETIC and options.sounds is not None:
         parser.error("--sounds makes soundtracks; leave out --dataset")
-    return options
 
 
 def open_models(checkpoints: Sequence[str]) -> dict[str, PreTrainedModel]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,17 +15,22 @@ from modeling_davihd.engines.errors import DatasetError
 SPLIT_KEYS = {"train_keys": "train", "val_keys": "validation", "test_keys": "test"}
 
 
+def read_json(path: Path) -> Any:
+    """What a file of JSON holds. Raises DatasetError naming it if there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise DatasetError(f"{path} is not a JSON file.") from error
+
+
 def read_splits(path: Path) -> dict[str, str]:
     """The split of each video in a file of splits, in the file's order.
 
     Raises DatasetError if the file has other keys than train_keys, val_keys and test_keys, or a video twice.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} is not a JSON file.") from error
+    content = read_json(path)
     if not isinstance(content, dict) or set(content) != set(SPLIT_KEYS):
         found = ", ".join(content) if isinstance(content, dict) else f"a {type(content).__name__}"
         raise DatasetError(f"{path} holds {found or 'nothing'}, but {', '.join(SPLIT_KEYS)} are needed.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
-import json
 import re
 import tarfile
 import zipfile
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets_scripts.building.annotations import read_splits
+from datasets_scripts.building.annotations import read_json, read_splits
 from datasets_scripts.building.builder import GivenColumn, Settings, Video, file_print
 from datasets_scripts.published.common import SAMPLED, PublishedSet, find_folder, sentence_of, usable
 from modeling_davihd.conversion import EncoderChoice
@@ -120,14 +119,9 @@ def stored_features(folder: Path, sport: str) -> dict[tuple[str, str], Stored]:
     }
 
 
-def read_json(path: Path, kind: type) -> Any:
+def read_annotations(path: Path, kind: type) -> Any:
     """A file of annotations. Raises DatasetError naming it unless it is JSON with a `kind` at its top."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} is not a JSON file.") from error
+    content = read_json(path)
     if not isinstance(content, kind):
         raise DatasetError(f"{path} holds a {type(content).__name__}; a {kind.__name__} is needed.")
     return content
@@ -136,7 +130,7 @@ def read_json(path: Path, kind: type) -> Any:
 def read_labels(path: Path) -> dict[str, Any]:
     """The labels of each video, as they are. Raises DatasetError naming the file."""
     found: dict[str, Any] = {}
-    for entry in read_json(path, list):
+    for entry in read_annotations(path, list):
         if not isinstance(entry, dict) or not {"vid", "saliency_scores"} <= set(entry):
             raise DatasetError(f"{path}: an entry lacks vid or saliency_scores.")
         if str(entry["vid"]) in found:
@@ -182,7 +176,7 @@ class Games:
 
     def __init__(self, folder: Path):
         self._labels = read_labels(folder / LABELS)
-        self._volume = read_json(folder / VOLUME, dict)
+        self._volume = read_annotations(folder / VOLUME, dict)
         sports = {found["sport"] for name in self._labels if (found := NAME.fullmatch(name))}
         self._stored: dict[tuple[str, str], Stored] = {}
         for sport in sorted(sports):
