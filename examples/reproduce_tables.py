@@ -39,7 +39,7 @@ from examples.training.recipe import add_recipe_options, given_fields
 from examples.training.record import Record
 from examples.training.runs import Run, make_runs, read_ablation
 from examples.training.scoring import PROTOCOL
-from examples.training.tables import METRIC_COLUMNS, headings, markdown, measured
+from examples.training.tables import METRIC_COLUMNS, cost_cells, headings, markdown, measured
 from modeling_davihd import __version__
 from modeling_davihd.files import write_json, write_text
 from modeling_davihd.metrics.highlight_detection import PROTOCOLS
@@ -204,19 +204,11 @@ def render(table: str, results: Mapping[str, list[dict]], unmeasured: Mapping[st
     for name, runs in results.items():
         ours = measured(runs) if runs else [unmeasured[name], *["—"] * (len(METRIC_COLUMNS) - 1)]
         cells = [*ours, *paper_cells(table, name)]
-        rows[name] = [*cells, *costs(runs)] if table == "1" else cells
+        rows[name] = [*cells, *cost_cells(runs, COSTS)] if table == "1" else cells
     columns = headings("ours")
     for dataset in paper_datasets(table):
         columns += headings(f"paper, {dataset},")
     return markdown([f"Table {table}", *columns, *(COSTS.values() if table == "1" else [])], rows)
-
-
-def costs(runs: Sequence[dict]) -> list[str]:
-    """Parameters, seconds per epoch and per video as means over trainings; dashes where there are none."""
-    if not runs or COSTS.keys() - runs[0].keys():
-        return ["—"] * len(COSTS)
-    means = {cost: np.mean([run[cost] for run in runs]) for cost in COSTS}
-    return [f"{means['parameters']:,.0f}", *(f"{means[cost]:.3g}" for cost in list(COSTS)[1:])]
 
 
 def caption(dataset: HighlightDataset, preset: str, seeds: int, selection: str, protocol: str) -> str:

@@ -57,10 +57,7 @@ def _run_highlight(options: argparse.Namespace) -> int:
     if options.formats and not _is_ready(options.output_dir):
         return 1
     with _without_collection():
-        try:
-            device = _device(options.device)
-        except (RuntimeError, AssertionError, NotImplementedError):
-            say(f"error: --device is {options.device!r}; this machine does not have such a device")
+        if (device := _device(options.device)) is None:
             return 2
         try:
             with _threads(1):  # none that forks would lack
@@ -90,12 +87,10 @@ def _run_manifest(options: argparse.Namespace) -> int:
     from .media import MediaWarning
 
     warnings.simplefilter("always", MediaWarning)
-    try:
-        device = _device(options.device) if options.engine == "local" else None
-    except (RuntimeError, AssertionError, NotImplementedError):
-        say(f"error: --device is {options.device!r}; this machine does not have such a device")
-        return 2
-    return run_manifest(options, finder, device)
+    if options.engine == "ray":
+        return run_manifest(options, finder, None)
+    device = _device(options.device)
+    return 2 if device is None else run_manifest(options, finder, device)
 
 
 def finder(options: argparse.Namespace, device: str) -> Callable[[Path], HighlightResult]:
@@ -349,11 +344,16 @@ def _encoder(codec: str) -> str:
     return f"--encoder hardware: none works here for {codec}; {ENCODERS[codec][0]} encodes instead"
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str) -> torch.device | None:
+    """What networks run on; None if this machine does not have it, which is said."""
     import torch
 
     if name != "auto":
-        return torch.zeros(0, device=name).device
+        try:
+            return torch.zeros(0, device=name).device
+        except (RuntimeError, AssertionError, NotImplementedError):
+            say(f"error: --device is {name!r}; this machine does not have such a device")
+            return None
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

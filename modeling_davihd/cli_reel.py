@@ -9,7 +9,7 @@ from dataclasses import replace
 from .cli_options import reel_options, room_of
 from .console import clock, one_line, say, tell
 from .media import FilmError
-from .reels import Pick, choose, prominence
+from .reels import Pick, choose, picks_of, ranked
 from .writers import HighlightResult
 from .writers.reels import Reel
 
@@ -25,7 +25,9 @@ def make_reel(films: Sequence[HighlightResult], finish: Finish, options: argpars
     done = True
     while chosen := choose(films, room_of(options)):
         try:
-            _write(list(_finished(films, chosen, finish, options.order)), options)
+            finished = list(_finished(films, chosen, finish))
+            picks = [pick for film in finished for pick in picks_of(film)]
+            _write(ranked(finished) if options.order == "rank" else picks, options)
             return done
         except FilmError as error:
             say(f"error: {one_line(error)}")
@@ -38,10 +40,9 @@ def make_reel(films: Sequence[HighlightResult], finish: Finish, options: argpars
 
 
 def _finished(
-    films: Sequence[HighlightResult], chosen: Sequence[Pick], finish: Finish, order: str
-) -> Iterator[Pick]:
-    """Yield picks in the order of the reel, their edges clean and with names. Raises FilmError."""
-    picks: list[Pick] = []
+    films: Sequence[HighlightResult], chosen: Sequence[Pick], finish: Finish
+) -> Iterator[HighlightResult]:
+    """Yield films with what is chosen of them, the edges clean and with names. Raises FilmError."""
     for film in films:
         own = [pick.highlight for pick in chosen if pick.film.source == film.source]
         if own:
@@ -50,8 +51,7 @@ def _finished(
                 film = finish(replace(film, highlights=sorted(own, key=lambda one: one.start)), total)
             except (OSError, ValueError, RuntimeError, MemoryError) as error:
                 raise FilmError(one_line(error), film.source) from error
-            picks += [Pick(film, one, prominence(film, one)) for one in film.highlights]
-    yield from sorted(picks, key=lambda pick: -pick.prominence) if order == "rank" else picks
+            yield film
 
 
 def _write(picks: Sequence[Pick], options: argparse.Namespace) -> None:

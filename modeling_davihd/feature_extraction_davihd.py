@@ -19,6 +19,7 @@ from .streams_davihd import (
     FULL_LOG_MEL_RATE,
     HIGHEST_HZ,
     HOP_LENGTH,
+    LOG_MEL_FLOOR,
     LOG_MEL_GRIDS,
     LOG_MEL_RATES,
     N_FFT,
@@ -262,7 +263,7 @@ class LogMelStream:
         for first in range(0, count, _FRAMES_AT_ONCE):
             piece = frames[:, first : first + _FRAMES_AT_ONCE]
             samples = self._pending[first * hop : (first + piece.shape[1] - 1) * hop + n_fft]
-            torch.log(self._mel(samples) + 1e-8, out=piece)
+            torch.log(self._mel(samples) + LOG_MEL_FLOOR, out=piece)
         self._pending = self._pending[count * hop :].clone()  # a view would keep all samples
         return frames
 

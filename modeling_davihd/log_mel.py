@@ -5,10 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .streams_davihd import FULL_LOG_MEL_RATE, HOP_LENGTH
+from .streams_davihd import FULL_LOG_MEL_RATE, HOP_LENGTH, LOG_MEL_FLOOR
 
 _FRAMES_AT_ONCE = 512
-_FLOOR = np.float32(1e-8)  # added to the power, of which there may be none
 
 Array = NDArray[np.float32]
 
@@ -28,7 +27,7 @@ def log_mel(waveform: Array, filters: Array) -> Array:
     for first in range(0, len(frames), _FRAMES_AT_ONCE):
         spectrum = np.fft.rfft(frames[first : first + _FRAMES_AT_ONCE] * window)
         power = spectrum.real**2 + spectrum.imag**2
-        found[:, first : first + len(power)] = np.log(power @ filters + _FLOOR).T
+        found[:, first : first + len(power)] = np.log(power @ filters + np.float32(LOG_MEL_FLOOR)).T
     return found
 
 

@@ -21,6 +21,7 @@ from .writers.base import HighlightResult
 if TYPE_CHECKING:
     from .media import Shot
 
+SLACK = 1e-6  # seconds, for what sums of lengths lose
 LARGEST_SHARE = 1 / 3  # of a reel, that one of several films has at most
 ALL = 1_000_000  # highlights of a film: more than there are
 
@@ -53,10 +54,21 @@ class Room:
         return max(self.seconds * max(LARGEST_SHARE, 1 / max(films, 1)), self.shortest)
 
 
+def spread_of(film: HighlightResult) -> tuple[float, float]:
+    """The median and the standard deviation of a film's scores."""
+    scores = np.asarray(film.scores, np.float64)
+    return float(np.median(scores)), float(scores.std())
+
+
 def prominence(film: HighlightResult, highlight: Highlight) -> float:
     """How far a highlight's mean score is above the film's median, in standard deviations of its scores."""
-    scores = np.asarray(film.scores, np.float64)
-    return float((highlight.score - np.median(scores)) / max(scores.std(), np.finfo(float).tiny))
+    median, deviation = spread_of(film)
+    return float((highlight.score - median) / max(deviation, np.finfo(float).tiny))
+
+
+def picks_of(film: HighlightResult) -> list[Pick]:
+    """All highlights of a film."""
+    return [Pick(film, one, prominence(film, one)) for one in film.highlights]
 
 
 def candidates(film: HighlightResult, room: Room, films: int) -> HighlightResult:
@@ -94,12 +106,9 @@ def choose(films: Sequence[HighlightResult], room: Room) -> list[Pick]:
     return chosen
 
 
-SLACK = 1e-6  # seconds, for what sums of lengths lose
-
-
 def ranked(films: Sequence[HighlightResult]) -> list[Pick]:
     """All highlights of films, the most prominent first."""
-    picks = [Pick(film, one, prominence(film, one)) for film in films for one in film.highlights]
+    picks = [pick for film in films for pick in picks_of(film)]
     return sorted(picks, key=lambda pick: -pick.prominence)
 
 
@@ -110,4 +119,4 @@ def shots(picks: Sequence[Pick]) -> list[Shot]:
     return [Shot(pick.film.probed()[0], pick.highlight.start, pick.highlight.end) for pick in picks]
 
 
-__all__ = ["Pick", "Room", "candidates", "choose", "prominence", "ranked", "shots"]
+__all__ = ["Pick", "Room", "candidates", "choose", "picks_of", "prominence", "ranked", "shots", "spread_of"]

@@ -18,6 +18,7 @@ LOG_MEL_RATES = (FULL_LOG_MEL_RATE, 1)  # as it is, or the mean of each second
 # seconds are one late; its checkpoints have learnt on those.
 LOG_MEL_GRIDS = {"seconds": FULL_LOG_MEL_RATE, "released": 62}
 NUM_MEL_BINS = 128
+LOG_MEL_FLOOR = 1e-8  # added to the power, of which there may be none
 N_FFT = 2048  # samples of a window
 
 

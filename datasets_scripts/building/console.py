@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from huggingface_hub.errors import StrictDataclassError
 
+from modeling_davihd.console import one_line
 from modeling_davihd.engines.errors import UsageError
 from modeling_davihd.media import MediaWarning
 from modeling_davihd.readers import ListWarning
@@ -46,7 +47,7 @@ def run_dataset_command(command: Callable[[], object], prog: str) -> int:
 def sentence(error: Exception) -> str:
     """An error's message in one line; of a wrong configuration, only what is wrong with it."""
     cause = error.__cause__ if isinstance(error, StrictDataclassError) and error.__cause__ else error
-    return " ".join(str(cause).split()) or type(cause).__name__
+    return one_line(cause)
 
 
 def _say(message: str) -> None:

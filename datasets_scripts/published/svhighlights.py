@@ -55,7 +55,7 @@ their owners and are not in here.
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredArray:
     """An array of NumPy's in a file of its own, or in `size` bytes of an archive from `offset` on."""
 
     path: Path
@@ -96,19 +96,19 @@ def sole_array(content: Any) -> np.ndarray:
     return content[names[0]]
 
 
-def stored_features(folder: Path, sport: str) -> dict[tuple[str, str], Stored]:
+def stored_features(folder: Path, sport: str) -> dict[tuple[str, str], StoredArray]:
     """The arrays of a sport, by folder and by video: in its folder or its archive, which is not unpacked.
 
     Raises DatasetError naming an archive that cannot be read.
     """
     names = [(path, path.relative_to(folder)) for path in sorted((folder / sport).glob("*/*.np[yz]"))]
-    found = [(name, Stored(path, name.as_posix())) for path, name in names]
+    found = [(name, StoredArray(path, name.as_posix())) for path, name in names]
     archive = folder / f"{sport}.tar"
     if archive.is_file():
         try:
             with tarfile.open(archive, "r:") as tar:
                 found += [
-                    (PurePosixPath(one.name), Stored(archive, one.name, one.offset_data, one.size))
+                    (PurePosixPath(one.name), StoredArray(archive, one.name, one.offset_data, one.size))
                     for one in tar
                     if one.isfile() and one.name.endswith((".npy", ".npz"))
                 ]
@@ -162,7 +162,7 @@ def to_seconds(array: np.ndarray) -> np.ndarray:
     return np.repeat(array, CLIP, axis=0)
 
 
-def read_features(stored: Mapping[str, Sequence[Stored]], clips: int) -> dict[str, np.ndarray]:
+def read_features(stored: Mapping[str, Sequence[StoredArray]], clips: int) -> dict[str, np.ndarray]:
     """A game's arrays (T, D), by column. Raises UnusableVideo, naming the file."""
     found = {}
     for stream, parts in stored.items():
@@ -178,7 +178,7 @@ class Games:
         self._labels = read_labels(folder / LABELS)
         self._volume = read_annotations(folder / VOLUME, dict)
         sports = {found["sport"] for name in self._labels if (found := NAME.fullmatch(name))}
-        self._stored: dict[tuple[str, str], Stored] = {}
+        self._stored: dict[tuple[str, str], StoredArray] = {}
         for sport in sorted(sports):
             self._stored |= stored_features(folder / FEATURES, sport)
         given = folder / SPLITS

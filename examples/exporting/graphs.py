@@ -5,6 +5,7 @@ B is the batch, T the number of one-second segments.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch.export import Dim, ExportedProgram
 from torch.onnx import ONNXProgram
 
 from modeling_davihd import DAViHDConfig, DAViHDModel
-from modeling_davihd.streams_davihd import Stream
+from modeling_davihd.streams_davihd import LOG_MEL_FLOOR, Stream
 
 Inputs = dict[str, torch.Tensor]
 
@@ -24,7 +25,7 @@ OUTPUT = "scores"
 TRACED = (7, 5)  # seconds of the films that a graph is made with; any others would do
 CHECKED = ((1,), (5, 2), (31, 17, 1), (64,), (3, 90))  # those of the batches that it is checked with
 TOLERANCE = 1e-4
-_SILENCE = float(np.log(1e-8))
+_SILENCE = math.log(LOG_MEL_FLOOR)
 
 
 class Scoring(nn.Module):

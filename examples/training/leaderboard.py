@@ -13,7 +13,7 @@ from examples.training.data import Rows, collate
 from examples.training.record import Record
 from examples.training.runs import Run
 from examples.training.scoring import measure, open_model, scores_of
-from examples.training.tables import headings, markdown, measured
+from examples.training.tables import cost_cells, headings, markdown, measured
 from modeling_davihd.metrics.highlight_detection import PROTOCOLS
 
 # What a model costs, as the record of its training has it, but for the GFLOPs.
@@ -59,14 +59,6 @@ def leaderboard(
     """
     ranked = sorted(results, key=lambda name: -np.mean([run["kendall"] for run in results[name]]))
     columns = [*headings(metrics=results[ranked[0]][0]), *COSTS.values()]
-    rows = {name: [*measured(results[name]), *costs_of(results[name])] for name in ranked}
+    rows = {name: [*measured(results[name]), *cost_cells(results[name], COSTS)] for name in ranked}
     rows |= {name: [needed, *["—"] * (len(columns) - 1)] for name, needed in unmeasured.items()}
     return markdown([f"protocol {protocol}", *columns], rows)
-
-
-def costs_of(runs: Sequence[Mapping[str, float]]) -> list[str]:
-    """Means over trainings; dashes for rules."""
-    if COSTS.keys() - runs[0].keys():
-        return ["—"] * len(COSTS)
-    means = {cost: np.mean([run[cost] for run in runs]) for cost in COSTS}
-    return [f"{means['parameters']:,.0f}", *(f"{means[cost]:.3g}" for cost in list(COSTS)[1:])]

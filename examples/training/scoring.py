@@ -19,10 +19,10 @@ from examples.training.machine import on_cpu
 from examples.training.recipe import EVENTS_AND_RANK
 from modeling_davihd.loading import check_checkpoint, checkpoint_folder, load_model
 from modeling_davihd.metrics.highlight_detection import protocol_scores
-from modeling_davihd.streams_davihd import STREAMS
+from modeling_davihd.streams_davihd import LOG_MEL_FLOOR, STREAMS
 
 BATCH = 8  # films that are scored at once
-SILENT_MEL = math.log(1e-8)  # of log(mel + 1e-8)
+SILENT_MEL = math.log(LOG_MEL_FLOOR)
 PROTOCOL = "davihd"  # by which models are trained and tables made, unless another is asked for
 
 

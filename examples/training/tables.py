@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -39,6 +39,14 @@ def headings(source: str = "", metrics: Mapping[str, float] | None = None) -> li
     """The columns' headings, of figures from that source: the paper's five, or those of `metrics`."""
     columns = columns_of(METRIC_COLUMNS if metrics is None else metrics)
     return [f"{source} {heading}".strip() for heading, _, _ in columns.values()]
+
+
+def cost_cells(runs: Sequence[Mapping[str, float]], costs: Collection[str]) -> list[str]:
+    """Means over trainings of what a model costs, parameters whole; dashes where nothing was trained."""
+    if not runs or set(costs) - runs[0].keys():
+        return ["—"] * len(costs)
+    means = {cost: np.mean([run[cost] for run in runs]) for cost in costs}
+    return [f"{mean:,.0f}" if cost == "parameters" else f"{mean:.3g}" for cost, mean in means.items()]
 
 
 def markdown(columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:

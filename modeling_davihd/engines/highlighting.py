@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..console import one_line
 from .building import MissingVideo, ShardBuilder, in_attempts
 from .crash_record import CrashRecord
 from .errors import DatasetError, UnreachableVideo, UnusableVideo
@@ -175,7 +176,7 @@ class HighlightBuilder(ShardBuilder):
         try:
             return self._find(path)
         except (OSError, ValueError, RuntimeError, MemoryError) as error:
-            raise UnusableVideo(" ".join(str(error).split()) or type(error).__name__) from error
+            raise UnusableVideo(one_line(error)) from error
 
     def _written(self, result: HighlightResult) -> list[str]:
         """The names of the files that were written. What cannot be written is tried again by the next run."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .. import __version__
-from ..files import whole
+from ..files import clear_partials, whole
 from ..highlights import Calibration, Highlight, Span, check_spans, clip_highlights, highlight_of
 from ..media_options import AS_THE_FILM, ReelOptions
 from ..wording import printable
@@ -211,6 +211,15 @@ class FileWriter(Writer):
     @abstractmethod
     def save(self, result: HighlightResult, path: Path) -> None:
         """Write the whole file to exactly `path`."""
+
+
+def prepare(folder: Path) -> None:
+    """Make a folder to write to, and clear it of what killed processes left. Raises WriterError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriterError(f"{folder}: cannot be made a folder ({error.strerror or error}).") from error
+    clear_partials(folder)
 
 
 @contextmanager

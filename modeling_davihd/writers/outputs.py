@@ -7,10 +7,9 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..files import clear_partials
 from ..media_limits import MediaWarning
 from . import WRITERS
-from .base import HighlightResult, UnsuitableError, WriterError
+from .base import HighlightResult, UnsuitableError, WriterError, prepare
 
 
 def write_outputs(
@@ -26,11 +25,7 @@ def write_outputs(
         if name not in WRITERS:
             raise WriterError(f"There is no output format {name!r}; the formats are {', '.join(WRITERS)}.")
     folder = Path(directory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriterError(f"{folder}: cannot be made a folder ({error.strerror or error}).") from error
-    clear_partials(folder)
+    prepare(folder)
     written, problems = [], []
     for name in formats:
         try:

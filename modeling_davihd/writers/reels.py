@@ -9,14 +9,13 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from tqdm import tqdm
 
 from .. import __version__
-from ..files import clear_partials, write_text
+from ..files import write_text
 from ..media_options import AS_THE_FILM, ReelOptions
-from ..reels import Pick, shots
-from .base import DIGITS, HighlightResult, WriterError, decoding, rounded
+from ..reels import Pick, shots, spread_of
+from .base import DIGITS, HighlightResult, decoding, prepare, rounded, writing
 from .edit_lists import otio_clip, otio_range, otio_timeline
 from .subtitles import srt
 from .timelines import Cut, Lane, Timeline
@@ -44,8 +43,7 @@ class Reel:
         Returns their files. Raises FilmError where a film cannot be decoded, and WriterError or MediaError
         where nothing can be written.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        clear_partials(self.path.parent)
+        prepare(self.path.parent)
         return [path for name in REEL_FORMATS if name in formats for path in REEL_FORMATS[name](self)]
 
     @property
@@ -108,19 +106,17 @@ class Reel:
 
     def _save(self, suffix: str, text: str) -> list[Path]:
         path = self.path.with_suffix(suffix)
-        try:
+        with writing(path):
             write_text(path, text)
-        except OSError as error:
-            raise WriterError(f"{path}: cannot be written ({error.strerror or error}).") from error
         return [path]
 
     def _film(self, film: HighlightResult) -> dict[str, Any]:
-        scores = np.asarray(film.scores, np.float64)
+        median, deviation = spread_of(film)
         return {
             "source": self._source(film),
             "duration": round(film.duration, DIGITS),
-            "median": round(float(np.median(scores)), DIGITS),
-            "deviation": round(float(scores.std()), DIGITS),
+            "median": round(median, DIGITS),
+            "deviation": round(deviation, DIGITS),
         }
 
     def _source(self, film: HighlightResult) -> str:
