@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,22 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     files = {argument.split("::")[0] for argument in config.args}
     alone = len(files) == 1 and Path(*files).is_file()
     return 0 if alone or config.option.capture == "no" else WORKERS
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Run all files that use the nursery in one worker, so that its imports are made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    @cache
+    def uses_nursery(file: str) -> bool:
+        return "nursery" in (config.rootpath / file).read_text(encoding="utf-8")
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "nursery" if uses_nursery(file) else file
+
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -218,7 +218,7 @@ def disturb_at_random(command: Command, count: int, number: int, seed: int) -> d
 @each("publishing", *FILMS_LAST)
 def test_killed_or_interrupted_it_goes_on_to_the_same_end(command):
     disturb_at_random(command, 1, signal.SIGKILL, seed=1)
-    if command.name != "publishing":  # which has nothing to finish
+    if command.name == "highlight":  # the others take an interrupt in the same way
         disturb_at_random(command, 1, signal.SIGINT, seed=2)
 
 

@@ -45,6 +45,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 CHROMIUM_FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 SCORE_FILM = handlers.score_film
+DESK = {"width": 1200, "height": 900}
 SHOWN, EMPTY = ".dv[data-state=full]", ".dv[data-state=empty]"
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:::gradio")]
@@ -90,9 +91,9 @@ def visitor(chromium):
     return chromium.new_context()
 
 
-@pytest.fixture
-def visit(space, visitor):
-    """visit(): a newly opened page. No page may ask another host for anything, or fail."""
+@contextmanager
+def pages_of(space, visitor):
+    """open_page(): a newly opened page. No page may ask another host for anything, or fail."""
     pages, requests, failures = [], [], []
 
     def open_page(context=visitor):
@@ -111,6 +112,24 @@ def visit(space, visitor):
     hosts = {urlsplit(url).netloc for url in requests if not url.startswith(("data:", "blob:"))}
     assert hosts == {urlsplit(space.url).netloc}
     assert failures == []
+
+
+@pytest.fixture
+def visit(space, visitor):
+    with pages_of(space, visitor) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def page(space, visitor):
+    """A page with the sample film, for tests that leave it as it is."""
+    with pages_of(space, visitor) as open_page:
+        page = open_page()
+        page.set_viewport_size(DESK)
+        page.click("#sample")
+        page.wait_for_selector(SHOWN)
+        page.wait_for_function("document.querySelector('.dv video').readyState > 1")
+        yield page
 
 
 def upload(page, film: Path) -> None:
@@ -171,10 +190,7 @@ def saved(page, button: str, folder: Path) -> Path:
 # A visit
 
 
-def test_space_plays_a_highlight_and_stops_at_its_end(visit):
-    page = visit()
-    page.click("#sample")
-    page.wait_for_selector(SHOWN)
+def test_space_plays_a_highlight_and_stops_at_its_end(page):
     start, end = intervals(page)[1]
     page.evaluate("document.querySelector('.dv video').playbackRate = 4")
     page.click(".dv-list li:nth-child(2) button")
@@ -184,9 +200,7 @@ def test_space_plays_a_highlight_and_stops_at_its_end(visit):
     wait_for_time(page, end, end + 1)
 
 
-def test_space_curve_and_film_follow_each_other(visit):
-    page = visit()
-    upload(page, SAMPLE)
+def test_space_curve_and_film_follow_each_other(page):
     line, duration = page.locator(".dv-line"), 48
     box = line.bounding_box()
     line.click(position={"x": box["width"] / 2, "y": 20})
@@ -205,9 +219,7 @@ def test_space_curve_and_film_follow_each_other(visit):
     assert video(page, "paused")
 
 
-def test_space_sliders_cut_anew_without_scoring_anew(visit, space):
-    page = visit()
-    upload(page, SAMPLE)
+def test_space_sliders_cut_anew_without_scoring_anew(page, space):
     before, scored = intervals(page), len(space.scored)
     listed = page.locator(".dv-list").inner_text()
     assert len(before) > 1
@@ -301,32 +313,33 @@ def test_space_keeps_visitors_apart(visit, chromium, tmp_path):
     assert theirs.evaluate("address => fetch(address).then(answer => answer.ok)", address)
 
 
-def test_space_shows_the_film_that_was_chosen_last(visit, space, tmp_path):
-    slow = film_with_sound(tmp_path / "slow.mp4", BURST, 20)
+def test_space_shows_the_film_that_was_chosen_last_and_none_that_was_taken_back(visit, space, tmp_path):
+    page, names = visit(), ("slow.mp4", "slower.mp4")
+    films = [film_with_sound(tmp_path / name, BURST, 20) for name in names]
     last = make_film(tmp_path / "last.wav", sounds=[(0.0, BURST)], rate=16000)
-    gate = space.gates["slow.mp4"] = SimpleNamespace(reached=Event(), opened=Event())
-    page = visit()
-    page.set_input_files("#film input[type=file]", slow)
-    assert gate.reached.wait(PATIENCE)
-    page.click("#film button[aria-label='Clear']")
+    gates = [SimpleNamespace(reached=Event(), opened=Event()) for _ in names]
+    space.gates.update(zip(names, gates, strict=True))
+
+    def take_back(number: int) -> None:
+        """Choose a film, and clear it while it is scored."""
+        page.set_input_files("#film input[type=file]", films[number])
+        assert gates[number].reached.wait(PATIENCE)
+        page.click("#film button[aria-label='Clear']")
+
+    take_back(0)
     page.set_input_files("#film input[type=file]", last)
     page.wait_for_selector("#film .download-link")
-    gate.opened.set()
+    gates[0].opened.set()
     page.wait_for_function("document.querySelector('.dv video').ariaLabel === 'last.wav'")
     assert space.scored[-2:] == ["slow.mp4", "last.wav"]
     page.wait_for_selector(SHOWN)
     strip = page.locator(".dv-strip img").get_attribute("src")
     assert set(thumbnails(page)) == {strip} and video(page, "poster") == ""  # it has sound alone
-
-
-def test_space_shows_no_film_that_was_taken_back_meanwhile(visit, space, tmp_path):
-    gate = space.gates["slow.mp4"] = SimpleNamespace(reached=Event(), opened=Event())
-    page = visit()
-    page.set_input_files("#film input[type=file]", film_with_sound(tmp_path / "slow.mp4", BURST, 20))
-    assert gate.reached.wait(PATIENCE)
     page.click("#film button[aria-label='Clear']")
+    page.wait_for_selector(EMPTY)
+    take_back(1)
     with page.expect_request(lambda sent: "queue/join" in sent.url and '"data":[null' in sent.post_data):
-        gate.opened.set()
+        gates[1].opened.set()
     page.wait_for_selector(EMPTY)
 
 
@@ -406,7 +419,6 @@ def test_space_refuses_in_words_and_takes_the_next_film_and_no_folder_as_a_model
 
 # How it looks
 
-DESK = {"width": 1200, "height": 900}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
@@ -442,10 +454,7 @@ def check_axis(page, second: int) -> None:
     assert np.interp(score, labels, middles) == pytest.approx(height, abs=2)
 
 
-def test_space_fits_screens_and_makes_screenshots(visit, tmp_path):
-    page = visit()
-    page.set_viewport_size(DESK)
-    upload(page, SAMPLE)
+def test_space_fits_screens_and_makes_screenshots(page, tmp_path):
     start, _ = intervals(page)[0]
     page.locator(".dv-line").press("Home")
     for _ in range(int(start) + 1):
