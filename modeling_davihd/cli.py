@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cli_options import MOST_JOBS, is_list, parse, reel_options, room_of, target
 from .console import clock, one_line, recorded, retold, say, succeeds, tell, warn_once
+from .highlights import is_flat
 from .loading import load_pipeline
 
 if TYPE_CHECKING:
@@ -307,7 +308,8 @@ def _write(result: HighlightResult, options: argparse.Namespace, formats: list[s
     if options.stdout:
         tell(json.dumps(document(result), allow_nan=False))
     if not count:
-        say(f"{result.source_name}: nothing stands out{hint}")
+        why = ", as all seconds score alike" if is_flat(result.scores) else hint
+        say(f"{result.source_name}: nothing stands out{why}")
     if problem:
         raise problem
 

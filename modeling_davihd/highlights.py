@@ -306,6 +306,11 @@ def _check_boundaries(boundaries: Sequence[float] | None, film: int) -> np.ndarr
 # The curve
 
 
+def is_flat(scores: np.ndarray) -> bool:
+    """Whether all seconds of a film, (T,), score alike but for rounding: it has no highlights."""
+    return _quantise(np.asarray(scores, np.float64)) is None
+
+
 def _quantise(scores: np.ndarray) -> np.ndarray | None:
     """(T,) whole numbers from 0 (the film's lowest score) to STEPS (its highest); None for a flat curve."""
     largest = np.abs(scores).max()

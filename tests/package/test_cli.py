@@ -159,7 +159,7 @@ def test_silent_film_gets_a_warning_and_flat_scores(tmp_path, capsys):
     assert run(silent, "--output-dir", tmp_path, "--formats", "json,mp4") == 0
     errors = capsys.readouterr().err.strip().splitlines()
     assert errors[0].startswith("warning:") and "silent.mp4" in errors[0]
-    assert errors[1:] == ["silent.mp4: nothing stands out; --top-k 3 gives the best moments that there are"]
+    assert errors[1:] == ["silent.mp4: nothing stands out, as all seconds score alike"]
     result = json.loads((tmp_path / "silent.highlights.json").read_text())
     assert set(result["scores"]) == {0.0} and result["highlights"] == []
     assert not (tmp_path / "silent.highlights.mp4").exists()
