@@ -280,9 +280,9 @@ class DAViHDConfig(HighlightConfig):
     fusion_operation (`str`):
         `"multiply"` (Eq. 3) or `"concat"` (followed by a linear layer); or `"gate"`, not the paper's, which
         is Eq. 3 at the other end of the network: the scores that all else gives are multiplied by a logistic
-        regression on the features of each stream of sound, and of the text, but the dynamics; or `"weigh"`,
-        not the paper's either: each second's mean of the streams, weighted by how much each of them says of
-        that second.
+        regression on how the features of each stream of sound, and of the text, but the dynamics, differ
+        from the minute around; or `"weigh"`, not the paper's either: each second's mean of the streams,
+        weighted by how much each of them says of that second.
     score_hidden_dim (`int`):
         Width h of the last hidden layer of the score head; the one before is twice as wide.
     visual_backbone, semantic_backbone (`str`, *optional*):

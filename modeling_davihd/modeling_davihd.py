@@ -36,6 +36,7 @@ from .backbones_davihd import FrozenBackbone, build_backbone
 from .batch_norm_davihd import DAViHDBatchNorm
 from .configuration_davihd import DAViHDConfig, HighlightConfig
 from .convolution_davihd import convolve_bins
+from .gate_davihd import DAViHDGate
 from .graph_davihd import average_pool, in_graph
 from .objectives_davihd import labels_of, training_loss
 from .streaming_davihd import (
@@ -735,7 +736,7 @@ class DAViHDModel(DAViHDPreTrainedModel):
             self.dynamics_encoder = DAViHDDynamicsEncoder(config)
             return
         if stream in config.gating_streams:
-            setattr(self, f"{stream.name}_gate", nn.Linear(config.stream_dim(stream), 1))
+            setattr(self, f"{stream.name}_gate", DAViHDGate(config.stream_dim(stream)))
             return
         width = config.stream_width(stream)
         if config.projection_dim is not None:
@@ -904,13 +905,13 @@ class DAViHDModel(DAViHDPreTrainedModel):
         absent: dict[str, torch.Tensor],
         segments: SegmentRows,
     ) -> torch.Tensor:
-        """Rows of scores, times each gate: a logistic regression on a stream's features (B, T, D). Of a video
-        that lacks the stream, `absent` (B,), the gate is open."""
+        """Rows of scores, times what each gate makes of its stream's features (B, T, D). Of a video that
+        lacks the stream, `absent` (B,), the gate is open."""
         for stream in self.config.gating_streams:
             if stream.name not in inputs:
                 continue
             gate = getattr(self, f"{stream.name}_gate")
-            factors = gate(segments.gather(inputs[stream.name]))[..., 0].sigmoid()
+            factors = gate(inputs[stream.name], segments)
             if stream.name in absent:
                 lacking = absent[stream.name][:, None].expand(-1, segments.num_segments)
                 factors = factors.masked_fill(segments.gather(lacking), 1)

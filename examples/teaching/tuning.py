@@ -21,6 +21,7 @@ from examples.teaching.lessons import Lesson
 from examples.training.data import padded
 from modeling_davihd import DAViHDModel
 from modeling_davihd.batch_norm_davihd import DAViHDBatchNorm
+from modeling_davihd.gate_davihd import above_surroundings
 from modeling_davihd.streaming_davihd import FrameSource, SegmentRows, Spectrogram
 
 PIECE = 64  # seconds that are learnt from at once; the states of so many fill whole frames
@@ -36,8 +37,9 @@ Gate = nn.Linear | None
 class Studied:
     """A film, or a piece of one, as it is learnt from.
 
-    states: (L, C, F), what the lower half of the network gives, `rate` of them a second. features: (T, D).
-    chosen: (T,) of bool. standing_out: (T,), the scores of the untaught network.
+    states: (L, C, F), what the lower half of the network gives, `rate` of them a second. features: (T, D),
+    how what each second sounds like differs from what is around it. chosen: (T,) of bool. standing_out: (T,),
+    the scores of the untaught network.
     """
 
     states: torch.Tensor
@@ -107,7 +109,8 @@ def study(network: DAViHDModel, lesson: Lesson) -> Studied:
         source, _ = block.stream(source, None)
     rate = config.log_mel_rate / math.prod(config.dynamics_time_pooling[:half])
     states = source.all()[0].transpose(0, 1)
-    studied = Studied(states, rate, lesson.features, lesson.chosen, np.empty(0))
+    features = above_surroundings(lesson.features.T).T
+    studied = Studied(states, rate, features, lesson.chosen, np.empty(0))
     return replace(studied, standing_out=network_logits(network, [studied])[0].sigmoid().numpy())
 
 

@@ -38,6 +38,7 @@ CODE = {
     *(
         "feature_stream_davihd.py",
         "files.py",
+        "gate_davihd.py",
         "graph_davihd.py",
         "highlights.py",
         "media.py",

@@ -8,6 +8,7 @@ from paths import CONFIGURATION, GOLDEN
 from published import published_state
 from safetensors.torch import load_file
 from tiny_models import TINY, TWO_VIEWS, one_video, random_inputs, tiny_model
+from torch.nn import functional as F
 
 from modeling_davihd import DAViHDConfig, DAViHDModel, modeling_davihd
 from modeling_davihd.absence_davihd import drawn_absences
@@ -217,14 +218,19 @@ def test_a_step_leaves_out_streams_but_never_all():
     assert (share - (0.5 - 1 / 24)).abs().max() < 0.04
 
 
-def test_a_gate_weights_what_the_dynamics_say_of_a_second():
+def test_a_gate_weights_what_the_dynamics_say_by_how_a_second_differs_from_the_minute_around():
     gated = tiny_model(modalities=["semantic", "dynamics"], fusion_operation="gate", semantic_dim=7)
     alone = tiny_model(modalities=["dynamics"])
     assert not alone.load_state_dict(gated.state_dict(), strict=False).missing_keys
     inputs = random_inputs(gated.config, [6, 4], padding=0.0)
-    gate = gated.semantic_gate(inputs["semantic_features"])[..., 0].sigmoid()
-    expected = gate * alone(log_mel=inputs["log_mel"], attention_mask=inputs["attention_mask"]).scores
-    assert torch.allclose(gated(**inputs).scores, expected, atol=1e-6)
+    dynamics = alone(log_mel=inputs["log_mel"], attention_mask=inputs["attention_mask"]).scores
+    for film, length in enumerate((6, 4)):
+        features = inputs["semantic_features"][film, :length]
+        means = [features[max(0, second - 1) : second + 2].mean(0) for second in range(length)]
+        means = [torch.stack(means[max(0, second - 1) : second + 2]).mean(0) for second in range(length)]
+        gate = F.linear(torch.stack(means) - features.mean(0), *gated.semantic_gate.parameters()).sigmoid()
+        expected = gate[:, 0] * dynamics[film, :length]
+        assert torch.allclose(gated(**inputs).scores[film, :length], expected, atol=1e-6)
 
 
 def test_video_without_any_segment_gives_zeros_and_finite_gradients():
