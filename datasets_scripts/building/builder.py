@@ -188,7 +188,8 @@ class DatasetBuilder(ShardBuilder):
         return video_identity(video)
 
     def count(self, path: Path) -> tuple[int, float]:
-        durations = pq.read_table(path, columns=["duration"])["duration"].to_numpy()
+        with pq.ParquetFile(path) as shard:  # which opens far sooner than pq.read_table
+            durations = shard.read(["duration"], use_threads=False)["duration"].to_numpy()
         return len(durations), float(durations.sum(dtype=np.float64))
 
     def begin(self, shard: Shard) -> None:

@@ -88,15 +88,16 @@ def _options(schema: pa.Schema) -> dict[str, Any]:
 class ShardWriter:
     """Takes the rows of a shard one after the other, each as a row group of its own, and then its note."""
 
-    def __init__(self, writer: pq.ParquetWriter):
-        self._writer = writer
-
     # pyarrow asks Python for the types of columns, and takes an exception raised there for damage.
     @_interrupts_wait()
+    def __init__(self, writer: pq.ParquetWriter):
+        self._writer = writer
+        self._types = {field.name: field.type for field in writer.schema}  # asked once: it takes its time
+
+    @_interrupts_wait()
     def add_row(self, row: DatasetRow) -> None:
-        schema = self._writer.schema
-        columns = [_column(row[field.name], field.type) for field in schema]
-        self._writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+        columns = [_column(row[name], kind) for name, kind in self._types.items()]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._writer.schema))
 
     def add_note(self, note: Note) -> None:
         facts = {name: value for name, value in asdict(note).items() if value or name != "files"}
