@@ -48,13 +48,16 @@ class Stored:
             files, path = self._found()
             files.makedirs(path, exist_ok=exist_ok)
 
-    def open(self, mode: str = "rb") -> BinaryIO:
+    @contextmanager
+    def open(self, mode: str = "rb") -> Iterator[BinaryIO]:
+        """The file; stores may answer only when it is read, so that counts as well."""
         with one_kind_of_error():
             files, path = self._found()
-            return files.open(path, mode)
+            with files.open(path, mode) as file:
+                yield file
 
     def read_bytes(self) -> bytes:
-        with self.open() as file, one_kind_of_error():
+        with self.open() as file:
             return file.read()
 
     def put(self, file: Path) -> None:

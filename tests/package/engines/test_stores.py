@@ -4,6 +4,7 @@ import fsspec
 import pytest
 from stores import Broken
 
+from modeling_davihd.engines.shards import read_note
 from modeling_davihd.engines.stores import Stored, whole_at, whole_files_at
 
 
@@ -41,4 +42,5 @@ def test_files_are_found_moved_and_removed(folder):
 def test_a_store_that_refuses_is_an_error_of_the_system():
     fsspec.register_implementation("broken", Broken, clobber=True)
     with pytest.raises(OSError, match="503 Slow down"):
-        Stored("broken://bucket/a").open()
+        Stored("broken://bucket/a").read_bytes()
+    assert read_note(Stored("broken://bucket/a.parquet")) is None
