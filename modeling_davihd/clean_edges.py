@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
 
-from .edges import FARTHEST, FLASH, KINDS, PAUSE_REACH, Around, Found, Rules, Span, chosen, with_room
+from .edges import FARTHEST, KINDS, Around, Found, Rules, Span, chosen, joined, sights, with_room
 from .highlights import Edge
 from .media import (
     SAMPLING_RATE,
@@ -31,8 +32,7 @@ from .speech import SileroNetwork, parted, stretches
 if TYPE_CHECKING:
     from .writers import HighlightResult
 
-SEEN = PAUSE_REACH + FLASH  # seconds of picture on either side of an edge
-HEARD = FARTHEST + 1.0  # and of sound, so that most pauses are heard to their end
+HEARD = FARTHEST + 1.0  # seconds of sound on either side of an edge, to hear most pauses to their end
 WARMING_UP = 1.0  # seconds of sound before these, for the network to know what it hears
 
 Known = dict[float, Around]  # by the edge around which it was found
@@ -91,15 +91,14 @@ class EdgeCleaner:
         ]
         return replace(result, highlights=moved)
 
-    def _look(
-        self, result: HighlightResult, edges: Sequence[float], snap: Collection[str]
-    ) -> Iterator[tuple[float, Around]]:
+    def _look(self, result: HighlightResult, edges: Sequence[float], snap: Collection[str]) -> Known:
         film, limits = result.probed()
-        shots = _shots(film, edges, limits) if "shots" in snap and film.has_video else [()] * len(edges)
         hears = "pauses" in snap and film.has_audio
         words = self._words(film, edges, limits) if hears else [()] * len(edges)
-        for edge, changes, speech in zip(edges, shots, words, strict=True):
-            yield edge, Around(tuple(changes), tuple(speech))
+        arounds = {edge: Around(words=tuple(speech)) for edge, speech in zip(edges, words, strict=True)}
+        if "shots" in snap and film.has_video:
+            arounds = _with_shots(film, arounds, limits)
+        return arounds
 
     def _words(
         self, film: MediaInfo, edges: Sequence[float], limits: DecodingLimits
@@ -112,29 +111,23 @@ class EdgeCleaner:
             yield [word for word in words if word[1] > start + WARMING_UP]
 
 
-def _shots(film: MediaInfo, edges: Sequence[float], limits: DecodingLimits) -> list[list[Span]]:
-    """The changes of shots around each edge; none where the pictures cannot be decoded."""
+def _with_shots(film: MediaInfo, arounds: Known, limits: DecodingLimits) -> Known:
+    """The same with the changes of shots around each edge; without any if the pictures cannot be decoded."""
+    seen = {edge: sights(edge, around) for edge, around in arounds.items()}
     changes: list[Span] = []
     try:
         with closing(Pictures(film, SIZE, limits)) as pictures:
-            for start, end in _joined((edge - SEEN, edge + SEEN) for edge in edges):
+            for start, end in joined(chain.from_iterable(seen.values())):
                 changes += shot_changes(pictures.between(start, end))
     except MediaError as error:
         message = f"{str(error).rstrip('.')}: no edge of a highlight goes to a change of shots."
         warnings.warn(message, MediaWarning, stacklevel=2)
-        changes = []
-    return [
-        [(until, since) for until, since in changes if edge - SEEN <= since and until <= edge + SEEN]
-        for edge in edges
-    ]
+        return arounds
+    return {
+        edge: replace(around, shots=tuple(change for change in changes if _is_in(change, seen[edge])))
+        for edge, around in arounds.items()
+    }
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
-    """Spans in order, those that touch in one."""
-    joined: list[Span] = []
-    for start, end in spans:
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return joined
+def _is_in(change: Span, spans: Iterable[Span]) -> bool:
+    return any(start <= change[1] and change[0] <= end for start, end in spans)

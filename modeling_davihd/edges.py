@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate, pairwise, product
@@ -114,6 +114,24 @@ def places(edge: float, around: Around, *, is_end: bool) -> list[Place]:
                 time, at = _or_shot(time, edge, [shot for shot in shots if start <= shot <= end])
                 found.append(around.place(time, at, rank if way <= PAUSE_REACH else FAR_AWAY, distance))
     return found
+
+
+def sights(edge: float, around: Around) -> list[Span]:
+    """Stretches, in order, of which `places` has to know the changes of shots; around: needs no shots."""
+    far = SHOT_REACH + FLASH
+    near = [time for time, *_ in places(edge, around, is_end=False) if abs(time - edge) <= PAUSE_REACH]
+    return joined([(edge - far, edge + far), *((time - FLASH, time + FLASH) for time in near)])
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Spans in order, those that touch in one."""
+    apart: list[Span] = []
+    for start, end in sorted(spans):
+        if apart and start <= apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
+        else:
+            apart.append((start, end))
+    return apart
 
 
 def _or_shot(time: float, edge: float, shots: Sequence[float]) -> tuple[float, str | None]:

@@ -24,7 +24,7 @@ from .media_tracks import AnyPath, Decoded, MediaInfo, Track, probe
 from .streams_davihd import SAMPLING_RATE
 
 LOUDEST = 1e3  # times full scale; float samples beyond this are damage
-NEAR = 20  # seconds of sound that are decoded and dropped rather than searched over
+NEAR = 5  # seconds of sound that are decoded and dropped rather than searched over
 PASSED_OVER = 5.0  # seconds of picture that are decoded and dropped rather than searched over
 MOST_PASSED = 1000  # pictures that are decoded and dropped to get to one: what comes after more is not shown
 MOST_BEGUN = 1000  # resamplers of one track, each for a stretch without a gap; then one fills what it can
@@ -379,6 +379,7 @@ class Pictures:
         """
         if not self._at <= start <= self._at + min(PASSED_OVER, self._most_passed):
             self._items = self._track.frames(start)
+        self._track.needed_from = start
         shown = None
         for item in self._items:
             self._at = item.time

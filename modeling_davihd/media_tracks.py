@@ -31,6 +31,9 @@ MOST_LOST = 50_000  # packets; once so many cannot be decoded, a film with hardl
 # are so large that together they would have more than PIXELS_AT_ONCE.
 MOST_THREADS = 16
 PIXELS_AT_ONCE = 128_000_000
+# Codecs of which a decoder can tell the pictures that no other is made from. HEVC's say so of one layer only.
+LEAVING_OUT = ("h264", "mpeg1video", "mpeg2video")
+BESIDE = 0.1  # seconds before a time that is asked for, in which a filter may look at every picture
 # FFmpeg's names of what is read: files that themselves hold sound or moving pictures. Play lists, which lead
 # to other files, pictures and text, which it would play as well, and hundreds of rarities are not among them.
 FORMATS = (
@@ -206,7 +209,8 @@ class Track:
     finished: whether the stream was read to its end. complained: whether there was a warning about it.
     indexed: whether the film's headers know its length; those of other formats guess it. searchable: whether
     every time that was asked for has been found without reading the film from its beginning. quiet: whether
-    warnings are left out, for films of which they have been given before.
+    warnings are left out, for films of which they have been given before. needed_from: a time; of pictures
+    that are over by then, those that no other is made from may be missing among the frames.
     """
 
     def __init__(
@@ -220,7 +224,7 @@ class Track:
         """kind: "video" or "audio". index: of the stream; by default the first sound that is heard."""
         self.path, self.kind, self.budget = info.path, kind, Budget(info.path, kind, limits)
         self.finished = self.complained = False
-        self.searchable, self._quiet = True, quiet
+        self.searchable, self._quiet, self.needed_from = True, quiet, -math.inf
         self._info = info
         self._index = next((one.index for one in info.sounds if one.heard), -1) if index is None else index
         self._from = -math.inf  # packets before this time are not wanted
@@ -241,8 +245,12 @@ class Track:
         self._container.close()
 
     def frames(self, start: float = 0.0) -> Iterator[Decoded]:
-        """Yield the frames in order to the stream's end, from one at or before `start` where there is one."""
+        """Yield the frames in order to the stream's end, from one at or before `start` where there is one.
+
+        Until shortly before `start`, pictures that no other is made from may be missing.
+        """
         self.budget.start_pass()
+        self.needed_from = start - BESIDE
         for back in SEEK_BACK:
             if start > back and self._seek(start - back):
                 items = self._items(None)
@@ -375,11 +383,25 @@ class Track:
 
     def _undated(self, decode: bool, after_seek: bool) -> Iterator[Undated]:
         """Yield the frames of each packet or, where nothing is to be decoded, the packet itself."""
+        shown = -math.inf  # when the last one of the pictures so far is
         for packet in self._packets(after_seek):
             if decode:
+                shown = self._leave_out(packet, shown)
                 yield from self._decoded(packet)
             elif packet is not None and packet.size and not packet.is_discard:
                 yield packet
+
+    def _leave_out(self, packet: av.Packet | None, shown: float) -> float:
+        """Have the decoder leave a picture out if it can and another one, before `needed_from`, follows it.
+
+        shown: when the last picture before this packet is; with it is returned.
+        """
+        context = self.stream.codec_context
+        if packet is None or packet.pts is None or context.name not in LEAVING_OUT:
+            return shown
+        time = self._clock.time(packet) or 0.0
+        context.skip_frame = "NONREF" if time < shown <= self.needed_from else "DEFAULT"
+        return max(shown, time)
 
     def _packets(self, after_seek: bool) -> Iterator[av.Packet | None]:
         """Yield packets, in the end an empty one or None, which make the decoder give what it still holds."""

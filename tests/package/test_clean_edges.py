@@ -1,5 +1,6 @@
 """Clean edges of highlights: films with changes of shots and pauses whose times are known."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import av
@@ -13,6 +14,7 @@ from safetensors.numpy import load_file
 from modeling_davihd import clean_edges, cli
 from modeling_davihd.clean_edges import Cutting, EdgeCleaner
 from modeling_davihd.media import MediaWarning, Pictures, probe, write_film
+from modeling_davihd.media_tracks import Track
 from modeling_davihd.shots import SIZE, shot_changes
 from modeling_davihd.writers import HighlightResult, write_outputs
 
@@ -108,12 +110,18 @@ def test_pictures_that_cannot_be_decoded_leave_the_sound(two_shots, monkeypatch)
 
 
 def test_pictures_begin_with_the_one_on_show(tmp_path):
-    times = [0.0, 3.5, 4.0, 9.0, 20.0]
-    pictures = Pictures(probe(make_film(tmp_path / "film.mp4", times=times, fps=1)), SIZE)
-    for start, end in ((2, 6), (8, 12), (15, 40), (0, 1)):
-        seen = [time for time, _ in pictures.between(start, end)]
-        assert seen == [max(time for time in times if time <= start), *(t for t in times if start < t <= end)]
-    pictures.close()
+    times = np.cumsum(np.random.default_rng(0).choice([0.1, 0.2, 4.0], 40)).round(1)
+    film = make_film(tmp_path / "film.mp4", times=times - times[0], fps=10, keyframe_every=100)
+    film, end = probe(film), times[-1]
+    with closing(Pictures(film, SIZE)) as pictures:
+        every = dict(pictures.between(0, end))
+        for start in (2.5, 9.0, 30.0, 7.0, end + 9, 0):
+            seen = dict(pictures.between(start, start + 6))
+            first = max(time for time in every if time <= start)
+            assert list(seen) == [time for time in every if first <= time <= start + 6]
+            assert all(np.array_equal(seen[time], every[time]) for time in seen)
+    with closing(Track(film, "video")) as track:
+        assert len(list(track.frames(end))) < len(every) / 1.5  # the others no picture is made from
 
 
 def test_slides_that_stand_for_seconds_are_shots():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling_davihd.edges import TINY, Around, Found, Rules, chosen, with_room
+from modeling_davihd.edges import TINY, Around, Found, Rules, chosen, sights, with_room
 
 FILM = 60.0
 EDGE = 20.0
@@ -51,6 +51,12 @@ def shots(*times: float) -> tuple[tuple[float, float], ...]:
 )
 def test_where_a_start_goes(around, time, at):
     assert start_of(around) == (pytest.approx(time), at)
+
+
+def test_changes_of_shots_are_looked_for_where_an_edge_may_go():
+    assert sights(EDGE, Around()) == [(18.75, 21.25)]
+    words = ((10, 18.4), (18.6, 21.3), (21.5, 25), (26, 30))  # the last pause is too far away
+    assert sights(EDGE, Around(words=words)) == [pytest.approx((18.25, 21.65))]
 
 
 def test_limits_keep_edges_from_going_there():
