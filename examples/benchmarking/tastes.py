@@ -30,9 +30,7 @@ from datasets_scripts.building.extraction import Extractor, Settings
 from datasets_scripts.building.label_files.labels import Interval, VideoLabels
 from datasets_scripts.synthesis.labels import Event
 from datasets_scripts.synthesis.library import Library
-from datasets_scripts.synthesis.material import Material, recorded_event
-from datasets_scripts.synthesis.mixing import active_part, evened, rms
-from datasets_scripts.synthesis.tools import RATE, decibels, mix_in
+from examples.benchmarking.soundtracks import KINDS, PAIRS, soundtrack
 from examples.teaching.choosing import UNTAUGHT, best_way, cross_validate, gain_over, taught
 from examples.teaching.lessons import SEMANTIC, Lesson, Span, chosen_of, joined
 from examples.teaching.tuning import Studied, study
@@ -44,48 +42,9 @@ from modeling_davihd.metrics.highlight_detection.scores import average_precision
 
 SECONDS, SLOTS = 60, 5  # of a soundtrack; places of highlights in it
 TRIED = 30  # soundtracks
-PAIRS = (
-    ("explosion", "gunshot"),
-    ("bird", "dog"),
-    ("farm", "scream"),
-    ("bell", "fanfare"),
-    ("engine", "splash"),
-)
-OTHERS = ("crash", "door")
-KINDS = tuple(sorted({*OTHERS, *(kind for pair in PAIRS for kind in pair)}))
 ROLES = ("music", "talk", "place")
-LIFT = (5.0, 14.0)  # dB of a highlight above what is around it
-LENGTH = (1.5, 5.0)  # seconds of a highlight, of one recording or several
 STREAMS = ("log_mel", "semantic_features")
 COLUMNS = ("chance", "untaught", "dynamics tuned alone", "taught", "found", "right")
-
-
-def soundtrack(seed: int, library: Library, splits: Sequence[str]) -> tuple[np.ndarray, list[Event]]:
-    """Samples (n,) and highlights, of recordings of those splits."""
-    rng, n = np.random.default_rng(seed), SECONDS * RATE
-    film, _ = Material(splits[0], library).bed(rng, ROLES[seed % len(ROLES)], n)
-    film, events = film.astype(np.float32), []
-    for slot in range(SLOTS):
-        kind = str(rng.choice(KINDS))
-        sound = highlight(rng, library, kind, splits)
-        start = int((2 + (slot + rng.uniform(0, 0.4)) * (SECONDS - 3) / SLOTS) * RATE)
-        around = film[max(0, start - RATE) : start + len(sound) + RATE]
-        mix_in(film, sound, start, max(rms(around), 0.1) * float(decibels(rng.uniform(*LIFT))))
-        first, last = active_part(sound)
-        events.append(Event(kind, start / RATE + first, start / RATE + last, 1.0))
-    return film / np.abs(film).max() * np.float32(0.7), events
-
-
-def highlight(rng: np.random.Generator, library: Library, kind: str, splits: Sequence[str]) -> np.ndarray:
-    """Recordings of a kind, one after the other."""
-    recordings = [one for split in splits for one in library.recordings("foreground", kind, split)]
-    if not recordings:
-        raise ValueError(f"{library.folder}: has no {kind} in the splits {', '.join(splits)}.")
-    parts, length = [], RATE * rng.uniform(*LENGTH)
-    while sum(map(len, parts)) < length:
-        recording = library.read(recordings[int(rng.integers(len(recordings)))])
-        parts.append(evened(recorded_event(rng, recording, LENGTH[1])))
-    return np.concatenate(parts)[: int(LENGTH[1] * RATE)]
 
 
 def make_lessons(
@@ -94,7 +53,8 @@ def make_lessons(
     """Soundtracks of those seeds, of which nothing has been chosen yet, and their highlights."""
     extractor = Extractor(Settings({"semantic": SEMANTIC}))
     for seed in tqdm(seeds, unit="soundtrack", disable=None, desc=splits[0]):
-        waveform, events = soundtrack(seed, library, splits)
+        role = ROLES[seed % len(ROLES)]
+        waveform, events = soundtrack(seed, SECONDS, SLOTS, library, splits, role)
         film = extractor.sound(waveform)
         extractor.flush()
         arrays = extractor.features(film)
