@@ -73,9 +73,9 @@ def run(options: argparse.Namespace, training: Sequence[str]) -> int:
     published.
     """
     check_destination(options.push_to)
-    examples = find_code(options.code) / "examples"
     with tempfile.TemporaryDirectory(prefix="davihd-") as folder:
-        output = options.output or Path(folder) / options.push_to.rpartition("/")[2]
+        examples = find_code(options.code, Path(folder) / "code") / "examples"
+        output = options.output or Path(folder) / "model" / options.push_to.rpartition("/")[2]
         launch = [sys.executable, "-m", "accelerate.commands.launch", str(examples / "train.py")]
         if status := subprocess.run([*launch, *training, "--output", str(output)]).returncode:
             return status
@@ -98,13 +98,16 @@ def check_destination(repo_id: str) -> None:
             )
 
 
-def find_code(source: str) -> Path:
-    """A clone, downloaded if need be. Raises ValueError if it has no examples/train.py."""
+def find_code(source: str, target: Path) -> Path:
+    """A clone, downloaded into `target` if need be. Raises ValueError if it has no examples/train.py."""
     folder = Path(source)
     if not folder.is_dir():
         name, _, revision = source.partition("@")
-        folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=list(NEEDED)))
-        print(f"hub_job.py: the code is {name}@{folder.name}", flush=True)
+        commit = HfApi().model_info(name, revision=revision or None).sha
+        # In the cache, files are links; programs would look for their parts beside what these lead to.
+        folder = target / commit
+        snapshot_download(name, revision=commit, allow_patterns=list(NEEDED), local_dir=folder)
+        print(f"hub_job.py: the code is {name}@{commit}", flush=True)
     if not (folder / "examples" / "train.py").is_file():
         raise ValueError(f"{source} has no examples/train.py; it needs to hold a clone")
     return folder

@@ -579,10 +579,10 @@ for code, target, message in (
     assert status == 1 and message in said, said
 """
 JOB_TRAINS = """
-import json, shutil, sys
+import json, os, shutil, sys
 output = sys.argv[sys.argv.index("--output") + 1]
 shutil.copytree({trained!r}, output, ignore=shutil.ignore_patterns("states"))
-print(json.dumps([__file__, sys.argv[1:]]), file=open({seen!r}, "w"))
+print(json.dumps([os.path.realpath(__file__), sys.argv[1:]]), file=open({seen!r}, "w"))
 """
 JOB_PUBLISHES = """
 import runpy, sys
