@@ -271,8 +271,10 @@ def save_model(run: Run, accelerator: Accelerator, model: torch.nn.Module):
     """Write model and feature extractor, whole or not at all."""
     weights = accelerator.get_state_dict(model)
     if accelerator.is_main_process:
+        with torch.device("meta"):  # a plain one: FSDP makes its own class of a model's
+            plain = AutoModel.from_config(accelerator.unwrap_model(model).config, dtype=torch.float32)
         with writing(run.output), whole_files(run.output) as partial:
-            accelerator.unwrap_model(model).save_pretrained(partial, state_dict=weights)
+            plain.save_pretrained(partial, state_dict=weights)
             run.extractor.save_pretrained(partial)
     accelerator.wait_for_everyone()
 

@@ -582,6 +582,15 @@ class DAViHDPreTrainedModel(PreTrainedModel):
     _no_split_modules = ["DAViHDSelfAttentionEncoder", "DAViHDDynamicsBlocks", "DAViHDDynamicsLayer"]
     _supports_sdpa = True
 
+    def post_init(self):
+        super().post_init()
+        # FSDP refuses a class that a model without some stream does not have.
+        self._no_split_modules &= {type(module).__name__ for module in self.modules()}
+
+    def get_input_embeddings(self) -> None:
+        """None: features come in as they are. FSDP asks."""
+        return None
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
         super()._init_weights(module)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from accelerate import Accelerator
 from paths import GOLDEN, ROOT
 from safetensors.torch import load_file
@@ -125,6 +126,23 @@ config = LaunchConfig(1, 1, nproc_per_node=2, max_restarts=0, start_method="fork
 elastic_launch(config, lambda: exec({code!r}, {{}}))()
 """
 
+# Accelerate shards weights over GPUs alone, and would pass over this on processors.
+SHARDED = """
+import os
+from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import DistributedType
+from examples import train
+os.environ |= {environment}
+begin = AcceleratorState.__init__
+def sharding(self, *arguments, fsdp_plugin=None, **named):
+    begin(self, *arguments, fsdp_plugin=fsdp_plugin, **named)
+    if fsdp_plugin is not None:
+        self.fsdp_plugin, self.distributed_type = fsdp_plugin, DistributedType.FSDP
+        PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+AcceleratorState.__init__ = sharding
+assert train.main({arguments}) == 0
+"""
+
 
 def test_killed_and_resumed_equals_undisturbed(config, data, tmp_path, nursery):
     wanted = ["--save-every", "2", "--weight-averaging", "0.5"]
@@ -167,6 +185,26 @@ def test_two_processes_killed_and_resumed(data, tmp_path, nursery, capsys):
     losses = [[report["loss"] for report in record["history"]] for record in records]
     np.testing.assert_allclose(*losses, rtol=1e-4)
     assert [record["processes"] for record in records] == [2, 1]
+
+
+def test_sharded_weights_train_as_whole_ones_do(data, tmp_path, nursery):
+    """By the launch file for FSDP; the checkpoint is that of a model that never was sharded."""
+    config = write_config(tmp_path / "config", dropout=0.0, modalities=["dynamics"])
+    sharded, alone = (
+        training_arguments(config, data, tmp_path / name, "--epochs", "1") for name in ("sharded", "alone")
+    )
+    launch = yaml.safe_load((ROOT / "configuration" / "accelerate" / "fsdp.yaml").read_text())
+    environment = {name.upper(): str(value) for name, value in launch["fsdp_config"].items()}
+    code = SHARDED.format(environment=environment | {"ACCELERATE_USE_FSDP": "true"}, arguments=sharded)
+    launched = nursery.run(LAUNCHED.format(code=code))
+    assert launched.status == 0, launched.text
+    assert main(alone) == 0
+    files = [{path.name for path in (tmp_path / name).iterdir()} for name in ("sharded", "alone")]
+    assert files[0] == files[1]
+    configs = [json.loads((tmp_path / name / "config.json").read_text()) for name in ("sharded", "alone")]
+    assert configs[0] == configs[1]
+    records = [json.loads((tmp_path / name / "training.json").read_text()) for name in ("sharded", "alone")]
+    np.testing.assert_allclose(*[record["history"][0]["loss"] for record in records], rtol=1e-4)
 
 
 def test_a_folder_with_a_run_is_not_overwritten(config, data, tmp_path, capsys):
