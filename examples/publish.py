@@ -40,7 +40,9 @@ from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.conversion import EncoderChoice
 
 if TYPE_CHECKING:
-    from modeling_davihd import DAViHDConfig, DAViHDModel, VideoHighlightDetectionPipeline
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+    from modeling_davihd import DAViHDFeatureExtractor
 
 ROOT = Path(__file__).resolve().parent.parent
 METRIC = ROOT / "modeling_davihd" / "metrics" / "highlight_detection"
@@ -96,15 +98,16 @@ def pack_model(
     """
     if not (source / "config.json").is_file():
         raise ValueError(f"{source} is not a checkpoint folder: it has no config.json.")
-    detect = load(source)
+    model, extractor = load(source)
     record = Record.find(source)
     if encoder_options is not None:
         from examples.training.bundle import bundle, extractor_of
 
-        detect.model = bundle(detect.model, encoders(source, encoder_options, detect.model.config, record))
-        detect.feature_extractor = extractor_of(detect.model.config, detect.feature_extractor)
-    detect.save_pretrained(folder, max_shard_size=SHARD_SIZE)
-    write_card(source, folder, repo_id, record, detect.model)
+        model = bundle(model, encoders(source, encoder_options, model.config, record))
+        extractor = extractor_of(model.config, extractor)
+    model.save_pretrained(folder, max_shard_size=SHARD_SIZE)
+    extractor.save_pretrained(folder)
+    write_card(source, folder, repo_id, record, model)
     for results in results_in(source):
         (folder / FOLDER).mkdir(exist_ok=True)
         shutil.copyfile(results, folder / FOLDER / results.name)
@@ -112,31 +115,37 @@ def pack_model(
         shutil.copyfile(source / RECORD_FILE, folder / RECORD_FILE)
     load(folder)  # as others will
     stale = ("*.safetensors", "*.safetensors.index.json", "*.py")
-    return Parcel("model", files_in(folder), stale, ("config.json", '"model_type": "davihd"'))
+    signature = ("config.json", f'"model_type": "{model.config.model_type}"')
+    return Parcel("model", files_in(folder), stale, signature)
 
 
-def load(folder: Path) -> VideoHighlightDetectionPipeline:
-    """The pipeline of a checkpoint. Raises ValueError naming the folder if any of it does not fit."""
-    import torch
+def load(folder: Path) -> tuple[PreTrainedModel, DAViHDFeatureExtractor]:
+    """What a checkpoint holds. Raises ValueError naming the folder if any of it does not fit."""
+    from transformers import logging
 
-    from modeling_davihd.loading import load_pipeline
+    from modeling_davihd.loading import load_extractor, load_model
+    from modeling_davihd.pipeline_davihd import check_spectrogram
 
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
-        detect = load_pipeline(str(folder.absolute()), torch.device("cpu"))
+        model, extractor = load_model(folder), load_extractor(folder)
+        check_spectrogram(model.config, extractor)
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         raise ValueError(f"{folder} does not load: {sentence(error)}") from error
-    if (kind := detect.model.config.model_type) != "davihd":  # whose code others would lack
-        raise ValueError(f"{folder} holds a {kind} model; one of type davihd is needed.")
-    return detect
+    return model, extractor
 
 
 def encoders(
-    source: Path, options: Mapping[str, object], config: DAViHDConfig, record: Record | None
+    source: Path, options: Mapping[str, object], config: PreTrainedConfig, record: Record | None
 ) -> dict[str, EncoderChoice]:
     """The frozen encoders that the model lacks, by stream.
 
-    Raises ValueError if neither training record nor options say which they are, or both say different things.
+    Raises ValueError for a baseline, and if neither training record nor options say which they are, or both
+    say different things.
     """
+    if config.model_type != "davihd":
+        raise ValueError(f"{source} holds a {config.model_type} model; --with-backbones needs one of DAViHD.")
     recorded, found = (record and record.extraction) or {}, {}
     for stream in config.feature_streams:
         name, field = stream.name, stream.backbone_field
@@ -159,7 +168,7 @@ def encoders(
     return found
 
 
-def write_card(source: Path, folder: Path, repo_id: str, record: Record | None, model: DAViHDModel):
+def write_card(source: Path, folder: Path, repo_id: str, record: Record | None, model: PreTrainedModel):
     """The card: made of the training record, unless someone has written or edited the checkpoint's own."""
     from examples.training.model_card import GENERATED_NOTICE, write_model_card
 

@@ -35,6 +35,15 @@ Item = TypeVar("Item")
 Film = str | os.PathLike | MediaInfo
 
 
+def check_spectrogram(config: Any, extractor: DAViHDFeatureExtractor) -> None:
+    """Raise ValueError if a model reads a log-Mel spectrogram other than the one that is made for it."""
+    for name, needed in config.log_mel_settings.items() if config.reads_spectrogram else ():
+        if (made := getattr(extractor, name)) != needed:
+            raise ValueError(
+                f"The feature extractor's `{name}` is {made}; the model's config needs {needed}."
+            )
+
+
 class VideoHighlightDetectionPipeline(Pipeline):
     """
     Scores every second of a film and finds its highlights. The file is decoded once, in order and in chunks;
@@ -69,12 +78,7 @@ class VideoHighlightDetectionPipeline(Pipeline):
                 f"The model reads `{strange[0].column}`, which a film does not have by itself; it scores the "
                 "rows of a dataset that has them, or needs to be trained without them."
             )
-        if self.model.config.reads_spectrogram:
-            for name, needed in self.model.config.log_mel_settings.items():
-                if (made := getattr(self.feature_extractor, name)) != needed:
-                    raise ValueError(
-                        f"The feature extractor's `{name}` is {made}; the model's config needs {needed}."
-                    )
+        check_spectrogram(self.model.config, self.feature_extractor)
 
     @overload
     def __call__(self, inputs: Film, batch_size: int | None = None, **kwargs) -> dict: ...

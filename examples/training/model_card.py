@@ -61,9 +61,18 @@ scores = model({arguments}).scores  # (B, T), one a second
 encoders of {missing} are not part of this checkpoint: it takes their features,
 one vector a second, and no films."""
 BASELINE = """\
-A baseline: its code is in the `davihd` package, not here. With the package,
-`davihd highlight film.mp4 --model {model}` uses it if it has the encoders for its features, and
-`modeling_davihd.baselines` has its class."""
+```python
+import modeling_davihd.registration  # of the package `davihd`, which has the code of this model
+from transformers import AutoModel
+
+model = AutoModel.from_pretrained("{model}").eval()
+scores = model({arguments}).scores  # (B, T), one a second
+```
+
+{films}"""
+TAKES_FILMS = """\
+`davihd highlight film.mp4 --model {model}` uses it if it has the encoders for its features."""
+NEEDS_TEXT = "A film has no text by itself, so that it scores rows of a dataset which have it, and no films."
 CONFIDENCE = """\
 Where no stretch of a film scores at least {level:g}, nothing stands out, unless a number of highlights or
 their total length is asked for. At most {share:g} % of soundtracks without an event are to have one above
@@ -95,6 +104,7 @@ def model_card(record: Record, model: str) -> str:
     """The card of a model, in full; `model` is the name by which `from_pretrained` finds it."""
     name = model.split("/")[-1]
     split, metrics = _tested(record)
+    baseline = _is_baseline(AutoConfig.for_model(**record.config))
     results = [
         EvalResult(
             task_type="video-highlight-detection",
@@ -114,7 +124,7 @@ def model_card(record: Record, model: str) -> str:
         pipeline_tag=PIPELINE_TAG,
         datasets=None if record.dataset_revision is None else [record.dataset],
         base_model=record.base_model,
-        tags=["video-highlight-detection", "audio", "video", "arxiv:2602.03891"],
+        tags=["video-highlight-detection", "audio", "video", *(() if baseline else ("arxiv:2602.03891",))],
         eval_results=results,
     )
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_text(name, model, record)}"))
@@ -148,7 +158,8 @@ def _is_baseline(config: PreTrainedConfig) -> bool:
 def _summary(record: Record, config: PreTrainedConfig) -> str:
     what = "DAViHD ([arXiv 2602.03891](https://arxiv.org/abs/2602.03891))"
     if _is_baseline(config):
-        what = f"`{config.model_type}`, to compare {what} with"
+        method = config.method or "A rule that needs no network"
+        what = f"{method}, `{config.model_type}` in the package `davihd`, to compare {what} with"
     reads = f"modalities: {', '.join(config.modalities) or 'none'}"
     return (
         f"{what}; {reads}; {record.parameters:,} parameters. One score in [0, 1] for each second of a "
@@ -191,7 +202,9 @@ def licence(config: PreTrainedConfig) -> str:
 def usage(model: str, config: PreTrainedConfig) -> str:
     """How to use the model of that name."""
     if _is_baseline(config):
-        return BASELINE.format(model=model)
+        films = TAKES_FILMS if all(stream.is_of_films for stream in config.streams) else NEEDS_TEXT
+        films, arguments = films.format(model=model), call_arguments(config)
+        return BASELINE.format(model=model, arguments=arguments, films=films)
     missing = missing_encoders(config)
     if not missing:
         needed = [backbone_class(stream, name).packages for stream, name in _encoders(config).items()]

@@ -14,12 +14,15 @@ class BaselineConfig(HighlightConfig):
 
     modalities (class attribute):
         Which of `"visual"`, `"semantic"`, `"dynamics"` (the log-Mel spectrogram), `"text"` the model reads.
+    method (class attribute):
+        What it is called and whose it is, if it was published.
 
     A model that reads visual or semantic features has `visual_dim` and `visual_backbone`, or `semantic_dim`
     and `semantic_backbone`, as in `DAViHDConfig`: their width, and the frozen encoder for raw input, if any.
     """
 
     modalities: ClassVar[tuple[str, ...]] = ()
+    method: ClassVar[str | None] = None
     pipeline_is_registered = True  # for only the installed package has these models
 
     def __post_init__(self, **kwargs):
@@ -63,6 +66,7 @@ class PGLSumConfig(BaselineConfig):
     """
 
     model_type = "baseline_pgl_sum"
+    method = "PGL-SUM (Apostolidis et al., ISM 2021)"
     modalities = ("visual",)
 
     visual_dim: int = 1024
@@ -103,6 +107,7 @@ class CSTAConfig(BaselineConfig):
     """
 
     model_type = "baseline_csta"
+    method = "CSTA (Son et al., CVPR 2024)"
     modalities = ("visual",)
 
     visual_dim: int = 1024
@@ -131,6 +136,7 @@ class JointVAConfig(BaselineConfig):
     """
 
     model_type = "baseline_joint_va"
+    method = "Joint-VA (Badamdorj et al., ICCV 2021), reconstructed"
     modalities = ("visual", "semantic")
 
     visual_dim: int = 1024
@@ -170,6 +176,7 @@ class UMTConfig(BaselineConfig):
     """
 
     model_type = "baseline_umt"
+    method = "UMT (Liu et al., CVPR 2022)"
     modalities = ("visual", "semantic")
 
     visual_dim: int = 1024
@@ -219,6 +226,7 @@ class TripleSummConfig(BaselineConfig):
     """
 
     model_type = "baseline_triplesumm"
+    method = "TripleSumm (Kim et al., ICLR 2026)"
 
     # A field here, and not of the class.
     modalities: list[str] | tuple[str, ...] = ("visual", "semantic", "text")  # type: ignore[assignment,misc]

@@ -15,13 +15,14 @@ from interpreters import NO_PACKAGE, TASK, Interpreter, scores_elsewhere
 from nursery import Nursery
 from paths import ROOT
 from safetensors.torch import load_file, save_file
-from tiny_checkpoint import write_heads
+from tiny_checkpoint import tiny_record, write_heads
 from tiny_data import training_arguments, write_config, write_dataset
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, pipeline
 
 from examples import publish, train
 from examples.training.model_card import GENERATED_NOTICE
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor, DAViHDModel
+from modeling_davihd.baselines import TripleSummConfig, TripleSummModel
 
 pytestmark = pytest.mark.slow
 
@@ -281,6 +282,28 @@ pipeline({TASK!r}, model={str(trained)!r}).push_to_hub("alice/pushed")
     assert set(hub.files("alice/pushed")) >= CODE
     found = scores_elsewhere(elsewhere, "alice/pushed", film)
     np.testing.assert_allclose(found, scores_here(trained, film), atol=1e-6)
+
+
+def test_hub_model_may_be_a_baseline_that_reads_text(hub, here, tmp_path, capsys):
+    model = TripleSummModel(TripleSummConfig(hidden_dim=8, visual_dim=4, semantic_dim=4, text_dim=4))
+    for one in (model, DAViHDFeatureExtractor()):
+        one.save_pretrained(tmp_path)
+    tiny_record(config=model.config.to_diff_dict()).write(tmp_path / "training.json")
+    assert run_publish(here, "model", tmp_path, "alice/triple")[0] == 0
+    assert b"TripleSumm (Kim et al., ICLR 2026)" in hub.files("alice/triple")["README.md"]
+    code = """
+import os
+os.environ["HF_TOKEN"] = "hf_alice"
+import modeling_davihd.registration
+from transformers import AutoModel
+model = AutoModel.from_pretrained("alice/triple")
+print(type(model).__name__, sum(weights.double().sum().item() for weights in model.parameters()))
+"""
+    name, total = here.run(code).split()
+    expected = sum(weights.double().sum().item() for weights in model.parameters())
+    assert name == "TripleSummModel" and float(total) == pytest.approx(expected)
+    assert publish.main(["model", str(tmp_path), "alice/triple", "--dry-run", "--with-backbones"]) == 1
+    assert "--with-backbones needs one of DAViHD" in capsys.readouterr().err
 
 
 def test_hub_model_of_the_example_with_trainer(hub, here, elsewhere, dataset, film, tmp_path):

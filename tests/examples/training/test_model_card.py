@@ -75,8 +75,12 @@ def test_it_says_how_to_use_the_model():
     headless = model_card(tiny_record(config=config), "alice/model")
     assert "visual_features=..., log_mel=..." in headless and "encoders of visual features" in headless
     assert "features were made with statistics" in headless
-    baseline = tiny_record(config=AutoConfig.for_model("baseline_umt").to_diff_dict())
-    assert "A baseline" in model_card(baseline, "alice/model")
+    config = AutoConfig.for_model("baseline_umt").to_diff_dict()
+    card = ModelCard(model_card(tiny_record(config=config), "alice/model"))
+    assert "UMT (Liu et al., CVPR 2022)" in card.text and "visual_features=..., sem" in card.text
+    assert "davihd highlight film.mp4" in card.text and "arxiv:2602.03891" not in card.data.tags
+    config = AutoConfig.for_model("baseline_triplesumm").to_diff_dict()
+    assert "A film has no text" in model_card(tiny_record(config=config), "alice/model")
 
 
 def test_it_is_written_for_the_folder_or_for_the_repository(tmp_path):
