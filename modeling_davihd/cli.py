@@ -36,11 +36,13 @@ NOTHING_HINT = "; --top-k 3 gives the best moments that there are"
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 all files done, 1 some file failed (the others are still written), 2 wrong usage."""
     options = parse(arguments)
+    from .jobs import unwinding
+
     for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with warnings.catch_warnings():
+        with unwinding(), warnings.catch_warnings():
             warnings.showwarning = warn_once()
             warnings.simplefilter("ignore")
             if options.encoder == "hardware":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 FORKING = multiprocessing.get_context("fork")
+STOPS = {signal.SIGINT, signal.SIGTERM}
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class _Worker:
         self.number = -1  # of the item that it is at
         self.pipe, theirs = FORKING.Pipe()
         self.process = FORKING.Process(target=_serve, args=(work, theirs, self.pipe), daemon=True)
-        # Until it says otherwise, an interrupt would end the fork with a traceback.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # Until it says otherwise, what stops this process would end the fork with a traceback.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         self.process.start()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()  # so that the pipe ends with the process
@@ -102,12 +104,22 @@ def _serve(work: Callable[[Any], Any], pipe: Connection, other_end: Connection) 
     other_end.close()  # so that the pipe ends with the process that asks
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     try:
         while True:
             pipe.send(work(pipe.recv()))
     except (EOFError, OSError, KeyboardInterrupt):
         return
+
+
+@contextmanager
+def unwinding() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does; for the main thread only."""
+    usual = signal.signal(signal.SIGTERM, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, usual)
 
 
 def _stop(*_: object) -> None:
@@ -116,4 +128,4 @@ def _stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-__all__ = ["Died", "in_order"]
+__all__ = ["Died", "in_order", "unwinding"]

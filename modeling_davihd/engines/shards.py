@@ -40,18 +40,22 @@ class Note:
 
 @contextmanager
 def _interrupts_wait() -> Iterator[None]:
-    """Delay the effect of Ctrl-C until the end."""
+    """Delay the effect of Ctrl-C and SIGTERM until the end."""
     if current_thread() is not main_thread():  # only that one is interrupted
         yield
         return
     received: list[int] = []
-    usual = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    own = {number: handler for number, handler in usual.items() if handler is not None}  # else not Python's
+    for number in own:
+        signal.signal(number, lambda number, _: received.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
+        for number, handler in own.items():
+            signal.signal(number, handler)
         if received:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(received[0])
 
 
 @contextmanager

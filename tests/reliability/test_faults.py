@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import film_with_sound, tone
+from films import film_with_sound, noise_within, tone
 from hub_server import HubServer
 from nursery import Nursery, Outcome
 from safetensors import safe_open
@@ -36,6 +36,7 @@ MAINS = {
     "training": "examples.train",
     "publishing": "examples.publish",
     "highlight": "modeling_davihd.cli",
+    "reel": "modeling_davihd.cli",
 }
 
 
@@ -138,7 +139,7 @@ def timeless(path: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def commands(hub, nursery, tmp_path_factory) -> dict[str, Command]:
-    """The five commands, each of about a second's work."""
+    """The six commands, each of about a second's work."""
     folder = tmp_path_factory.mktemp("faults")
     films, sound = folder / "films", tone(9, 16000)
     films.mkdir()
@@ -147,8 +148,8 @@ def commands(hub, nursery, tmp_path_factory) -> dict[str, Command]:
     (folder / "labels.csv").write_text(
         "video,second,score\n" + "".join(f"film{n}.mp4,{s},0.{s}\n" for n in range(FILMS) for s in range(9))
     )
-    quiet, loud = tone(9, 16000, amplitude=0.005), tone(2, 16000, amplitude=0.6)
-    film = film_with_sound(folder / "match.mp4", np.concatenate([quiet, loud, quiet, loud, quiet]), 31)
+    cheers = np.concatenate([noise_within(9, 2, 4), noise_within(5, 2, 9)])
+    film = film_with_sound(folder / "match.mp4", cheers, 31)
     data = write_dataset(folder / "data")
     config = write_config(folder / "config")
     out = folder / "out"
@@ -164,6 +165,11 @@ def commands(hub, nursery, tmp_path_factory) -> dict[str, Command]:
         "highlight": [str(film), "--formats", "json,csv,png,mp4,clips,edl,otio,chapters"],
     }
     arguments["highlight"] = ["highlight", *arguments["highlight"]]
+    (folder / "matches").mkdir()
+    for number in range(3):
+        os.link(film, folder / "matches" / f"{number}.mp4")
+    reel = ["highlight", str(folder / "matches"), "--reel", "best.mp4", "--duration", "15", "--names", "none"]
+    arguments["reel"] = [*reel, "--jobs", "2"]
     made = {name: Command(name, words, out, nursery, hub) for name, words in arguments.items()}
     made["training"].clear()
     assert made["training"].run().status == 0
@@ -190,6 +196,7 @@ def each(*names: object):
 
 # The command that writes films takes longest, and shares its parts with the others.
 FILMS_LAST = ("features", "training", "highlight", soaking("dataset"))
+WRITING_FILMS = ("highlight", "reel")  # which know SIGTERM as they know Ctrl-C
 
 
 def disturb_at_random(command: Command, count: int, number: int, seed: int) -> dict[int, int]:
@@ -198,7 +205,7 @@ def disturb_at_random(command: Command, count: int, number: int, seed: int) -> d
     Runs that end before they are hit, as some do where the machine has other work now and then, do not count.
     """
     chance, statuses = random.Random(seed), {}
-    hit = 130 if number == signal.SIGINT else -number
+    hit = -number if number == signal.SIGKILL else 130
     for _ in range(3 * count):
         if statuses.get(hit) == count:
             break
@@ -210,6 +217,7 @@ def disturb_at_random(command: Command, count: int, number: int, seed: int) -> d
             command.seconds = min(command.seconds, done.seconds)
         if done.status == 130:
             assert "interrupted" in done.text.splitlines()[-1] and "Traceback" not in done.text
+            assert command.name not in WRITING_FILMS or not [*command.folder.rglob("*.partial")]
         command.check_rest()
         command.go_on()
     return statuses
@@ -218,16 +226,18 @@ def disturb_at_random(command: Command, count: int, number: int, seed: int) -> d
 @each("publishing", *FILMS_LAST)
 def test_killed_or_interrupted_it_goes_on_to_the_same_end(command):
     disturb_at_random(command, 1, signal.SIGKILL, seed=1)
-    if command.name == "highlight":  # the others take an interrupt in the same way
-        disturb_at_random(command, 1, signal.SIGINT, seed=2)
+    if command.name in WRITING_FILMS:  # the others are stopped in the same way
+        disturb_at_random(command, 1, signal.SIGTERM, seed=2)
 
 
 @pytest.mark.soak
-@each("publishing", *FILMS_LAST)
+@each("publishing", *FILMS_LAST, "reel")
 def test_killed_at_thirty_moments(command):
     killed = disturb_at_random(command, KILLS, signal.SIGKILL, seed=3)
     interrupted = disturb_at_random(command, INTERRUPTS, signal.SIGINT, seed=4)
     assert killed[-signal.SIGKILL] == KILLS and interrupted[130] == INTERRUPTS
+    if command.name in WRITING_FILMS:
+        assert disturb_at_random(command, INTERRUPTS, signal.SIGTERM, seed=5)[130] == INTERRUPTS
     hashed = digest(json.dumps(command.whole, sort_keys=True).encode())[:12]
     print(
         f"\n{command.name}: {command.seconds:.2f} s undisturbed, {len(command.whole)} files, hash {hashed}; "

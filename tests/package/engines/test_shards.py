@@ -10,22 +10,23 @@ from stores import contents
 from tone_videos import build, seven
 
 from modeling_davihd.engines.errors import DatasetError
+from modeling_davihd.jobs import unwinding
 
 
 def test_an_interrupt_while_pyarrow_asks_for_types_is_one(tmp_path, monkeypatch):
     """pyarrow asks while it compares a column with its file; it printed what came up, and saw two kinds."""
     kind = datasets.features.features.Array2DExtensionType
-    ask, questions = kind.__arrow_ext_deserialize__, iter(())
+    ask, questions, number = kind.__arrow_ext_deserialize__, iter(()), signal.SIGINT
 
     def asked(cls, *arguments):
         if next(questions, None) == 0:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return ask(*arguments)
 
     monkeypatch.setattr(kind, "__arrow_ext_deserialize__", classmethod(asked))
     for moment in range(12):  # more than there are for one row
-        questions = iter(range(moment, -1, -1))
-        with pytest.raises(KeyboardInterrupt):
+        questions, number = iter(range(moment, -1, -1)), (signal.SIGINT, signal.SIGTERM)[moment % 2]
+        with pytest.raises(KeyboardInterrupt), unwinding():
             build(tmp_path, seven())
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
