@@ -365,7 +365,7 @@ class Spectrogram:
     ) -> "Spectrogram":
         """From log-Mel (B, F, M). Videos shorter than `min_frames` are lengthened to as many."""
         log_mel, padded, rate = log_mel.transpose(1, 2), segments.mask is not None, config.log_mel_rate
-        lengths = torch.ceil(segments.lengths * rate).long()
+        lengths = frames_until(segments.lengths, rate)
         if padded:
             log_mel = zero_padding(log_mel, frame_mask(lengths, log_mel.shape[1])[:, 0, :, 0])
         if padded and in_graph():  # more padding, lest it be asked whether some size is 0 or 1 after pooling
@@ -384,6 +384,11 @@ class Spectrogram:
             second_of_frame = second_of_frame.clamp(max=background.shape[2] - 1)
         lengths = lengths.clamp(min=min_frames).masked_fill(lengths == 0, 0)
         return cls(log_mel[:, None], background, second_of_frame, lengths)
+
+
+def frames_until(seconds: torch.Tensor, rate: float) -> torch.Tensor:
+    """How many frames begin in so many seconds. The rate may be a whole number, which ONNX does not round."""
+    return torch.ceil(seconds * float(rate)).long()
 
 
 def repeat_last_frame(log_mel: torch.Tensor, lengths: torch.Tensor, minimum: int) -> torch.Tensor:
@@ -406,9 +411,9 @@ def medians_of_seconds(
     frames a second, these have 63 and 62 frames in turn.
     """
     second = torch.arange(segments.num_segments, device=log_mel.device)
-    first_frame = torch.ceil(second * rate).long()
+    first_frame = frames_until(second, rate)
     index = first_frame[:, None] + torch.arange(math.ceil(rate), device=log_mel.device)
-    outside = (index >= torch.ceil((second + 1) * rate)[:, None]) | (index >= lengths[:, None, None])
+    outside = (index >= frames_until(second + 1, rate)[:, None]) | (index >= lengths[:, None, None])
     index = index.clamp(max=log_mel.shape[1] - 1)
     blocks = zip(parts(index, _MEDIAN_BLOCK), parts(outside, _MEDIAN_BLOCK, 1), strict=True)
     medians = [
