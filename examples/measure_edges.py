@@ -1,9 +1,10 @@
 """Measure how clean the edges of highlights are, on films whose words and changes of shots are known.
 
 python examples/measure_edges.py    # prints a table; needs espeak-ng (Debian: apt-get install espeak-ng)
+python examples/measure_edges.py --sounds DIR    # of recorded words: WAV files in a folder for each voice
 
-Every film has a speaker, whose words espeak-ng speaks one by one, sudden noises, for there to be highlights,
-and drawn shots. davihd-small finds the highlights; their edges are counted as found, and once they are clean.
+Every film has a speaker, whose words are spoken one by one, sudden noises, for there to be highlights, and
+drawn shots. davihd-small finds the highlights; their edges are counted as found, and once they are clean.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import subprocess
 import sys
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
@@ -34,7 +35,7 @@ from modeling_davihd import VideoHighlightDetectionPipeline
 from modeling_davihd.clean_edges import Cutting, EdgeCleaner
 from modeling_davihd.edges import PAUSE_REACH, SHOT_REACH
 from modeling_davihd.loading import DEFAULT_MODEL, load_pipeline
-from modeling_davihd.media import SAMPLING_RATE, probe, write_film
+from modeling_davihd.media import SAMPLING_RATE, probe, stream_segments, write_film
 from modeling_davihd.writers import HighlightResult
 
 SPEAKER = "espeak-ng"
@@ -51,7 +52,31 @@ SIZE = (180, 320)  # pixels, high and wide
 BLOCK = 20  # pixels
 
 Span = tuple[float, float]
-Say = Callable[[str, str], np.ndarray]  # word and voice -> sound at 16 kHz, from its first moment to its last
+
+
+@dataclass(frozen=True)
+class Speakers:
+    """Who speaks: words, by voice, and how each sounds at 16 kHz, from its first moment to its last."""
+
+    words: Mapping[str, Sequence[str]]
+    say: Callable[[str, str], np.ndarray]
+
+    @classmethod
+    def synthetic(cls) -> Speakers:
+        """Those of espeak-ng. Raises ValueError if it is not installed."""
+        if which(SPEAKER) is None:
+            raise ValueError(f"{SPEAKER} is not installed; it has to speak the words of the films.")
+        return cls(dict.fromkeys(VOICES, WORDS), say)
+
+    @classmethod
+    def recorded(cls, folder: Path) -> Speakers:
+        """WAV files of a word each, the folder being the voice. Raises ValueError if there are none."""
+        words: dict[str, list[str]] = {}
+        for path in sorted(folder.rglob("*.wav")):
+            words.setdefault(str(path.parent), []).append(path.name)
+        if not words:
+            raise ValueError(f"{folder}: has no WAV files of words.")
+        return cls(words, recording)
 
 
 @dataclass(frozen=True)
@@ -86,18 +111,29 @@ def say(word: str, voice: str) -> np.ndarray:
         subprocess.run([SPEAKER, "-v", voice, "-w", str(path), word], check=True, capture_output=True)
         with wave.open(str(path)) as file:
             rate, samples = file.getframerate(), file.readframes(file.getnframes())
-    sound = resample_poly(np.frombuffer(samples, "<i2") / 32768, SAMPLING_RATE, rate)
+    return _spoken(resample_poly(np.frombuffer(samples, "<i2") / 32768, SAMPLING_RATE, rate))
+
+
+@cache
+def recording(word: str, voice: str) -> np.ndarray:
+    """A word as the file of that name in that folder has it, as loud as others, likewise."""
+    sound = np.concatenate([chunk.waveform.ravel() for chunk in stream_segments(Path(voice, word))])
+    return _spoken(0.5 * sound / max(np.abs(sound).max(), 1e-6))
+
+
+def _spoken(sound: np.ndarray) -> np.ndarray:
     heard = np.flatnonzero(np.abs(sound) > 0.01)
     return sound[heard[0] : heard[-1] + 1].astype(np.float32)
 
 
-def speech(rng: np.random.Generator, seconds: float, speak: Say) -> tuple[np.ndarray, list[Span]]:
+def speech(rng: np.random.Generator, seconds: float, speakers: Speakers) -> tuple[np.ndarray, list[Span]]:
     """Sound of a speaker who pauses after one to nine words, and when each word is spoken."""
-    voice, sound, words = str(rng.choice(VOICES)), np.zeros(round(seconds * SAMPLING_RATE), np.float32), []
+    sound, words = np.zeros(round(seconds * SAMPLING_RATE), np.float32), []
+    voice = str(rng.choice(list(speakers.words)))
     at = 0.3
     while True:
         for _ in range(rng.integers(1, 10)):
-            word = speak(str(rng.choice(WORDS)), voice)
+            word = speakers.say(str(rng.choice(speakers.words[voice])), voice)
             start, at = at, at + len(word) / SAMPLING_RATE
             if at > seconds:
                 return sound, words
@@ -111,9 +147,9 @@ def pauses(words: Sequence[Span]) -> list[Span]:
     return [(end, start) for (_, end), (start, _) in pairwise(words) if end + SHORTEST_PAUSE <= start]
 
 
-def soundtrack(rng: np.random.Generator, speak: Say) -> tuple[np.ndarray, list[Span]]:
+def soundtrack(rng: np.random.Generator, speakers: Speakers) -> tuple[np.ndarray, list[Span]]:
     """A speaker, sudden noises every ten seconds or so, and soft noise; and when each word is spoken."""
-    sound, words = speech(rng, SECONDS, speak)
+    sound, words = speech(rng, SECONDS, speakers)
     sound *= 10 ** (rng.uniform(-12, -4) / 20)
     for start in np.arange(4, SECONDS - 6, 10) + rng.uniform(0, 4, len(range(4, SECONDS - 6, 10))):
         make = (impact, explosion, gunshots)[rng.integers(3)]
@@ -145,10 +181,10 @@ def shots(rng: np.random.Generator, cuts: Sequence[float], fps: float) -> Iterat
         first = end
 
 
-def make_film(folder: Path, seed: int, speak: Say) -> KnownFilm:
+def make_film(folder: Path, seed: int, speakers: Speakers) -> KnownFilm:
     rng = np.random.default_rng(seed)
     fps, path = RATES[seed % len(RATES)], folder / f"{seed}.mp4"
-    sound, words = soundtrack(rng, speak)
+    sound, words = soundtrack(rng, speakers)
     cuts = cut_times(rng, words, fps)
     write_film(path, shots(rng, cuts, fps), sound, fps=fps, sampling_rate=SAMPLING_RATE)
     return KnownFilm(path, words, cuts, fps)
@@ -185,12 +221,12 @@ def _in_word(film: KnownFilm, time: float) -> bool:
     return any(start + HALF_A_FRAME < time < end - HALF_A_FRAME for start, end in film.words)
 
 
-def measure(folder: Path, films: int, speak: Say = say) -> str:
+def measure(folder: Path, films: int, speakers: Speakers) -> str:
     """The table, in Markdown, of so many films, which are made in a folder and removed one by one."""
     detect, cleaner = load_pipeline(DEFAULT_MODEL, torch.device("cpu")), EdgeCleaner()
     totals = {(name, when): Count() for name in (IN_WORD, AT_CUT, AT_ANY) for when in (False, True)}
     for seed in tqdm(range(films), unit=" films", disable=None):
-        film = make_film(folder, seed, speak)
+        film = make_film(folder, seed, speakers)
         before = highlights(detect, film)
         after = cleaner.clean(before, Cutting())
         found = [edge for segment in before.segments for edge in segment]
@@ -208,16 +244,18 @@ def measure(folder: Path, films: int, speak: Say = say) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Print the table. Raises ValueError if there is nobody to speak."""
-    if which(SPEAKER) is None:
-        raise ValueError(f"{SPEAKER} is not installed; it has to speak the words of the films.")
+    speakers = Speakers.recorded(options.sounds) if options.sounds else Speakers.synthetic()
     with TemporaryDirectory() as folder:
-        print(measure(Path(folder), options.films))
+        print(measure(Path(folder), options.films, speakers))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 1 espeak-ng is missing, 2 wrong usage."""
+    """Exit status: 0 done, 1 there is nobody to speak, 2 wrong usage."""
     parser = argparse.ArgumentParser(description="Measure how clean the edges of highlights are.")
     parser.add_argument("--films", type=int, default=20, metavar="N", help="of 90 s; default 20")
+    parser.add_argument(
+        "--sounds", type=Path, metavar="DIR", help="WAV files of a word each, in a folder for each voice"
+    )
     return run_command(partial(run, parser.parse_args(arguments)), "measure_edges.py")
 
 

@@ -53,7 +53,8 @@ def read_csv(path: Path, films: Films) -> Listed:
     """
     columns, rows = read_table(path)
     if not set(columns) >= NEEDED:
-        raise ListError(f"{path}: has the columns {','.join(columns)!r}; start and end are needed.")
+        found = f"the columns {','.join(columns)!r}" if columns else "no columns"
+        raise ListError(f"{path}: has {found}; start and end are needed.")
     if twice := [name for number, name in enumerate(columns) if name and name in columns[:number]]:
         raise ListError(f"{path}: has the column {twice[0]!r} twice.")
     listed = Listed(path, films)

@@ -3,6 +3,8 @@
 import re
 
 import numpy as np
+import pytest
+from films import make_film
 
 from examples import measure_edges
 from examples.measure_edges import AT_ANY, AT_CUT, IN_WORD, KnownFilm
@@ -24,6 +26,9 @@ def test_the_command_needs_a_speaker_and_prints_a_table(tmp_path, monkeypatch, c
     assert capsys.readouterr().err.startswith("measure_edges.py: error: espeak-ng is not installed")
     monkeypatch.setattr(measure_edges, "SECONDS", 12)
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 4000).astype(np.float32)
-    table = measure_edges.measure(tmp_path, 1, lambda word, voice: noise)
+    silence = np.zeros(2000, np.float32)
+    make_film(tmp_path / "word.wav", sounds=[(0, np.concatenate([silence, noise, silence]))], rate=16000)
+    assert len(measure_edges.recording("word.wav", str(tmp_path))) == pytest.approx(4000, abs=9)
+    assert measure_edges.main(["--films", "1", "--sounds", str(tmp_path)]) == 0
+    table = capsys.readouterr().out
     assert re.search(r"\| the same, where any is \| \d+ of \d+ \(.* %\) \| ", table)
-    assert not list(tmp_path.iterdir())

@@ -162,7 +162,7 @@ def ours(*spans: tuple) -> dict:
         ("l.csv", csv_of("1:75,2:00"), "l.csv, line 2: start is '1:75'; seconds or a time"),
         ("l.csv", csv_of("1,2,3"), "l.csv, line 2: needs 2 values, one for each column."),
         ("l.csv", csv_of(), "l.csv: holds no highlight."),
-        ("l.csv", "", "l.csv: has the columns ''; start and end are needed."),
+        ("l.csv", "", "l.csv: has no columns; start and end are needed."),
         ("l.csv", "begin;end\n1;2\n", "l.csv: has the columns 'begin,end'; start and end are needed."),
         ("l.csv", "start,end,end\n1,2,3\n", "l.csv: has the column 'end' twice."),
         ("l.csv", "start,end,score\n1,2,high\n", "l.csv, line 2: score is 'high'; a number is needed."),
