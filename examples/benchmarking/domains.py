@@ -83,10 +83,11 @@ def fine_tuning(dataset: HighlightDataset, overrides: dict[str, object], output:
 
 
 def from_scratch(dataset: HighlightDataset, overrides: dict[str, object], output: Path) -> Run:
-    """Training its network anew, by the recipe for datasets and at the rate that it was trained at."""
+    """Training its network anew: the recipe for datasets, with the rate and the steps of a narrow network."""
     network = json.loads((CONFIGURATION / "davihd-small" / "config.json").read_text(encoding="utf-8"))
     changes = {name: value for name, value in network.items() if name not in ("model_type", "architectures")}
-    overrides = {"dataset": dataset.source, "learning_rate": 8e-4, **overrides}
+    recipe = {"learning_rate": 5e-4, "batch_size": 4, "least_steps": 8}
+    overrides = {"dataset": dataset.source, **recipe, **overrides}
     [run] = make_runs(CONFIGURATION / "davihd-base", output, overrides, changes=changes)
     return run
 
@@ -119,28 +120,36 @@ def cells(found: Sequence[dict[str, float]]) -> list[str]:
     return measured([{name: one[name] for name in METRICS} for one in found])
 
 
-def measure_domain(library: Library, domain: str, options: argparse.Namespace, folder: Path) -> None:
-    """Print the table of a domain, a row for each number of clips."""
-    dataset, rows = build_domain(library, domain, max(options.clips), folder / domain), {}
-    before, length = cells([untrained(dataset)]), {"epochs": options.epochs} if options.epochs else {}
+def measure_domain(
+    domain: str, dataset: HighlightDataset, options: argparse.Namespace, folder: Path
+) -> Iterator[tuple[str, list[str]]]:
+    """A row of the table for each number of clips: its name, and its cells."""
+    before, overrides = cells([untrained(dataset)]), {"num_workers": 0}
+    if options.epochs is not None:
+        overrides["epochs"] = options.epochs
     for count in options.clips:
         row = [*before]
         for name, way in WAYS.items():
-            outputs = [
-                folder / f"{domain}-{count}-{name.replace(' ', '-')}-{seed}" for seed in range(options.seeds)
-            ]
-            runs = [way(dataset, {**length, "seed": seed}, output) for seed, output in enumerate(outputs)]
-            row += cells([trained_on(count, run, dataset) for run in runs])
-        rows[str(count)] = row
-        columns = [f"{way}, {METRIC_COLUMNS[name][0]}" for way in ("untrained", *WAYS) for name in METRICS]
-        print(f"\n{domain}\n\n{markdown(['clips', *columns], rows)}", flush=True)
+            found = []
+            for seed in range(options.seeds):
+                output = folder / f"{domain}, {count} clips, {name}, seed {seed}"
+                run = way(dataset, {**overrides, "seed": seed}, output)
+                found.append(trained_on(count, run, dataset))
+            row += cells(found)
+        yield f"{domain}, {count}", row
 
 
 def measure_all(options: argparse.Namespace) -> None:
-    library = Library.open(options.sounds)
-    with tempfile.TemporaryDirectory() as folder:
+    """Print the table as far as it goes after each row."""
+    library, rows = Library.open(options.sounds), {}
+    columns = [f"{way}, {METRIC_COLUMNS[name][0]}" for way in ("untrained", *WAYS) for name in METRICS]
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
         for domain in options.domains:
-            measure_domain(library, domain, options, Path(folder))
+            dataset = build_domain(library, domain, max(options.clips), folder / domain)
+            for name, row in measure_domain(domain, dataset, options, folder):
+                rows[name] = row
+                print(markdown(["domain, clips", *columns], rows), flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
