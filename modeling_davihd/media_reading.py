@@ -107,7 +107,11 @@ def _chunks(
         while not done:
             for kind, lane in lanes.items():  # one segment more than is needed tells whether the film goes on
                 held[kind] += islice(lane, size + 1 - len(held[kind]))
-            end = _true_end(info, tracks) if all(track.finished for track in every) else math.inf
+            end = (
+                _end_of_segments(_true_end(info, tracks))
+                if all(track.finished for track in every)
+                else math.inf
+            )
             done = end <= first + size
             count = math.ceil(end) - first if done else size
             if count:
@@ -132,13 +136,16 @@ def _true_end(info: MediaInfo, tracks: dict[str, list[Track]]) -> float:
     end = round(shown if 0 < heard - shown <= JITTER and shown else max(shown, heard), 3)
     if end <= 0:
         raise MediaError(f"{info.path}: nothing in it can be decoded.")
-    if end > 1 and end % 1 <= JITTER:
-        end = float(math.floor(end))  # too little to be a segment of its own
     cut_off = info.duration is not None and info.duration > end + max(info.start, 0) + 1
     every = [*tracks["video"], *tracks["audio"]]
     if cut_off and all(track.indexed and not track.complained for track in every):
         every[0].complain(f"breaks off at {end:.1f} s of {info.duration:.1f} s")
     return end
+
+
+def _end_of_segments(end: float) -> float:
+    """Where the last segment of a film ends: what goes beyond a second too little to be one is left out."""
+    return float(math.floor(end)) if end > 1 and end % 1 <= JITTER else end
 
 
 def true_end(path: AnyPath | MediaInfo, limits: DecodingLimits = DEFAULT_LIMITS) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..highlights import Edge, Sound
-from ..wording import quoted, short
+from ..wording import short, some
 
 if TYPE_CHECKING:
     from .films import Films
@@ -98,9 +98,9 @@ class Listed:
         self.entries.setdefault(film, []).append(entry)
 
     def tell_unknown(self) -> None:
-        """Warn of films that are not there, a line each."""
-        for name in self.unknown:
-            tell(f"{self.path}: {quoted(name)}: {self.films.lacking}; it is left out.")
+        """Warn of films that are not there, unless nothing else is listed: that is an error of its own."""
+        if self.unknown and self.entries:
+            tell(f"{self.path}: {some(self.unknown)}: {self.films.lacking}; left out.")
 
 
 def entry_of(where: str, start: object, end: object, words: str = "", **known: Any) -> Entry:

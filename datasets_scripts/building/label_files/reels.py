@@ -30,7 +30,8 @@ from datasets_scripts.building.label_files.sound_search import (
 )
 from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.film_files import SOUND_SUFFIXES, VIDEO_SUFFIXES, visible_files
-from modeling_davihd.media import MediaError, probe, stream_segments
+from modeling_davihd.media import MediaError, probe, sound_of, stream_segments, true_end
+from modeling_davihd.media_limits import JITTER
 from modeling_davihd.media_reading import Sound
 from modeling_davihd.media_tracks import MediaInfo, Track
 from modeling_davihd.readers import Entry, Films, Listed
@@ -79,7 +80,7 @@ def _may_be_searched(films: Films, film: str, reels: Sequence[Path]) -> bool:
 
 
 def _blocks(info: MediaInfo) -> Iterator[Array]:
-    """The sound of a film or reel, mono at 16 kHz, in blocks (n,)."""
+    """The sound of a film, mono at 16 kHz, in blocks (n,)."""
     for chunk in stream_segments(info):
         yield chunk.waveform.ravel()[: round((chunk.end - chunk.first_segment) * SECOND)]
 
@@ -88,7 +89,7 @@ def _read_reel(path: Path, films: Films, spectra: dict[str, Array]) -> LabelFile
     info = probe(path)
     if not info.has_audio:
         raise DatasetError(f"{path}: has no sound, by which alone it can be found in films.")
-    sound = np.concatenate(list(_blocks(info)))
+    [sound] = sound_of(info, [(0, round(_end(info) * SECOND))])
     search, reel = Search(log_spectrum([sound]), list(spectra.values())), band_limited(sound)
     stretches = _stretches(reel, search, list(spectra), films)
     settle(reel, stretches, functools.partial(_seen, info, films))
@@ -102,6 +103,12 @@ def _read_reel(path: Path, films: Films, spectra: dict[str, Array]) -> LabelFile
             listed.add(one.film, Entry(f"{path}, {_range(one.begin, one.end)}", start, end))
     _tell_unfound(path, films, stretches, len(reel))
     return label_file_of(listed)
+
+
+def _end(info: MediaInfo) -> float:
+    """Where a reel ends; its sound may go on only because the encoder fills its last frame."""
+    end = true_end(info)
+    return info.duration if info.duration is not None and 0 < end - info.duration <= JITTER else end
 
 
 def _seen(info: MediaInfo, films: Films, before: Stretch, after: Stretch, within: tuple[int, int]) -> int:

@@ -161,7 +161,7 @@ def test_time_stamps_are_of_the_film_that_a_line_or_else_the_file_names(films, t
         "long.mp4": [(1, 2, 1, "goal")],
         "short.mp4": [(0, 0.5, 1, "a cheer"), (1, 1.5, 1, "")],
     }
-    assert said == [f"long.mp4.txt: other.mp4: there is no such film in {films}; it is left out."]
+    assert said == [f"long.mp4.txt: other.mp4: there is no such film in {films}; left out."]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from modeling_davihd.media import MediaError, cut_reel
 from modeling_davihd.readers import ListWarning
 
 RATE = 16000
-CUTS = [("a.mp4", 3, 7), ("b.mp4", 20.2, 22.4), ("a.mp4", 21.33, 26), ("a.mp4", 27, 30), ("b.mp4", 0, 2)]
+CUTS = [("a.mp4", 3, 7), ("b.mp4", 20.2, 22.4), ("a.mp4", 21.33, 26), ("a.mp4", 27, 30), ("b.mp4", 0, 2.16)]
 
 
 def eventful(seed: int, seconds: int = 30) -> np.ndarray:
