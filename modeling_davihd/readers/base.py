@@ -169,10 +169,17 @@ def parsed_json(path: Path, text: str, **hooks: Any) -> Any:
 
 
 def small_text(path: Path) -> str:
-    """A file's text, in UTF-8, or in the UTF-16 of spreadsheets. Raises ListError above SIZE_LIMIT."""
+    """A file's text, in UTF-8, or as spreadsheets write it: in UTF-16, or in Windows-1252.
+
+    Raises ListError above SIZE_LIMIT, UnicodeDecodeError for what is no text.
+    """
     content = small_bytes(path)
-    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return content.decode("utf-16" if utf_16 else "utf-8-sig")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252")
 
 
 def small_bytes(path: Path) -> bytes:

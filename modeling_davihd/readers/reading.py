@@ -28,7 +28,7 @@ def read_list(
     except OSError as error:
         raise ListError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        raise ListError(f"{path}: is not UTF-8 text.") from error
+        raise ListError(f"{path}: is not text in UTF-8, UTF-16 or Windows-1252.") from error
 
 
 __all__ = ["read_list"]

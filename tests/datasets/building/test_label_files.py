@@ -113,8 +113,8 @@ def test_wrong_labels_are_refused_in_a_sentence(films, tmp_path, name, content, 
 
 def test_labels_that_cannot_be_read_are_named(films, tmp_path):
     assert "absent.csv: cannot be read (No such file or directory)" in refused(films, tmp_path / "absent.csv")
-    (tmp_path / "l.csv").write_bytes(b"video,second,score\n\xff\xfe,0,1\n")
-    assert refused(films, tmp_path / "l.csv").endswith("l.csv: is not UTF-8 text.")
+    (tmp_path / "l.csv").write_bytes(b"video,second,score\n\x81\xfe,0,1\n")
+    assert refused(films, tmp_path / "l.csv").endswith("l.csv: is not text in UTF-8, UTF-16 or Windows-1252.")
     assert "deep.json: its lists are nested too deeply" in refused(
         films, written(tmp_path / "deep.json", "[" * 100_000)
     )

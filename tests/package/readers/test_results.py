@@ -74,11 +74,12 @@ def test_a_highlight_that_reaches_the_end_of_a_partial_second_is_the_same(tmp_pa
 
 
 def test_a_table_may_have_been_through_a_german_spreadsheet(tmp_path):
-    table = "Score;Notiz;END;start;sounds\n\n;;;;\n0,5;Tor, schön;0:13,5;11;dog, bell\n;neu;00:00:06;4,25;\n"
-    first, second = highlights(written(tmp_path / "match.csv", table.replace("\n", "\r\n"), "utf-8-sig"))
-    assert first == {"start": 4.25, "end": 6.0, "sounds": []}
-    names = [{"name": "dog"}, {"name": "bell"}]
-    assert second == {"start": 11.0, "end": 13.5, "score": 0.5, "sounds": names}
+    table = "Score;Notiz;END;start;sounds\n\n;;;;\n0,5;Tor, schön;0:13,5;11;dög, bell\n;neu;00:00:06;4,25;\n"
+    for encoding in ("utf-8-sig", "cp1252"):
+        first, second = highlights(written(tmp_path / "match.csv", table.replace("\n", "\r\n"), encoding))
+        assert first == {"start": 4.25, "end": 6.0, "sounds": []}
+        names = [{"name": "dög"}, {"name": "bell"}]
+        assert second == {"start": 11.0, "end": 13.5, "score": 0.5, "sounds": names}
     tabs = "sep=\t\nstart\tend\tpeak\n1\t2\t1,5\n3\t4\n"
     first, second = highlights(written(tmp_path / "match.csv", tabs, "utf-16"))
     assert (first["peak"], second) == (1.5, {"start": 3.0, "end": 4.0})
