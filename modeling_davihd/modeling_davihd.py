@@ -585,7 +585,8 @@ class DAViHDPreTrainedModel(PreTrainedModel):
     def post_init(self):
         super().post_init()
         # FSDP refuses a class that a model without some stream does not have.
-        self._no_split_modules &= {type(module).__name__ for module in self.modules()}
+        own = {type(module).__name__ for module in self.modules()}
+        self._no_split_modules = [name for name in self._no_split_modules if name in own]
 
     def get_input_embeddings(self) -> None:
         """None: features come in as they are. FSDP asks."""
