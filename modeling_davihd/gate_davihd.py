@@ -20,7 +20,9 @@ class DAViHDGate(nn.Linear):
     def __init__(self, features: int):
         super().__init__(features, 1)
 
-    def forward(self, features: torch.Tensor, segments: SegmentRows) -> torch.Tensor:
+    def forward(  # type: ignore[override]  # padding is no matter of a layer of single seconds
+        self, features: torch.Tensor, segments: SegmentRows
+    ) -> torch.Tensor:
         """Rows of factors in [0, 1]."""
         # Linear like the differences, so these are taken of one number a second instead of D.
         logits = segments.scatter(F.linear(segments.gather(features), self.weight)[..., 0])
