@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-WORKERS = 3  # for two cores: some tests wait for programs that they start
+WORKERS = 2
 
 # A shell has its background jobs ignore interrupts, and so the programs that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Some workers, or none for a single file, and for tests whose figures are to be read (`-s`)."""
+    """Two workers, or none for a single file, and for tests whose figures are to be read (`-s`)."""
     files = {argument.split("::")[0] for argument in config.args}
     alone = len(files) == 1 and Path(*files).is_file()
     return 0 if alone or config.option.capture == "no" else WORKERS
