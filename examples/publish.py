@@ -121,15 +121,11 @@ def pack_model(
 
 def load(folder: Path) -> tuple[PreTrainedModel, DAViHDFeatureExtractor]:
     """What a checkpoint holds. Raises ValueError naming the folder if any of it does not fit."""
-    from transformers import logging
-
-    from modeling_davihd.loading import load_extractor, load_model
+    from modeling_davihd.loading import load_checkpoint
     from modeling_davihd.pipeline_davihd import check_spectrogram
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     try:
-        model, extractor = load_model(folder), load_extractor(folder)
+        model, extractor = load_checkpoint(folder)
         check_spectrogram(model.config, extractor)
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         raise ValueError(f"{folder} does not load: {sentence(error)}") from error

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from threading import current_thread, main_thread
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -114,8 +115,12 @@ def _serve(work: Callable[[Any], Any], pipe: Connection, other_end: Connection) 
 
 @contextmanager
 def unwinding() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does; for the main thread only."""
-    usual = signal.signal(signal.SIGTERM, _stop)
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, where this is the main thread."""
+    usual = signal.getsignal(signal.SIGTERM)
+    if current_thread() is not main_thread() or usual is None:  # not Python's, which cannot be put back
+        yield
+        return
+    signal.signal(signal.SIGTERM, _stop)
     try:
         yield
     finally:

@@ -72,15 +72,24 @@ def load_pipeline(
     """
     # Before what is slow to import.
     folder = checkpoint_folder(model)
-    from transformers import logging
-
     from . import VideoHighlightDetectionPipeline
+
+    network, extractor = load_checkpoint(folder)
+    set_precision(network, resolve_precision(precision, device))
+    return VideoHighlightDetectionPipeline(network, feature_extractor=extractor, device=device)
+
+
+def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, DAViHDFeatureExtractor]:
+    """Model and feature extractor of a checkpoint folder, without a word from transformers.
+
+    Raises ValueError unless all of it fits: see `load_model` and `load_extractor`.
+    """
+    from transformers import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    extractor, network = load_extractor(folder), load_model(folder)
-    set_precision(network, resolve_precision(precision, device))
-    return VideoHighlightDetectionPipeline(network, feature_extractor=extractor, device=device)
+    extractor = load_extractor(folder)
+    return load_model(folder), extractor
 
 
 def load_model(folder: Path) -> PreTrainedModel:
@@ -310,6 +319,7 @@ __all__ = [
     "check_checkpoint",
     "checkpoint_folder",
     "hub_folder",
+    "load_checkpoint",
     "load_extractor",
     "load_model",
     "load_pipeline",

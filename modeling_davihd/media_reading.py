@@ -107,11 +107,8 @@ def _chunks(
         while not done:
             for kind, lane in lanes.items():  # one segment more than is needed tells whether the film goes on
                 held[kind] += islice(lane, size + 1 - len(held[kind]))
-            end = (
-                _end_of_segments(_true_end(info, tracks))
-                if all(track.finished for track in every)
-                else math.inf
-            )
+            finished = all(track.finished for track in every)
+            end = _end_of_segments(_true_end(info, tracks)) if finished else math.inf
             done = end <= first + size
             count = math.ceil(end) - first if done else size
             if count:

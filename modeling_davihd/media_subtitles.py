@@ -75,7 +75,7 @@ def _of_file(path: Path, kind: str) -> list[SubtitleLine]:
         if len(content) > MOST_BYTES:
             problem = f"is larger than the {MOST_BYTES / 1e6:g} MB that are read"
         else:
-            with av.open(io.BytesIO(_as_utf_8(content)), format=kind) as container:
+            with av.open(io.BytesIO(decoded(content, "replace").encode()), format=kind) as container:
                 lines = _sorted(_lines(container, container.streams[0], 0.0))
     except av.FFmpegError:
         pass
@@ -86,14 +86,17 @@ def _of_file(path: Path, kind: str) -> list[SubtitleLine]:
     return lines
 
 
-def _as_utf_8(content: bytes) -> bytes:
-    """The same text in UTF-8, if it was in UTF-16, or as Windows has it in Western Europe."""
+def decoded(content: bytes, errors: str = "strict") -> str:
+    """Text in UTF-8, in UTF-16 with its mark, or as Windows has it in Western Europe (Windows-1252).
+
+    errors: what becomes of bytes that are none of these, as in `bytes.decode`.
+    """
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", errors="replace").encode()
+        return content.decode("utf-16", errors)
     try:
-        return content.decode("utf-8-sig").encode()
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace").encode()
+        return content.decode("cp1252", errors)
 
 
 def _picked(container: av.container.InputContainer, info: MediaInfo) -> Any:
@@ -132,4 +135,4 @@ def _text(dialogue: bytes) -> str:
     return "\n".join(line.strip() for line in re.split(r"\\N|\\n|\n", text) if line.strip())
 
 
-__all__ = ["SubtitleLine", "cut_subtitles", "subtitles_of"]
+__all__ = ["SubtitleLine", "cut_subtitles", "decoded", "subtitles_of"]

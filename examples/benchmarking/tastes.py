@@ -32,10 +32,11 @@ from datasets_scripts.synthesis.labels import Event
 from datasets_scripts.synthesis.library import Library
 from examples.benchmarking.soundtracks import KINDS, PAIRS, soundtrack
 from examples.teaching.choosing import UNTAUGHT, best_way, cross_validate, gain_over, taught
-from examples.teaching.lessons import SEMANTIC, Lesson, Span, chosen_of, joined
+from examples.teaching.lessons import SEMANTIC, Lesson, Span, chosen_of
 from examples.teaching.tuning import Studied, study
 from examples.training.tables import markdown
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel
+from modeling_davihd.edges import joined
 from modeling_davihd.loading import load_model
 from modeling_davihd.metrics.highlight_detection import event_scores
 from modeling_davihd.metrics.highlight_detection.scores import average_precision
@@ -64,7 +65,7 @@ def make_lessons(
 
 def spans_of(events: Sequence[Event], kinds: Collection[str]) -> list[Span]:
     """Start and end of the highlights of those kinds."""
-    return joined([Interval(event.start, event.end) for event in events if event.kind in kinds])
+    return joined((event.start, event.end) for event in events if event.kind in kinds)
 
 
 def with_taste(film: Studied, events: Sequence[Event], kinds: Collection[str]) -> Studied:

@@ -27,6 +27,7 @@ from examples.training.data import HighlightDataset, read_dataset
 from examples.training.runs import fit_extractor
 from modeling_davihd import DEFAULT_CHECKPOINT
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.edges import joined
 from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.readers import ListWarning
 from modeling_davihd.wording import some
@@ -154,7 +155,7 @@ def chosen_of(
         if abs(len(scores) - math.ceil(duration)) > 1:
             raise DatasetError(f"{name}: has {len(scores)} scores; it lasts {duration:g} s.")
         return chosen_by_scores(scores, threshold)
-    spans = joined([one for one in labels.intervals if one.score > 0])
+    spans = joined((one.start, one.end) for one in labels.intervals if one.score > 0)
     chosen = scores_of_intervals(name, [Interval(*span) for span in spans], duration) >= 0.5
     for span in spans:
         chosen[scores_of_intervals(name, [Interval(*span)], duration).argmax()] = True
@@ -166,17 +167,6 @@ def chosen_by_scores(scores: np.ndarray, threshold: float) -> tuple[list[Span], 
     chosen = scores >= max(threshold, np.finfo(np.float32).tiny)
     edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False))
     return [(float(start), float(end)) for start, end in edges.reshape(-1, 2)], chosen
-
-
-def joined(intervals: Sequence[Interval]) -> list[Span]:
-    """Start and end of intervals, of which those that overlap become one."""
-    spans: list[Span] = []
-    for start, end, *_ in sorted(intervals):
-        if spans and start <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
-        else:
-            spans.append((start, end))
-    return spans
 
 
 def fitted(chosen: np.ndarray, seconds: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import math
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..highlights import Edge, Sound
+from ..media_subtitles import decoded
 from ..wording import short, some
 
 if TYPE_CHECKING:
@@ -173,13 +173,7 @@ def small_text(path: Path) -> str:
 
     Raises ListError above SIZE_LIMIT, UnicodeDecodeError for what is no text.
     """
-    content = small_bytes(path)
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252")
+    return decoded(small_bytes(path))
 
 
 def small_bytes(path: Path) -> bytes:
