@@ -260,7 +260,7 @@ def test_only_the_engine_imports_ray():
 def test_ray_writes_the_same_bytes(films, tmp_path, undisturbed, capfd, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_worker_niceness", "0")  # or workers would starve beside anything else
-    options = ["--engine", "ray", "--workers", "1", "--encoders", "1", "--device", "cpu"]
+    options = ["--engine", "ray", "--workers", "2", "--encoders", "1", "--device", "cpu"]
     assert run(films / "videos.csv", tmp_path / "out", *options) == 0
     said = capfd.readouterr()
     assert "9 videos in the manifest = 5 rows + 4 failures" in said.out and "Traceback" not in said.err

@@ -268,7 +268,7 @@ def published_encoder(kind: str, folder: Path) -> tuple[torch.nn.Module, Path, l
     return backbone, folder / "encoder.pth", options
 
 
-@pytest.mark.parametrize("kind", ["cnn14", "resnet3d-34"])  # Inception-v3 goes the same way, and takes long
+@pytest.mark.parametrize("kind", ENCODERS)
 def test_an_encoder_alone_loads_and_claims_nothing(kind, room, capsys):
     backbone, file, options = published_encoder(kind, room)
     assert convert(file, room / "out", *options) == 0

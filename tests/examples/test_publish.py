@@ -12,60 +12,20 @@ import yaml
 from films import film_with_sound, tone
 from huggingface_hub import ModelCard, constants, parse_eval_result_entries
 from interpreters import NO_PACKAGE, TASK, Interpreter, scores_elsewhere
-from nursery import Nursery
+from nursery import Repository
 from paths import ROOT
+from published import CODE
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import tiny_record, write_heads
-from tiny_data import training_arguments, write_config, write_dataset
+from tiny_data import write_config, write_dataset
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, pipeline
 
-from examples import publish, train
+from examples import publish
 from examples.training.model_card import GENERATED_NOTICE
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.baselines import TripleSummConfig, TripleSummModel
 
 pytestmark = pytest.mark.slow
-
-CODE = {
-    *(
-        "absence_davihd.py",
-        "attention_davihd.py",
-        "backbones_davihd.py",
-        "batch_norm_davihd.py",
-        "configuration_davihd.py",
-        "convolution_davihd.py",
-        "feature_extraction_davihd.py",
-    ),
-    *(
-        "feature_stream_davihd.py",
-        "files.py",
-        "gate_davihd.py",
-        "graph_davihd.py",
-        "highlights.py",
-        "media.py",
-        "media_filters.py",
-    ),
-    *("media_canvas.py", "media_encoders.py", "media_holes.py", "media_joins.py", "media_limits.py"),
-    *("media_options.py", "media_pictures.py", "media_plans.py", "media_playing.py", "media_reading.py"),
-    *("media_resampling.py", "media_sounds.py"),
-    *("media_subtitles.py", "media_times.py", "media_tones.py", "media_tracks.py", "media_writing.py"),
-    *("modeling_davihd.py", "normed_convolution_davihd.py", "objectives_davihd.py", "pipeline_davihd.py"),
-    *("streaming_davihd.py", "streams_davihd.py"),
-}
-
-
-class Repository:
-    """Programs that have the repository, each in a process of its own."""
-
-    def __init__(self, nursery: Nursery):
-        self._nursery, self._errors = nursery, nursery.folder / "errors"
-
-    def run(self, code: str) -> str:
-        """What the code prints."""
-        errors = f"os.open({str(self._errors)!r}, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)"
-        done = self._nursery.run(f"import os\nos.dup2({errors}, 2)\n{code}")
-        assert done.status == 0, self._errors.read_text()
-        return done.text.strip()
 
 
 @pytest.fixture(scope="module")
@@ -93,20 +53,6 @@ def calm(hub):
 def film(tmp_path_factory):
     sound = np.concatenate([tone(s, 16000, amplitude=a) for s, a in ((4, 0.01), (1, 0.5), (3, 0.01))])
     return film_with_sound(tmp_path_factory.mktemp("films") / "film.mp4", sound, 8)
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return write_dataset(tmp_path_factory.mktemp("data") / "films")
-
-
-@pytest.fixture(scope="module")
-def trained(dataset, tmp_path_factory):
-    """What examples/train.py leaves."""
-    folder = tmp_path_factory.mktemp("training")
-    config = write_config(folder / "config", modalities=["dynamics"])
-    assert train.main(training_arguments(config, dataset, folder / "out")) == 0
-    return folder / "out"
 
 
 def run_publish(
@@ -580,56 +526,6 @@ def test_hub_dataset_is_trained_on(hub, here, dataset, tmp_path):
     assert {entry.dataset_revision for entry in results} == {
         hub.repos["datasets", "alice/clips"].branches["main"]
     }
-
-
-JOB = """
-import contextlib, functools, io, os, subprocess
-os.environ["HF_TOKEN"] = "hf_alice"
-from examples import hub_job
-subprocess.run = functools.partial(subprocess.run, stdout=subprocess.DEVNULL)
-def job(code, target, *more):
-    text = io.StringIO()
-    with contextlib.redirect_stderr(text):
-        return hub_job.main(["--code", code, "--push-to", target, *more]), text.getvalue()
-"""
-JOB_REFUSED = """
-for code, target, message in (
-    ("alice/code", "bob/job", "the token is alice's, who may not write to bob/job"),
-    ("alice/code", "alice/other", "holds something else, as novel.txt"),
-    ("alice/other", "alice/job", "alice/other has no examples/train.py"),
-):
-    status, said = job(code, target)
-    assert status == 1 and message in said, said
-"""
-JOB_TRAINS = """
-import json, os, shutil, sys
-output = sys.argv[sys.argv.index("--output") + 1]
-shutil.copytree({trained!r}, output, ignore=shutil.ignore_patterns("states"))
-print(json.dumps([os.path.realpath(__file__), sys.argv[1:]]), file=open({seen!r}, "w"))
-"""
-JOB_PUBLISHES = """
-import runpy, sys
-sys.argv[0] = {publish!r}
-runpy.run_path({publish!r}, run_name="__main__")
-"""
-
-
-def test_hub_job_trains_with_the_code_of_a_commit_and_publishes(hub, here, trained, tmp_path):
-    """What could not be published is not trained."""
-    seen = tmp_path / "seen.json"
-    trains = JOB_TRAINS.format(trained=str(trained), seen=str(seen)).encode()
-    publishes = JOB_PUBLISHES.format(publish=str(ROOT / "examples" / "publish.py")).encode()
-    files = {"examples/train.py": trains, "examples/publish.py": publishes}
-    commit = hub.put("alice/code", **files).branches["main"]
-    hub.put("alice/other", **{"novel.txt": b"Call me Ishmael."})
-    here.run(JOB + JOB_REFUSED)
-    assert not seen.exists() and ("models", "alice/job") not in hub.repos
-    options = ["--dataset", "alice/films@v1", "--epochs", "2"]
-    here.run(f"{JOB}assert job('alice/code@{commit}', 'alice/job', *{options})[0] == 0")
-    program, arguments = json.loads(seen.read_text())
-    assert f"/{commit}/examples/train.py" in program and arguments[:-2] == options
-    assert CODE < set(hub.files("alice/job"))
-    assert "# job\n" in hub.files("alice/job")["README.md"].decode()
 
 
 def test_hub_dataset_that_is_not_whole_is_not_sent(hub, here, dataset, tmp_path):

@@ -109,3 +109,17 @@ class Nursery:
     def _send(self, line: str) -> None:
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
+
+
+class Repository:
+    """Programs that have the repository, each in a process of its own."""
+
+    def __init__(self, nursery: Nursery):
+        self._nursery, self._errors = nursery, nursery.folder / "errors"
+
+    def run(self, code: str) -> str:
+        """What the code prints."""
+        errors = f"os.open({str(self._errors)!r}, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)"
+        done = self._nursery.run(f"import os\nos.dup2({errors}, 2)\n{code}")
+        assert done.status == 0, self._errors.read_text()
+        return done.text.strip()

@@ -7,6 +7,34 @@ from pathlib import Path
 import torch
 from paths import GOLDEN
 
+# The files of the package that a model takes along.
+CODE = {
+    *(
+        "absence_davihd.py",
+        "attention_davihd.py",
+        "backbones_davihd.py",
+        "batch_norm_davihd.py",
+        "configuration_davihd.py",
+        "convolution_davihd.py",
+        "feature_extraction_davihd.py",
+    ),
+    *(
+        "feature_stream_davihd.py",
+        "files.py",
+        "gate_davihd.py",
+        "graph_davihd.py",
+        "highlights.py",
+        "media.py",
+        "media_filters.py",
+    ),
+    *("media_canvas.py", "media_encoders.py", "media_holes.py", "media_joins.py", "media_limits.py"),
+    *("media_options.py", "media_pictures.py", "media_plans.py", "media_playing.py", "media_reading.py"),
+    *("media_resampling.py", "media_sounds.py"),
+    *("media_subtitles.py", "media_times.py", "media_tones.py", "media_tracks.py", "media_writing.py"),
+    *("modeling_davihd.py", "normed_convolution_davihd.py", "objectives_davihd.py", "pipeline_davihd.py"),
+    *("streaming_davihd.py", "streams_davihd.py"),
+}
+
 
 class Intruder:
     """Unpickled, it leaves a file behind."""
