@@ -6,7 +6,7 @@ import argparse
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
 from .edges import KINDS
@@ -14,6 +14,7 @@ from .film_files import films_among, folders_of, overwritten
 from .loading import DEFAULT_MODEL
 from .media_options import CODECS, ENCODERS, ReelOptions
 from .precision import PRECISIONS
+from .wording import printable
 from .writers import WRITERS
 
 if TYPE_CHECKING:
@@ -33,8 +34,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
+class Parser(argparse.ArgumentParser):
+    """One that says what is wrong in one line, whatever is in the name of a file."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="davihd", description="Finds the highlights of videos.")
+    parser = Parser(prog="davihd", description="Finds the highlights of videos.")
     parser.add_argument("--version", action="version", version=f"davihd {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_highlight(commands)

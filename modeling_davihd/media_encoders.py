@@ -14,6 +14,7 @@ import numpy as np
 from av.codec.codec import UnknownCodecError
 
 from .media_limits import MediaError
+from .media_pictures import side_numbers
 from .media_tones import PQ
 
 MOST_LIGHT = 10_000  # cd/m2: as much as PQ can stand for
@@ -157,14 +158,14 @@ class Light:
     @classmethod
     def of(cls, frame: av.VideoFrame) -> Light | None:
         """What a frame says; None where that is nothing or makes no sense."""
-        display = _side_data(frame, "MASTERING_DISPLAY_METADATA", 22)
+        display = side_numbers(frame, "MASTERING_DISPLAY_METADATA", 22)
         if frame.color_trc != PQ or display is None or display.min() < 0 or not display[1:20:2].all():
             return None
         red, green, blue, white, (least, most) = (display[:20:2] / display[1:20:2]).reshape(5, 2).tolist()
         points = tuple((x, y) for x, y in (green, blue, red, white))
         if np.max(points) > 1 or most > MOST_LIGHT:
             return None
-        levels = _side_data(frame, "CONTENT_LIGHT_LEVEL", 2)
+        levels = side_numbers(frame, "CONTENT_LIGHT_LEVEL", 2)
         if levels is None or not 0 <= levels.min() <= levels.max() <= MOST_LIGHT:
             return cls(points, (most, least), None)
         return cls(points, (most, least), (int(levels[0]), int(levels[1])))
@@ -185,16 +186,6 @@ class Light:
         colours = "".join(name + point for name, point in zip(("G", "B", "R", "WP"), points, strict=True))
         said = [f"{levels}={self.levels[0]},{self.levels[1]}"] if self.levels else []
         return [f"{display}={colours}L{light}", *said]
-
-
-def _side_data(frame: av.VideoFrame, name: str, count: int) -> np.ndarray | None:
-    """So many whole numbers of side data of that name."""
-    try:
-        data: Any = frame.side_data.get(name)
-    except ValueError:  # PyAV stumbles over kinds of side data that it does not know
-        return None
-    numbers = None if data is None else np.frombuffer(bytes(data), np.int32)
-    return numbers if numbers is not None and len(numbers) >= count else None
 
 
 __all__ = ["Encoding", "Light", "check_codec", "hardware_encoding"]

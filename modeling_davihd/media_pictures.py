@@ -15,6 +15,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import VideoReformatter
 
 from .media_filters import Chain, Step
@@ -69,14 +70,23 @@ class Orientation:
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[float, ...]:
     """Two rows of it: a point (x, y) is shown at x times the first plus y times the second."""
-    try:
-        data: Any = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV stumbles over kinds of side data that it does not know
+    numbers = side_numbers(frame, "DISPLAYMATRIX", 9)
+    if numbers is None:
         turn = math.radians(frame.rotation)
         return math.cos(turn), -math.sin(turn), math.sin(turn), math.cos(turn)
-    if data is None:
-        return 1.0, 0.0, 0.0, 1.0
-    return tuple(float(number) for number in np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]])
+    return tuple(numbers[[0, 1, 3, 4]].tolist())
+
+
+def side_numbers(frame: av.VideoFrame, name: str, count: int) -> np.ndarray | None:
+    """The int32 numbers of a frame's side data of that name; None if there are fewer, or PyAV cannot tell."""
+    try:
+        # Not `frame.side_data`, by which a frame keeps itself: pictures would pile up, gigabytes of
+        # them, until the garbage collector comes.
+        data: Any = SideDataContainer(frame).get(name)  # type: ignore[call-arg]
+    except ValueError:  # PyAV stumbles over kinds of side data that it does not know
+        return None
+    numbers = None if data is None else np.frombuffer(bytes(data), np.int32)
+    return numbers if numbers is not None and len(numbers) >= count else None
 
 
 def upright(scaler: VideoReformatter, frame: av.VideoFrame, width: int, height: int, **how: Any) -> Array:

@@ -128,11 +128,11 @@ def test_films_of_one_name_are_written_apart_and_folders_are_walked(tmp_path, ca
     names.append("day2/mov/match.highlights.csv")
     assert [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines()] == names
     assert {str(path.relative_to(out)) for path in out.rglob("*.csv")} == set(names)
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "em\npty").mkdir()
     with pytest.raises(SystemExit) as stop:
-        run(tmp_path / "empty")
+        run(tmp_path / "em\npty")
     assert stop.value.code == 2
-    assert "empty is a folder without any film or sound" in capsys.readouterr().err
+    assert "em\N{REPLACEMENT CHARACTER}pty is a folder without any film" in capsys.readouterr().err
 
 
 def test_one_reel_of_the_best_of_a_folder(tmp_path, capsys):

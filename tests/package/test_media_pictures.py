@@ -1,5 +1,6 @@
 """What the pictures of a reel look like: colours and orientation, with NumPy as the independent reader."""
 
+import gc
 import shutil
 from fractions import Fraction
 
@@ -141,6 +142,16 @@ def said_of_light(frame) -> list[float]:
     levels = np.frombuffer(bytes(frame.side_data["CONTENT_LIGHT_LEVEL"]), np.int32)
     values = numbers[::2] / numbers[1::2]
     return [*(values[:8] * 1000), *values[8:], *levels]
+
+
+def test_pictures_stay_in_memory_no_longer_than_they_are_used(tmp_path, hdr_film):
+    gc.collect()
+    gc.disable()
+    try:
+        cut_reel(hdr_film, [(0.0, 0.4)], tmp_path / "reel.mp4", options=ReelOptions(codec="h264"))
+        assert not any(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(("codec", "name"), [(None, "hevc"), ("av1", "av1"), ("h264", "h264")])

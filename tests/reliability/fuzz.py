@@ -124,7 +124,7 @@ class Child:
         if entry == "highlight":
             from modeling_davihd.cli import main
 
-            called = _captured(lambda: main(_arguments(path, output)))
+            called = _captured(lambda: _status(main, _arguments(path, output)))
             return judged_command(called, Path(path), Path(output))
         called = _captured(lambda: self._pipeline(path, entry, output))
         if called.errors or called.output:
@@ -158,6 +158,13 @@ class Child:
 
 def _arguments(path: str, output: str) -> list[str]:
     return ["highlight", "--output-dir", output, "--formats", "json,mp4", "--", path]
+
+
+def _status(main: Callable[[list[str]], int], arguments: list[str]) -> int:
+    try:
+        return main(arguments)
+    except SystemExit as stop:  # wrong usage
+        return stop.code
 
 
 def _captured(call) -> _Called:
@@ -196,9 +203,9 @@ def _peak() -> float:
 
 def judged_command(called: _Called, path: Path, output: Path) -> tuple[str, str]:
     """The outcome of `davihd highlight` from its exit status, what it printed, and what it left."""
-    remarks = tuple(
-        f"{path.name}: {words} " for words in ("nothing stands out;", "heard are the sound tracks")
-    )
+    if called.status == 2 and "\ndavihd: error: " in called.errors:  # a folder that holds no film
+        return "sentence", checked_sentence(f"{called.errors.splitlines()[-1]}.", path)
+    remarks = tuple(f"{path.name}: {words}" for words in ("nothing stands out", "heard are the sound tracks"))
     lines = [line for line in called.errors.splitlines() if not line.startswith(remarks)]
     for line in lines:
         if not line.startswith(("warning: ", "error: ")):
