@@ -20,6 +20,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from transformers import initialization as init
 from transformers.audio_utils import mel_filter_bank
 
@@ -183,6 +184,15 @@ class InceptionV3Backbone(FrozenBackbone):
         return F.linear(features - self.mean, self.projection) * self.scale
 
 
+class _Undrawn(TorchFunctionMode):
+    """Leaves weights as torch makes them: those that timm draws take half a second, and are replaced."""
+
+    steps = (Tensor.uniform_, Tensor.erfinv_, Tensor.mul_, Tensor.add_, Tensor.clamp_)
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        return arguments[0] if function in self.steps else function(*arguments, **(options or {}))
+
+
 def _build_inception_v3() -> nn.Module:
     try:
         import timm
@@ -190,7 +200,8 @@ def _build_inception_v3() -> nn.Module:
         raise ImportError(
             "The inception_v3 backbone needs timm: install it with `pip install timm`."
         ) from error
-    network = timm.create_model("inception_v3", pretrained=False, num_classes=0)
+    with _Undrawn():
+        network = timm.create_model("inception_v3", pretrained=False, num_classes=0)
     for module in network.modules():
         if isinstance(module, timm.layers.ConvNormAct):
             module.forward = functools.partial(rectified_block, module)

@@ -8,8 +8,9 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -184,9 +185,14 @@ class Recipe:
         return self.learning_rate
 
 
+@cache
+def _hints() -> dict[str, Any]:
+    return get_type_hints(Recipe)
+
+
 def check_type(name: str, value: object):
     """Raise ValueError unless a field of a recipe may hold such a value, whatever the others hold."""
-    hint = get_type_hints(Recipe)[name]
+    hint = _hints()[name]
     if get_origin(hint) is tuple:
         kind = get_args(hint)[0]
         good = isinstance(value, tuple) and all(type(each) is kind for each in value)
@@ -228,15 +234,13 @@ def read_recipe(folder: Path) -> dict:
 def add_recipe_options(parser: argparse.ArgumentParser):
     """One option for each field of a recipe; what is not given stays as training.yaml has it."""
     group = parser.add_argument_group("recipe, instead of what training.yaml says")
-    hints = get_type_hints(Recipe)
     for field in dataclasses.fields(Recipe):
-        kinds = [
-            kind for kind in get_args(hints[field.name]) or (hints[field.name],) if kind is not type(None)
-        ]
+        hint = _hints()[field.name]
+        kinds = [kind for kind in get_args(hint) or (hint,) if kind is not type(None)]
         keywords = {"default": argparse.SUPPRESS, "help": field.metadata["help"].replace("%", "%%")}
         if kinds[0] is bool:
             keywords["action"] = argparse.BooleanOptionalAction
-        elif get_origin(hints[field.name]) is tuple:
+        elif get_origin(hint) is tuple:
             keywords |= {"type": kinds[0], "nargs": "*", "metavar": "S" if kinds[0] is int else "PART"}
         else:
             keywords |= {"type": kinds[0], "metavar": kinds[0].__name__.upper()}

@@ -22,7 +22,9 @@ import datasets_scripts.synthesis.film
 import examples.publish, examples.train
 import examples.training.bundle, examples.training.data, examples.training.model_card
 import modeling_davihd.cli, modeling_davihd.registration, modeling_davihd.writers
+from transformers import AutoModel
 list(modeling_davihd.writers.WRITERS.values())
+AutoModel.from_pretrained(modeling_davihd.DEFAULT_CHECKPOINT)  # compiles a thousand patterns
 gc.freeze()
 gc.enable()
 print("ready", flush=True)
