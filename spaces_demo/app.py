@@ -6,6 +6,7 @@ python app.py [MODEL]    # a checkpoint folder, by default the embedded davihd-s
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -230,6 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             page = build(limits, own and own.absolute())
         except (ValueError, OSError) as error:
             parser.error(f"{own}: {error}")
+        gc.freeze()  # the million objects that imports make stay: no collection is to go through them
         launch(page, limits)
 
 

@@ -162,9 +162,9 @@ def commands(hub, nursery, tmp_path_factory) -> dict[str, Command]:
             *("--save-every", "1", "--resume"),
         ],
         "publishing": ["model", str(folder / "trained"), "alice/model"],
-        "highlight": [str(film), "--formats", "json,csv,png,mp4,clips,edl,otio,chapters"],
+        "highlight": ["highlight", str(film), "--formats", "json,csv,png,mp4,clips,edl,otio,chapters"],
     }
-    arguments["highlight"] = ["highlight", *arguments["highlight"]]
+    arguments["highlight"] += ["--names", "none"]  # they are in no file of their own
     (folder / "matches").mkdir()
     for number in range(3):
         os.link(film, folder / "matches" / f"{number}.mp4")

@@ -287,15 +287,16 @@ def test_space_saves_reel_json_and_edl_of_highlights_changed_by_hand(visit, tmp_
     assert intervals(page) == chosen
 
 
-def test_space_forgets_a_film_when_its_page_is_reloaded(visit, space):
+def test_space_forgets_a_film_when_its_page_is_reloaded(visit, space, tmp_path):
     page = visit()
-    upload(page, SAMPLE)
+    film = film_with_sound(tmp_path / "film.mp4", BURST[:48000], 3)
+    upload(page, film)
     address = video(page, "src")
-    assert list(space.folder.glob("visit-*/sample.mp4"))
+    assert list(space.folder.glob("visit-*/film.mp4"))
     page.reload()
     page.wait_for_selector(EMPTY)
     page.wait_for_function("address => fetch(address).then(answer => answer.status === 403)", arg=address)
-    upload(page, SAMPLE)
+    upload(page, film)
 
 
 def test_space_keeps_visitors_apart(visit, chromium, tmp_path):

@@ -16,12 +16,13 @@ from paths import ROOT
 SERVER = """
 import gc, json, os, resource, sys
 gc.disable()  # what imports make stays
-import datasets, matplotlib.figure
+import datasets, matplotlib.backends.backend_agg, matplotlib.figure, scenedetect
 import datasets_scripts.extract, datasets_scripts.synthetic, datasets_scripts.video_folder
 import datasets_scripts.synthesis.film
 import examples.publish, examples.train
 import examples.training.bundle, examples.training.data, examples.training.model_card
-import modeling_davihd.cli, modeling_davihd.registration, modeling_davihd.writers
+import modeling_davihd.cli, modeling_davihd.registration, modeling_davihd.shots, modeling_davihd.speech
+import modeling_davihd.sound_names, modeling_davihd.writers.outputs
 from transformers import AutoModel
 list(modeling_davihd.writers.WRITERS.values())
 AutoModel.from_pretrained(modeling_davihd.DEFAULT_CHECKPOINT)  # compiles a thousand patterns
