@@ -16,6 +16,8 @@ from .configuration_davihd import HighlightConfig
 from .graph_davihd import in_graph
 from .streaming_davihd import SegmentRows
 
+# Seconds that share the keys within reach of any of them: fewer copy more keys, more weigh more in vain.
+_BLOCK = 32
 # Rows that pass through a feed-forward network at once outside training: the hidden states of all rows would
 # be the largest tensor of a long video.
 _ROWS_AT_ONCE = 1024
@@ -53,8 +55,46 @@ def attention_function(
     return ALL_ATTENTION_FUNCTIONS.get_interface(config._attn_implementation, eager)
 
 
+def attend_nearby(
+    attend: Callable[..., torch.Tensor],
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    radius: int,
+) -> torch.Tensor:
+    """Attention of every second to those at most `radius` away: queries, keys and values (B, T, heads, d) and
+    the mask (B, T), True at real seconds, or None -> (B, T, heads * d).
+
+    attend: of queries (N, t, heads, d), keys and values (N, s, heads, d) and a mask (N, 1, t, s) makes
+    (N, t, heads * d). Blocks of seconds attend to what is in their reach, so that memory and time grow with
+    T (block + 2 radius), not with T times T, nor with a copy of keys for every second. What a second of
+    padding gets means nothing, but is finite.
+    """
+    batch, length = query.shape[:2]
+    size = min(_BLOCK, length)
+    blocks = -(-length // size)
+    spare, reach = blocks * size - length, size + 2 * radius
+    query = F.pad(query, (0, 0, 0, 0, 0, spare)).reshape(batch * blocks, size, *query.shape[2:])
+    key, value = (
+        F.pad(states, (0, 0, 0, 0, radius, radius + spare))
+        .unfold(1, reach, size)
+        .flatten(0, 1)
+        .movedim(-1, 1)
+        for states in (key, value)
+    )
+    real = query.new_ones(batch, length, dtype=torch.bool) if mask is None else mask
+    real = F.pad(real, (radius, radius + spare)).unfold(1, reach, size)  # (B, blocks, reach)
+    place = torch.arange(reach, device=query.device) - torch.arange(size, device=query.device)[:, None]
+    # A second always attends to itself, that of padding to nothing else.
+    allowed = ((place >= 0) & (place <= 2 * radius) & real[:, :, None]) | (place == radius)
+    attended = attend(query, key, value, allowed.flatten(0, 1)[:, None])
+    return attended.reshape(batch, blocks * size, -1)[:, :length]
+
+
 class DAViHDAttention(nn.Module):
-    """Multi-head attention with biases of every segment to all segments of its video.
+    """Multi-head attention with biases of every segment to all segments of its video, or to those at most
+    `config.attention_radius` away.
 
     Rows of D as queries, keys and values -> rows of D, and the weights (B, heads, T, T) or None.
     """
@@ -63,6 +103,7 @@ class DAViHDAttention(nn.Module):
         super().__init__()
         self.config = config
         self.num_heads = num_heads
+        self.radius = config.attention_radius
         self.head_dim = width // num_heads
         self.dropout = dropout
         self.is_causal = False
@@ -97,25 +138,44 @@ class DAViHDAttention(nn.Module):
         output_attentions: bool = False,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Projected queries (B, T, D), keys and values (B, S, D), mask (B, S), True at real keys -> states
-        (B, T, D), and the weights (B, heads, T, S) or None."""
-        if mask is not None:
-            # In a video without real segments all keys are attended to: a softmax over none would be NaN.
-            mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
+        (B, T, D), and the weights (B, heads, T, S) or None. With a radius, S is T."""
+        query, key, value = (states.unflatten(-1, (self.num_heads, -1)) for states in (query, key, value))
+        if self.radius is None:
+            if mask is not None:
+                # In a video without real segments all keys are attended to: a softmax over none would be NaN.
+                mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
+            return self._attend(query, key, value, mask, output_attentions)
+        if not (output_attentions or in_graph()):
+            return attend_nearby(self._states, query, key, value, mask, self.radius), None
+        place = torch.arange(query.shape[1], device=query.device)
+        distance = (place[:, None] - place).abs()
+        near = (distance <= self.radius)[None]
+        near = near if mask is None else (near & mask[:, None]) | (distance == 0)
+        return self._attend(query, key, value, near[:, None], output_attentions)
+
+    def _states(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        return self._attend(query, key, value, mask)[0]
+
+    def _attend(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        output_attentions: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The same of (B, T or S, heads, d) each, and a mask (B, 1, 1 or T, S)."""
         attend = attention_function(self.config, output_attentions)
         output, weights = attend(
             self,
-            self._heads(query),
-            self._heads(key),
-            self._heads(value),
+            *(states.transpose(1, 2) for states in (query, key, value)),
             mask,
             scaling=self.head_dim**-0.5,
             dropout=self.dropout if self.training else 0.0,
         )
         return output.flatten(2), weights if output_attentions else None
-
-    def _heads(self, states: torch.Tensor) -> torch.Tensor:
-        """(B, T, D) -> (B, heads, T, D / heads)."""
-        return states.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
 
 
 class DAViHDFeedForward(nn.Sequential):

@@ -172,6 +172,12 @@ class HighlightConfig(PreTrainedConfig):
         """Whether the model reads the log-Mel spectrogram."""
         return any(stream.spectrogram for stream in self.streams)
 
+    @property
+    def attention_radius(self) -> int | None:
+        """Seconds on either side that each second attends to; None: its whole video."""
+        window = getattr(self, "attention_window_seconds", None)
+        return None if window is None else window // 2
+
     def stream_dim(self, stream: Stream) -> int:
         """Width D of a stream of features."""
         return getattr(self, stream.dim_field)
@@ -237,6 +243,9 @@ class DAViHDConfig(HighlightConfig):
         When set, every stream is projected to this width before attention.
     num_attention_heads (`int`):
         Heads of the self-attention encoders and of both cross-attentions.
+    attention_window_seconds (`int`, *optional*):
+        When set (odd), not the paper's: every attention is to the seconds of such a window around each one,
+        not to the whole video.
     intermediate_ratio (`int`):
         Width of every feed-forward network, in multiples of its stream's width.
     dropout (`float`):
@@ -301,6 +310,7 @@ class DAViHDConfig(HighlightConfig):
     text_dim: int = 768
     projection_dim: int | None = None
     num_attention_heads: int = 4
+    attention_window_seconds: int | None = None
     intermediate_ratio: int = 4
     dropout: float | int = 0.1
     num_mel_bins: int = NUM_MEL_BINS
@@ -405,7 +415,7 @@ class DAViHDConfig(HighlightConfig):
             raise ValueError(
                 f"`dynamics_temperature` is {self.dynamics_temperature}; it needs to be positive and finite."
             )
-        for field in ("log_mel_baseline_seconds", "dynamics_position_kernel"):
+        for field in ("attention_window_seconds", "log_mel_baseline_seconds", "dynamics_position_kernel"):
             seconds = getattr(self, field)
             if seconds is not None and not (1 <= seconds < 1000 and seconds % 2):
                 raise ValueError(f"`{field}` is {seconds}; it needs an odd number of seconds below 1000.")

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers import initialization as init
 
-from ..attention_davihd import attention_function
+from ..attention_davihd import attend_nearby, attention_function
 from ..modeling_davihd import sinusoidal_positions
 from ..streaming_davihd import SegmentRows
 from ..streams_davihd import STREAMS, Stream
@@ -23,8 +23,6 @@ from .modeling_baselines import BaselineModel, BaselineOutput
 
 # The streams in the order of the table of stream vectors, after the fusion stream.
 _ORDER = ("visual", "text", "semantic")
-# Seconds that share the keys within reach of any of them: fewer copy more keys, more weigh more in vain.
-_BLOCK = 32
 
 
 @dataclass
@@ -100,7 +98,7 @@ class TripleSummAttention(nn.Module):
         heads = self.config.num_attention_heads
         query, key, value = self.qkv(states).unflatten(-1, (3, heads, -1)).unbind(2)
         if self.radius is not None and self.radius < states.shape[1] - 1:
-            return self._attend_nearby(query, key, value, mask, self.radius)
+            return attend_nearby(self._attend, query, key, value, mask, self.radius)
         if mask is not None:  # where nothing is real, everything is attended to
             mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
         return self._attend(query, key, value, mask)
@@ -118,37 +116,6 @@ class TripleSummAttention(nn.Module):
             dropout=self.config.dropout if self.training else 0.0,
         )
         return attended.flatten(2)
-
-    def _attend_nearby(
-        self,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        mask: torch.Tensor | None,
-        radius: int,
-    ) -> torch.Tensor:
-        """The same within a band, (N, T, heads, d) each: blocks of seconds attend to what is in their reach.
-
-        Memory and time grow with T (block + 2 radius), not with T times T, nor with a copy of keys for every
-        second.
-        """
-        batch, length = query.shape[:2]
-        size = min(_BLOCK, length)
-        blocks = -(-length // size)
-        spare, reach = blocks * size - length, size + 2 * radius
-        query = F.pad(query, (0, 0, 0, 0, 0, spare)).reshape(batch * blocks, size, *query.shape[2:])
-        key, value = (
-            F.pad(states, (0, 0, 0, 0, radius, radius + spare)).unfold(1, reach, size).flatten(0, 1)
-            for states in (key, value)
-        )
-        real = query.new_ones(batch, length, dtype=torch.bool) if mask is None else mask
-        real = F.pad(real, (radius, radius + spare)).unfold(1, reach, size)  # (N, blocks, reach)
-        place = torch.arange(reach, device=query.device) - torch.arange(size, device=query.device)[:, None]
-        # A second always attends to itself, that of padding to nothing else.
-        allowed = ((place >= 0) & (place <= 2 * radius) & real[:, :, None]) | (place == radius)
-        key, value = key.movedim(-1, 1), value.movedim(-1, 1)
-        attended = self._attend(query, key, value, allowed.flatten(0, 1)[:, None])
-        return attended.reshape(batch, blocks * size, -1)[:, :length]
 
 
 class TripleSummTemporalBlock(nn.Module):

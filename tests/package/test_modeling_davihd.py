@@ -164,10 +164,11 @@ def test_padding_never_changes_a_score(modalities, rate):
     [
         {"fusion_placement": "late"},
         {"fusion_placement": "early", "projection_dim": 24},
+        {"attention_window_seconds": 3},
         {"dynamics_positions": "convolutional", "log_mel_baseline_seconds": 3},
         {"dynamics_basis_kernels": [4] * 6, **TWO_VIEWS},
     ],
-    ids=["late", "projected", "baseline", "views"],
+    ids=["late", "projected", "nearby", "baseline", "views"],
 )
 def test_padding_never_changes_a_score_in_other_architectures(changes, operation):
     lengths = [2, 9, 6]
@@ -178,6 +179,20 @@ def test_padding_never_changes_a_score_in_other_architectures(changes, operation
     for row, length in enumerate(lengths):
         alone = model(**one_video(inputs, model.config, row, length)).scores[0]
         assert (scores[row, :length] - alone).abs().max() < 1e-9
+
+
+def test_attention_may_be_to_the_seconds_around_alone():
+    model = tiny_model(attention_window_seconds=5)
+    inputs = random_inputs(model.config, [70, 33])  # more than are attended to at once
+    scores, found = model(**inputs).scores, model(**inputs, output_attentions=True)
+    assert torch.allclose(scores, found.scores, atol=1e-6)
+    maps = (*found.dynamics_attentions, found.visual_to_audio_attentions)
+    place = torch.arange(70)
+    far = (place[:, None] - place).abs() > 2
+    assert maps and all((each[..., far] == 0).all() and each[0].sum(-1).min() > 0.999 for each in maps)
+    inputs["visual_features"][0, 60:] += 1
+    changed = model(**inputs).scores[0] != scores[0]
+    assert changed[60:].all() and not changed[:56].any()  # by way of self- and cross-attention
 
 
 @pytest.mark.parametrize(
