@@ -52,6 +52,7 @@ from modeling_davihd import DAViHDModel
 from modeling_davihd.files import write_json
 from modeling_davihd.metrics.highlight_detection.scores import highlight_scores
 from modeling_davihd.modeling_davihd import DAViHDDynamicsEncoder, FrequencyDynamicConv2d
+from modeling_davihd.precision import resolve_device
 from modeling_davihd.streaming_davihd import SegmentRows
 
 HEADINGS = ("measurement", "ours", "textbook", "ratio", "target", "met")
@@ -447,6 +448,8 @@ CASES: dict[str, Callable[[Bench], Iterator[Measurement]]] = {
 }
 # Measured as training runs are: with what one step frees kept for the next.
 TRAINING = ("frequency-dynamic", "dynamics-encoder", "growth", "ragged-dynamics", "training-step", "profile")
+# What a GPU is for, in ten minutes: encoders, forward, training step in bf16, compiled.
+GPU = ("encoders", "long-forward", "training-step", "compiled-forward")
 # Only when asked for by name: half an hour on two cores, and what needs a compiler.
 SLOW = ("two-hours-full", "compiled-forward")
 
@@ -456,12 +459,18 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
-        "--only", nargs="+", choices=CASES, metavar="NAME", help=f"some of {', '.join(CASES)}"
+        "--only",
+        nargs="+",
+        choices=[*CASES, "gpu"],
+        metavar="NAME",
+        help=f"some of {', '.join(CASES)}; gpu: {', '.join(GPU)}, with --device cuda",
     )
     parser.add_argument("--json", type=Path, metavar="OUT", help="also write the figures to this file")
     parser.add_argument("--device", default="cpu", help="cpu or cuda: what the networks run on")
     options = parser.parse_args(arguments)
     names = options.only or [name for name in CASES if name not in SLOW]
+    if "gpu" in names:
+        names = [*GPU, *(name for name in names if name not in ("gpu", *GPU))]
     return run_command(partial(run, names, options.device, options.json), parser.prog)
 
 
@@ -469,7 +478,7 @@ def run(names: Sequence[str], device: str, json_file: Path | None):
     """Measure, print and write; each measurement in a process of its own, to leave no trace in another."""
     rows: list[Measurement] = []
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(torch.zeros(0, device=device).device, Path(folder))
+        bench = Bench(resolve_device(device), Path(folder))
         for name in tqdm(names, disable=None):
             found = apart(rows_of, name, bench)
             for row in found:  # a run that is interrupted leaves what it has measured

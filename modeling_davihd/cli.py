@@ -350,14 +350,10 @@ def _encoder(codec: str) -> str:
 
 def _device(name: str) -> torch.device | None:
     """What networks run on; None if this machine does not have it, which is said."""
-    import torch
+    from .precision import resolve_device
 
-    if name != "auto":
-        try:
-            return torch.zeros(0, device=name).device
-        except (RuntimeError, AssertionError, NotImplementedError):
-            say(f"error: --device is {name!r}; this machine does not have such a device")
-            return None
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        return resolve_device(name)
+    except ValueError as error:
+        say(f"error: {error}")
+        return None

@@ -1,4 +1,4 @@
-"""What the frozen encoders compute in: the numbers of their weights, or 16 bits where these are faster."""
+"""What networks run on, and what the frozen encoders compute in: the numbers of their weights, or 16 bits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ if TYPE_CHECKING:
     import torch
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of that name; for "auto", a GPU if there is one. Raises ValueError if it is not there."""
+    import torch
+
+    if name != "auto":
+        try:
+            return torch.zeros(0, device=name).device
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ValueError(f"--device is {name!r}; this machine does not have such a device") from error
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def resolve_precision(name: str, device: torch.device) -> str:
@@ -40,4 +54,4 @@ def set_precision(model: torch.nn.Module, precision: str) -> None:
             module.autocast_dtype = None if precision == "float32" else getattr(torch, precision)
 
 
-__all__ = ["PRECISIONS", "resolve_precision", "set_precision"]
+__all__ = ["PRECISIONS", "resolve_device", "resolve_precision", "set_precision"]

@@ -61,3 +61,8 @@ def test_an_unknown_measurement_is_refused(capsys):
     with pytest.raises(SystemExit, match="2"):
         benchmark.main(["--only", "nonsense"])
     assert "nonsense" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_told(capsys):
+    assert benchmark.main(["--only", "gpu", "--device", "xpu:99"]) == 1
+    assert "--device is 'xpu:99'; this machine does not have such a device" in capsys.readouterr().err
