@@ -38,6 +38,7 @@ from examples.training.front_matter import front_matter
 from examples.training.record import RECORD_FILE, Record
 from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.jobs import unwinding
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -392,7 +393,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if not options.dry_run and not get_token():
             raise ValueError("There is no token: set HF_TOKEN, or log in with `hf auth login`.")
-        with tempfile.TemporaryDirectory(prefix="publish-") as folder:
+        with unwinding(), tempfile.TemporaryDirectory(prefix="publish-") as folder:
             parcel = pack(options, Path(folder))
             if options.dry_run:
                 print(preview(parcel, destination))

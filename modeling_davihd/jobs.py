@@ -115,16 +115,34 @@ def _serve(work: Callable[[Any], Any], pipe: Connection, other_end: Connection) 
 
 @contextmanager
 def unwinding() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, where this is the main thread."""
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, where this is the main thread.
+
+    What has been stopped ends with it, whatever came of the first one: a library that it hits between taking
+    a lock and noting so makes another error of it.
+    """
     usual = signal.getsignal(signal.SIGTERM)
     if current_thread() is not main_thread() or usual is None:  # not Python's, which cannot be put back
         yield
         return
-    signal.signal(signal.SIGTERM, _stop)
+    handlers, stopped = {signal.SIGTERM: usual}, []
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # of a job in the background, it is not
+        handlers[signal.SIGINT] = signal.default_int_handler
+
+    def stop(number: int, _: object) -> None:
+        stopped.append(number)
+        if number == signal.SIGTERM:
+            _stop()
+        raise KeyboardInterrupt
+
+    for number in handlers:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, usual)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if stopped:
+            raise KeyboardInterrupt
 
 
 def _stop(*_: object) -> None:

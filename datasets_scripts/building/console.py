@@ -10,6 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 
 from modeling_davihd.console import one_line
 from modeling_davihd.engines.errors import UsageError
+from modeling_davihd.jobs import unwinding
 from modeling_davihd.media import MediaWarning
 from modeling_davihd.readers import ListWarning
 
@@ -23,7 +24,8 @@ def run_command(
     label: stands before the sentence about an error.
     """
     try:
-        command()
+        with unwinding():
+            command()
     except KeyboardInterrupt:
         _say(f"{prog}: {interrupted}")
         return 130

@@ -1,3 +1,4 @@
+import contextlib
 import multiprocessing
 import os
 import select
@@ -5,7 +6,7 @@ import signal
 
 import pytest
 
-from modeling_davihd.jobs import Died, in_order
+from modeling_davihd.jobs import Died, in_order, unwinding
 
 
 @pytest.fixture
@@ -69,3 +70,16 @@ def test_without_the_process_that_asks_the_others_end(pipe):
     assert os.waitstatus_to_exitcode(os.waitpid(asking, 0)[1]) == -signal.SIGKILL
     assert select.select([read], [], [], 30)[0] and os.read(read, 1) == b"", "somebody has its other end"
     os.close(read)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_is_one_whatever_a_library_makes_of_it(number):
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), unwinding():
+        try:
+            signal.raise_signal(number)
+        finally:
+            raise RuntimeError("release unlocked lock")
+    with pytest.raises(KeyboardInterrupt), unwinding(), contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
