@@ -26,7 +26,7 @@ from tiny_data import write_config, write_dataset
 
 KILLS = 30
 INTERRUPTS = 10
-FILMS = 12
+FILMS = 6
 
 pytestmark = pytest.mark.slow
 
@@ -158,7 +158,7 @@ def commands(hub, nursery, tmp_path_factory) -> dict[str, Command]:
         "dataset": ["--out", ".", "--videos", "3", "--duration", "4", "--render", "--device", "cpu"],
         "features": ["--videos", str(films), "--labels", str(folder / "labels.csv"), "--out", ".", *features],
         "training": [
-            *("--config", str(config), "--dataset", str(data), "--output", "run", "--epochs", "4"),
+            *("--config", str(config), "--dataset", str(data), "--output", "run", "--epochs", "3"),
             *("--save-every", "1", "--resume"),
         ],
         "publishing": ["model", str(folder / "trained"), "alice/model"],
