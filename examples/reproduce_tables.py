@@ -135,6 +135,7 @@ def davihd_rows(preset: str, extraction: Mapping[str, object]) -> list[TableRow]
     rows = [
         TableRow(f"DAViHD, base, {SLOW}", base, ablation("one-frame-a-second")),
         TableRow("DAViHD, base", base),
+        TableRow("DAViHD, plus", CONFIGURATION / "davihd-plus"),
     ]
     if not extraction["log_mel_rate"]:
         left = {"modalities": features_of(extraction)}

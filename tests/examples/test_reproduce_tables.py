@@ -39,7 +39,7 @@ def narrow(tmp_path, monkeypatch):
     slow = {"log_mel_rate": 1, "dynamics_time_pooling": [2, 2]}
     (folder / "ablations" / "one-frame-a-second.json").write_text(json.dumps(slow))
     small = {"projection_dim": 16, "dynamics_frequency_pooling": [8, 4], "score_hidden_dim": 8}
-    for name in ("davihd-base",):
+    for name in ("davihd-base", "davihd-plus"):
         (folder / name).mkdir()
         config = json.loads((original / name / "config.json").read_text())
         (folder / name / "config.json").write_text(json.dumps(config | SMALL | small))
@@ -131,7 +131,7 @@ def test_rows_without_what_they_read_are_marked():
     """A feature set has no log-Mel, but what is left of our networks is compared on it."""
     features = {"visual_dim": 1024, "semantic_dim": 768, "text_dim": 768, "log_mel_rate": None}
     needs = {row.name: missing_of(row, features) for row in table_rows("1", "davihd-mrhisum", features)}
-    sound = {"DAViHD", "DAViHD, reference", "DAViHD, base"}
+    sound = {"DAViHD", "DAViHD, reference", "DAViHD, base", "DAViHD, plus"}
     assert {name for name, missing in needs.items() if missing == ["log_mel"]} > sound
     assert not needs["TripleSumm"] and not needs["DAViHD, base, no dynamics"] and not needs["UMT"]
     run = {"f1": 0.5, "map_50": 0.5, "map_15": 0, "spearman": 0, "kendall": 0}

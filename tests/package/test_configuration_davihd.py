@@ -27,6 +27,7 @@ def test_all_presets_are_there():
         "davihd-base",
         "davihd-mrhisum",
         "davihd-mrhisum-reference",
+        "davihd-plus",
         "davihd-small",
         "davihd-tvsum",
         "davihd-tvsum-reference",
