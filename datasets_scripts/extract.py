@@ -40,11 +40,10 @@ from datasets_scripts.building.builder import (
     Settings,
     check_computes,
     finish_dataset,
-    settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.manifest import read_manifest
-from datasets_scripts.building.options import add_extraction_arguments
+from datasets_scripts.building.options import add_extraction_arguments, settings_from
 from datasets_scripts.building.ray_encoders import deployed
 from datasets_scripts.building.splits import SPLITS
 from modeling_davihd.engines.building import spare_shards

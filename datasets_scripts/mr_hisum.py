@@ -40,11 +40,10 @@ from datasets_scripts.building.builder import (
     Video,
     build_dataset,
     file_print,
-    settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.media_folders import find_media
-from datasets_scripts.building.options import add_extraction_arguments, name_encoders
+from datasets_scripts.building.options import add_extraction_arguments, name_encoders, settings_from
 from datasets_scripts.building.youtube8m import RGB_WIDTH, YouTube8M
 from modeling_davihd.conversion import EncoderChoice
 from modeling_davihd.engines.errors import DatasetError, UnusableVideo, UsageError

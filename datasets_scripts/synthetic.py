@@ -25,10 +25,9 @@ from datasets_scripts.building.builder import (
     Settings,
     Video,
     build_dataset,
-    settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
-from datasets_scripts.building.options import add_extraction_arguments
+from datasets_scripts.building.options import add_extraction_arguments, settings_from
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.synthesis.film import render_film
 from datasets_scripts.synthesis.labels import Ramp, Soundtrack

@@ -38,11 +38,10 @@ from datasets_scripts.building.builder import (
     Settings,
     Video,
     build_dataset,
-    settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.media_folders import find_media
-from datasets_scripts.building.options import add_extraction_arguments, name_encoders
+from datasets_scripts.building.options import add_extraction_arguments, name_encoders, settings_from
 from modeling_davihd.engines.errors import DatasetError
 
 SEEDS = (42, 123, 456, 777, 999)

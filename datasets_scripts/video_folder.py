@@ -40,13 +40,12 @@ from datasets_scripts.building.builder import (
     Video,
     build_dataset,
     check_computes,
-    settings_from,
 )
 from datasets_scripts.building.console import run_dataset_command
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.labels import LabelFile, scores_of_intervals, scores_of_seconds
 from datasets_scripts.building.label_files.reading import read_labels
-from datasets_scripts.building.options import add_extraction_arguments
+from datasets_scripts.building.options import add_extraction_arguments, settings_from
 from modeling_davihd.engines.errors import DatasetError, UsageError
 
 HELD_OUT_SHARE = 0.15  # of the videos, for validation and again for test

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from paths import ROOT
-from tiny_data import write_config, write_dataset
+from tiny_data import write_config
 
 # What may import what, besides itself: arrows point down this list.
 BELOW = {
@@ -149,7 +149,13 @@ LIGHT = {
         "from modeling_davihd.engines import building, manifest, planning",
         ("torch", "av", "datasets"),
     ),
-    "building": ("from datasets_scripts.building import console, manifest", ("torch",)),
+    "given features": (
+        "from pathlib import Path\n"
+        "from datasets_scripts import feature_set\n"
+        "from tiny_data import write_dataset\n"
+        "write_dataset(Path(sys.argv[3]))",  # which "training" reads
+        ("torch", "torchaudio", "transformers"),
+    ),
 }
 SHARED = "import datasets, torch, transformers.modeling_utils"
 NETWORKS = {
@@ -207,11 +213,11 @@ for name, code in json.loads(sys.argv[1]):
 def loaded(tmp_path_factory) -> dict[str, list[str]]:
     """The modules that Python has loaded after each piece of code, which is run in a fork."""
     folder = tmp_path_factory.mktemp("imports")
-    places = write_config(folder / "config"), write_dataset(folder / "films"), folder / "out"
+    places = write_config(folder / "config"), folder / "films", folder / "out"
     light, networks = ([(name, code) for name, (code, _) in cases.items()] for cases in (LIGHT, NETWORKS))
     pieces = json.dumps([*light, ("", SHARED), *networks])
     command = [sys.executable, "-c", PROGRAM, pieces, *map(str, places)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'support'}"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found = dict(json.loads(line) for line in done.stdout.splitlines())
     assert found.keys() == CASES.keys(), done.stderr

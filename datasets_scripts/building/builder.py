@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -26,17 +26,10 @@ from tqdm import tqdm
 
 from datasets_scripts.building.card import dataset_card
 from datasets_scripts.building.columns import row_features
-from datasets_scripts.building.extraction import (
-    Encoders,
-    Extractor,
-    GivenColumn,
-    Settings,
-    check_weights,
-    settings_from,
-)
 from datasets_scripts.building.manifest import video_of
 from datasets_scripts.building.preview import PREVIEW
-from datasets_scripts.building.rows import DecodedVideo, Mismatched, decode_video, row_of
+from datasets_scripts.building.rows import DecodedVideo, Features, Mismatched, decode_video, row_of
+from datasets_scripts.building.settings import GivenColumn, Settings, check_weights
 from datasets_scripts.building.splits import SPLITS
 from datasets_scripts.building.videos import Video, check_videos, video_identity
 from modeling_davihd import __version__
@@ -56,6 +49,9 @@ from modeling_davihd.engines.shards import DatasetRow, writing
 from modeling_davihd.engines.sources import file_print
 from modeling_davihd.files import clear_partials, write_json, write_text
 from modeling_davihd.streams_davihd import feature_streams
+
+if TYPE_CHECKING:
+    from datasets_scripts.building.extraction import Encoders
 
 LABELS_ALONE = Settings(log_mel=None)  # no features, for a dataset without its media
 ROWS_PER_SHARD = 16
@@ -175,11 +171,11 @@ class DatasetBuilder(ShardBuilder):
     """Builds the shards of a dataset."""
 
     def __init__(self, job: Job, encoders: Encoders | None = None):
-        self._job, self._extractor = job, Extractor(job.settings, encoders)
-        widths = self._extractor.widths
+        self._job, self._features = job, Features(job.settings, encoders)
+        widths = self._features.widths
         kinds = {name: given.dtype for name, given in job.settings.given.items()}
         schema = row_features(widths, job.extras, job.labelled, kinds).arrow_schema
-        super().__init__([PREVIEW, job.identity], schema, self._extractor.stages, job.spare, job.run, widths)
+        super().__init__([PREVIEW, job.identity], schema, self._features.stages, job.spare, job.run, widths)
 
     def video(self, row: Mapping[str, Any]) -> Video:
         return video_of(row)
@@ -205,20 +201,20 @@ class DatasetBuilder(ShardBuilder):
             try:
                 record.begin(video.video_id)
                 waiting.append(
-                    (video, in_attempts(video.media, partial(decode_video, video, self._extractor)))
+                    (video, in_attempts(video.media, partial(decode_video, video, self._features)))
                 )
             except UnusableVideo as error:
                 yield MissingVideo.of(video.video_id, error)
-            while waiting and self._extractor.is_ready(waiting[0][1].film):
+            while waiting and self._features.are_ready(waiting[0][1]):
                 yield self._outcome(*waiting.popleft())
             progress()
-        self._extractor.flush()
+        self._features.flush()
         for video, decoded in waiting:
             yield self._outcome(video, decoded)
 
     def _outcome(self, video: Video, decoded: DecodedVideo) -> DatasetRow | MissingVideo:
         try:
-            return row_of(video, decoded, self._extractor, self._job.mismatched)
+            return row_of(video, decoded, self._features, self._job.mismatched)
         except UnusableVideo as error:
             return MissingVideo.of(video.video_id, error)
         except OSError as error:
@@ -309,5 +305,4 @@ __all__ = [
     "build_dataset",
     "check_computes",
     "file_print",
-    "settings_from",
 ]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from huggingface_hub import RepoCard
 
-from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.streams_davihd import feature_streams
 
 
@@ -78,12 +77,18 @@ def _feature_lines(facts: Mapping) -> Iterator[str]:
         if (name := facts[stream.backbone_field]) is None:
             continue
         made = facts.get("source", {}).get(stream.column)
-        origin = f"of {name}" + (f", taken from {made}" if made else "")
-        encoder = BACKBONES.get(stream.name, {}).get(name)
-        if encoder is not None and not encoder.needs_weights:
-            origin = "plain descriptors without a trained network, for trying things out"
+        origin = f"of {name}, taken from {made}" if made else _computed(stream.name, name)
         kind = facts.get("dtype", {}).get(stream.column, "float16")
         yield f"- `{stream.column}` (T, {facts[stream.dim_field]}), {kind}: {origin}"
     if (rate := facts["log_mel_rate"]) is not None:
         shape = f"(ceil({rate:g} T), {facts['num_mel_bins']})"
         yield f"- `log_mel` {shape}, float16: log(mel + 1e-8) of 16 kHz sound, {rate:g} rows a second"
+
+
+def _computed(stream: str, encoder: str) -> str:
+    """What features are that this build has computed."""
+    from modeling_davihd.backbones_davihd import backbone_class  # which loads PyTorch
+
+    if backbone_class(stream, encoder).needs_weights:
+        return f"of {encoder}"
+    return "plain descriptors without a trained network, for trying things out"

@@ -1,11 +1,19 @@
 """Options that the command lines of this folder share."""
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
 
+import torch
+
+from datasets_scripts.building.extraction import feature_extractor
+from datasets_scripts.building.settings import Settings, check_weights
 from modeling_davihd.backbones_davihd import BACKBONES
-from modeling_davihd.precision import PRECISIONS
-from modeling_davihd.streams_davihd import LOG_MEL_RATES, N_FFT, NUM_MEL_BINS, STREAMS
+from modeling_davihd.conversion import EncoderChoice
+from modeling_davihd.engines.errors import UsageError
+from modeling_davihd.precision import PRECISIONS, resolve_precision
+from modeling_davihd.streams_davihd import LOG_MEL_RATES, N_FFT, NUM_MEL_BINS, STREAMS, LogMel
 
 
 def add_extraction_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,3 +71,41 @@ def _add_encoder_arguments(group: argparse._ArgumentGroup, stream: str) -> None:
         group.add_argument(
             f"--{stream}-pca", type=Path, metavar="FILE", help=f"PCA of {' and '.join(named)}, .npz or .npy"
         )
+
+
+def settings_from(arguments: argparse.Namespace) -> Settings:
+    """The settings that the options stand for. Raises UsageError or DatasetError if they cannot be met."""
+    encoders = {name: _encoder_from(arguments, name) for name in BACKBONES}
+    encoders = {name: choice for name, choice in encoders.items() if choice is not None}
+    log_mel = None
+    if arguments.log_mel_rate != "none":
+        log_mel = LogMel(float(arguments.log_mel_rate), arguments.num_mel_bins, arguments.n_fft)
+    device = _device(arguments.device)
+    precision = resolve_precision(arguments.dtype, torch.device(device))
+    settings = Settings(encoders, log_mel, device, precision=precision)
+    check_weights(settings)
+    try:
+        feature_extractor(settings)
+    except ValueError as error:  # of a spectrogram that it will not make
+        raise UsageError(str(error)) from error
+    return settings
+
+
+def _encoder_from(arguments: argparse.Namespace, stream: str) -> EncoderChoice | None:
+    name = getattr(arguments, f"{stream}_backbone")
+    files = {part: getattr(arguments, f"{stream}_{part}", None) for part in ("weights", "pca")}
+    if name != "none":
+        return EncoderChoice(name, **files)
+    for part, path in files.items():
+        if path is not None:
+            raise UsageError(f"--{stream}-{part} is {path}, but no --{stream}-backbone is named to read it.")
+    return None
+
+
+def _device(name: str | None) -> str:
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.zeros(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(f"--device is {name!r}, which this machine does not have.") from error
+    return name

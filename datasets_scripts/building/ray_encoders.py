@@ -17,7 +17,8 @@ import torch
 
 from datasets_scripts.building.batches import Result
 from datasets_scripts.building.builder import DatasetBuilder, Job
-from datasets_scripts.building.extraction import Encoders, Settings
+from datasets_scripts.building.extraction import Encoders
+from datasets_scripts.building.settings import Settings
 from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.engines.ray_engine import Deployed, Machines, import_ray
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from datasets_scripts.building.settings import Arrays, Settings
 from datasets_scripts.building.splits import SPLITS
 from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.engines.sources import Media, file_print
 from modeling_davihd.streams_davihd import STREAMS
-
-if TYPE_CHECKING:  # listing videos should not import what decodes them
-    from datasets_scripts.building.extraction import Arrays, Settings
 
 EXTRA_DIMENSIONS = {"folds": 1, "user_scores": 2, "change_points": 2, "gt_summary": 1, "loudness": 1}
 PER_SECOND = ("user_scores", "gt_summary", "loudness")

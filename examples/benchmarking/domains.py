@@ -24,8 +24,8 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
 
 from datasets_scripts.building.builder import Video, build_dataset
 from datasets_scripts.building.console import run_command
-from datasets_scripts.building.extraction import Settings
 from datasets_scripts.building.label_files.labels import Interval, scores_of_intervals
+from datasets_scripts.building.settings import Settings
 from datasets_scripts.synthesis.library import Library
 from examples.benchmarking.soundtracks import KINDS, soundtrack
 from examples.train import FINE_TUNING, train

@@ -26,8 +26,9 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
     sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
 
 from datasets_scripts.building.console import run_command
-from datasets_scripts.building.extraction import Extractor, Settings
+from datasets_scripts.building.extraction import Extractor
 from datasets_scripts.building.label_files.labels import Interval, VideoLabels
+from datasets_scripts.building.settings import Settings
 from datasets_scripts.synthesis.labels import Event
 from datasets_scripts.synthesis.library import Library
 from examples.benchmarking.soundtracks import KINDS, PAIRS, soundtrack

@@ -13,7 +13,6 @@ import torch
 from transformers import AutoConfig
 
 from datasets_scripts.building.builder import build_dataset
-from datasets_scripts.building.extraction import Settings
 from datasets_scripts.building.label_files.films import Films
 from datasets_scripts.building.label_files.labels import (
     Interval,
@@ -22,6 +21,7 @@ from datasets_scripts.building.label_files.labels import (
     scores_of_intervals,
     scores_of_seconds,
 )
+from datasets_scripts.building.settings import Settings
 from datasets_scripts.building.videos import Video
 from examples.training.data import HighlightDataset, read_dataset
 from examples.training.runs import fit_extractor

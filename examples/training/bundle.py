@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from transformers import PreTrainedModel
 
-from datasets_scripts.building.extraction import Settings, check_weights
+from datasets_scripts.building.settings import Settings, check_weights
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.conversion import EncoderChoice, StateDict, encoder_state
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for

@@ -4,7 +4,7 @@ from ..lazy import lazy_exports
 
 # Loaded when first named.
 _EXPORTS = {
-    "EncoderChoice": "encoders",
+    "EncoderChoice": "choice",
     "StateDict": "checkpoints",
     "convert_csta_state_dict": "baselines",
     "convert_inception_state_dict": "backbones",

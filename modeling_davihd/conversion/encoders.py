@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,20 +11,7 @@ from ..backbones_davihd import FrozenBackbone, backbone_class, build_backbone
 from ..loading import CHECKPOINTS, WEIGHTS
 from .backbones import load_pca
 from .checkpoints import StateDict, load_foreign_checkpoint
-
-
-@dataclass(frozen=True)
-class EncoderChoice:
-    """Which frozen encoder makes the features of a stream, and where its weights are.
-
-    name: in `BACKBONES`. weights: its published checkpoint, if it needs one; without a file, that which comes
-    with this package, if one does. pca: the .npz or .npy file of its PCA, as `load_pca` reads it, if it needs
-    one.
-    """
-
-    name: str
-    weights: Path | None = None
-    pca: Path | None = None
+from .choice import EncoderChoice
 
 
 def weights_file(stream: str, choice: EncoderChoice) -> Path | None:

@@ -8,7 +8,8 @@ import torch
 from tone_videos import STATISTICS, build, labels, load, seven
 
 from datasets_scripts.building import extraction
-from datasets_scripts.building.builder import Settings, Video
+from datasets_scripts.building.builder import Video
+from datasets_scripts.building.settings import Settings, check_weights
 from modeling_davihd import DAViHDFeatureExtractor
 from modeling_davihd.backbones_davihd import ResNet3D34Backbone, SoundStatistics, VisualStatistics
 from modeling_davihd.conversion import EncoderChoice, load_encoder
@@ -53,7 +54,7 @@ def test_weights_inside_the_package_count_and_others_may_take_their_place(tmp_pa
     assert embedded.identity() != others.identity()
     assert plain.identity()["encoders"]["semantic"] == ["statistics", None, None]
     for settings in (embedded, others):
-        extraction.check_weights(settings)
+        check_weights(settings)
 
 
 def zeros(path: Path) -> Path:

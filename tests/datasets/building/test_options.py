@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tone_videos import PLAIN, build, load, sounding
 
-from datasets_scripts.building.builder import Settings, settings_from
-from datasets_scripts.building.options import add_extraction_arguments
+from datasets_scripts.building.builder import Settings
+from datasets_scripts.building.options import add_extraction_arguments, settings_from
 from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.engines.errors import UsageError
 from modeling_davihd.streams_davihd import LogMel
