@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +36,11 @@ from datasets_scripts.synthesis.labels import Ramp, Soundtrack
 from datasets_scripts.synthesis.library import Library
 from datasets_scripts.synthesis.soundtrack import generate_soundtrack
 from modeling_davihd.conversion import EncoderChoice
-from modeling_davihd.engines.errors import UsageError
+from modeling_davihd.engines.errors import DatasetError, UsageError
 from modeling_davihd.engines.shards import writing
 from modeling_davihd.files import clear_partials
+from modeling_davihd.jobs import Died, in_order
+from modeling_davihd.media import MediaError
 
 SECONDS = 60.0  # of each video of a dataset
 FILM_SECONDS = 48.0  # of a single film
@@ -188,16 +192,36 @@ def rendered(folder: Path, tracks: list[Track]) -> list[Video]:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     clear_partials(folder, unchanged_for=0)
-    videos = []
-    for track in tqdm(tracks, unit="film", disable=None, desc="rendering"):
-        path = folder / f"{track.name}.mp4"
-        labels = labels_beside(path, track.origin)
-        if labels is None:
-            with writing(path):
-                render_film(path, track.make(), track.origin, fps=FPS)
-            labels = labels_beside(path, track.origin)
-        videos.append(Video(path.stem, track.split, labels, media=path, duration=track.duration))
-    return videos
+    paths = {track: folder / f"{track.name}.mp4" for track in tracks}
+    missing = [track for track, path in paths.items() if labels_beside(path, track.origin) is None]
+    render_all(missing, paths)
+    return [
+        Video(path.stem, track.split, labels_beside(path, track.origin), media=path, duration=track.duration)
+        for track, path in paths.items()
+    ]
+
+
+def render_all(tracks: list[Track], paths: dict[Track, Path]) -> None:
+    """Render films, as many at a time as there are cores.
+
+    Raises DatasetError or MediaError if one cannot be written.
+    """
+
+    def render(track: Track) -> Exception | None:
+        try:
+            with writing(paths[track]):
+                render_film(paths[track], track.make(), track.origin, fps=FPS)
+        except (DatasetError, MediaError) as error:
+            return error
+        return None
+
+    with closing(in_order(render, tracks, len(os.sched_getaffinity(0)))) as results:
+        named = zip(tracks, results, strict=True)
+        for track, result in tqdm(named, total=len(tracks), unit="film", disable=None, desc="rendering"):
+            if isinstance(result, Died):
+                raise DatasetError(f"{paths[track]} could not be rendered: {result}.")
+            if result is not None:
+                raise result
 
 
 def labels_beside(film: Path, origin: dict[str, object]) -> np.ndarray | None:

@@ -93,8 +93,8 @@ class _Worker:
 
     def stop(self) -> None:
         self.process.terminate()
+        self.pipe.close()  # first: a library may have swallowed the interrupt, and the process wait for more
         self.process.join()
-        self.pipe.close()
 
 
 def _serve(work: Callable[[Any], Any], pipe: Connection, other_end: Connection) -> None:

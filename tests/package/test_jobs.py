@@ -52,6 +52,21 @@ def test_an_interrupt_ends_all_processes_once_they_have_cleaned_up(pipe, tmp_pat
     assert not multiprocessing.active_children()
 
 
+def test_a_process_ends_where_a_library_swallows_its_interrupt(pipe):
+    def work(item: str) -> None:
+        if item == "first":
+            os.read(pipe[0], 1)  # until the second is at work
+        else:
+            os.write(pipe[1], b".")
+            with contextlib.suppress(KeyboardInterrupt):
+                while True:
+                    os.sched_yield()
+
+    with contextlib.closing(in_order(work, ["first", "second"], jobs=2)) as results:
+        next(results)
+    assert not multiprocessing.active_children()
+
+
 def test_without_the_process_that_asks_the_others_end(pipe):
     read, write = os.pipe()
 
