@@ -12,7 +12,7 @@ from datasets_scripts.building.settings import Settings, check_weights
 from modeling_davihd.backbones_davihd import BACKBONES
 from modeling_davihd.conversion import EncoderChoice
 from modeling_davihd.engines.errors import UsageError
-from modeling_davihd.precision import PRECISIONS, resolve_precision
+from modeling_davihd.precision import PRECISIONS, resolve_device, resolve_precision
 from modeling_davihd.streams_davihd import LOG_MEL_RATES, N_FFT, NUM_MEL_BINS, STREAMS, LogMel
 
 
@@ -105,7 +105,7 @@ def _encoder_from(arguments: argparse.Namespace, stream: str) -> EncoderChoice |
 def _device(name: str | None) -> str:
     name = name or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.zeros(0, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"--device is {name!r}, which this machine does not have.") from error
+        resolve_device(name)
+    except ValueError as error:
+        raise UsageError(f"{error}.") from error
     return name

@@ -24,7 +24,7 @@ def test_the_options_name_every_backbone(capsys):
     arguments = ["--visual-backbone", "statistics", "--log-mel-rate", "none", "--device", "cpu"]
     expected = Settings({"visual": PLAIN}, log_mel=None)
     assert settings_from(parser.parse_args(arguments)) == expected
-    with pytest.raises(UsageError, match="--device is 'gpu', which this machine does not have"):
+    with pytest.raises(UsageError, match="--device is 'gpu'; this machine does not have such a device"):
         settings_from(parser.parse_args(["--device", "gpu"]))
 
 
