@@ -102,7 +102,7 @@ def test_a_film_is_scored_without_torch_as_by_the_pipeline(hears, tmp_path):
     [
         {"modalities": ["visual", "semantic", "dynamics", "text"], "log_mel_baseline_seconds": 5},
         {"log_mel_rate": 1, "fusion_placement": "late", "dynamics_time_pooling": [2, 2]},
-        {"modalities": ["visual", "semantic"]},
+        {"modalities": ["visual", "semantic"], "attention_window_seconds": 5},
     ],
     ids=["all streams", "one frame a second", "features alone"],
 )
