@@ -193,10 +193,12 @@ def rendered(folder: Path, tracks: list[Track]) -> list[Video]:
         folder.mkdir(parents=True, exist_ok=True)
     clear_partials(folder, unchanged_for=0)
     paths = {track: folder / f"{track.name}.mp4" for track in tracks}
-    missing = [track for track, path in paths.items() if labels_beside(path, track.origin) is None]
+    labels = {track: labels_beside(path, track.origin) for track, path in paths.items()}
+    missing = [track for track, found in labels.items() if found is None]
     render_all(missing, paths)
+    labels |= {track: labels_beside(paths[track], track.origin) for track in missing}
     return [
-        Video(path.stem, track.split, labels_beside(path, track.origin), media=path, duration=track.duration)
+        Video(path.stem, track.split, labels[track], media=path, duration=track.duration)
         for track, path in paths.items()
     ]
 

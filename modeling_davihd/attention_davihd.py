@@ -55,6 +55,12 @@ def attention_function(
     return ALL_ATTENTION_FUNCTIONS.get_interface(config._attn_implementation, eager)
 
 
+def real_keys(mask: torch.Tensor | None) -> torch.Tensor | None:
+    """A mask (B, S), True at real seconds, or None -> which keys every second of a video attends to,
+    (B, 1, 1, S). Where nothing is real it is all of them: a softmax over none would be NaN."""
+    return None if mask is None else (mask | ~mask.any(1, keepdim=True))[:, None, None]
+
+
 def attend_nearby(
     attend: Callable[..., torch.Tensor],
     query: torch.Tensor,
@@ -141,10 +147,7 @@ class DAViHDAttention(nn.Module):
         (B, T, D), and the weights (B, heads, T, S) or None. With a radius, S is T."""
         query, key, value = (states.unflatten(-1, (self.num_heads, -1)) for states in (query, key, value))
         if self.radius is None:
-            if mask is not None:
-                # In a video without real segments all keys are attended to: a softmax over none would be NaN.
-                mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
-            return self._attend(query, key, value, mask, output_attentions)
+            return self._attend(query, key, value, real_keys(mask), output_attentions)
         if not (output_attentions or in_graph()):
             return attend_nearby(self._states, query, key, value, mask, self.radius), None
         place = torch.arange(query.shape[1], device=query.device)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers import initialization as init
 
-from ..attention_davihd import attend_nearby, attention_function
+from ..attention_davihd import attend_nearby, attention_function, real_keys
 from ..modeling_davihd import sinusoidal_positions
 from ..streaming_davihd import SegmentRows
 from ..streams_davihd import STREAMS, Stream
@@ -99,9 +99,7 @@ class TripleSummAttention(nn.Module):
         query, key, value = self.qkv(states).unflatten(-1, (3, heads, -1)).unbind(2)
         if self.radius is not None and self.radius < states.shape[1] - 1:
             return attend_nearby(self._attend, query, key, value, mask, self.radius)
-        if mask is not None:  # where nothing is real, everything is attended to
-            mask = (mask | ~mask.any(1, keepdim=True))[:, None, None]
-        return self._attend(query, key, value, mask)
+        return self._attend(query, key, value, real_keys(mask))
 
     def _attend(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None

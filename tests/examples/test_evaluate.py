@@ -18,21 +18,16 @@ from modeling_davihd.loading import load_model
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("data") / "films")
-
-
-@pytest.fixture(scope="module")
-def model(data, tmp_path_factory) -> Path:
+def model(dataset, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     config = write_config(folder / "config")
-    assert train(training_arguments(config, data, folder / "out", "--epochs", "1")) == 0
+    assert train(training_arguments(config, dataset, folder / "out", "--epochs", "1")) == 0
     return folder / "out"
 
 
-def test_the_model_stands_beside_the_rules(model, data, tmp_path, capsys):
+def test_the_model_stands_beside_the_rules(model, dataset, tmp_path, capsys):
     target = tmp_path / "results.json"
-    assert main(["--model", str(model), "--dataset", str(data), "--json", str(target)]) == 0
+    assert main(["--model", str(model), "--dataset", str(dataset), "--json", str(target)]) == 0
     results = json.loads(target.read_text())
     assert {"random", "centre", "position profile", "loudness", "out"} <= results.keys()
     trained = json.loads((model / "training.json").read_text())["test"]
@@ -41,9 +36,9 @@ def test_the_model_stands_beside_the_rules(model, data, tmp_path, capsys):
     assert f"| out | {100 * results['out']['f1']:.2f} |" in printed and "2 videos" in printed
 
 
-def test_a_table_says_its_protocol_and_has_no_figures_of_another(model, data, tmp_path, capsys):
+def test_a_table_says_its_protocol_and_has_no_figures_of_another(model, dataset, tmp_path, capsys):
     target = tmp_path / "results.json"
-    options = ["--model", str(model), "--dataset", str(data), "--protocol", "triplesumm"]
+    options = ["--model", str(model), "--dataset", str(dataset), "--protocol", "triplesumm"]
     assert main([*options, "--json", str(target)]) == 0
     printed = capsys.readouterr().out
     assert "2 videos, by the protocol triplesumm" in printed
@@ -51,19 +46,19 @@ def test_a_table_says_its_protocol_and_has_no_figures_of_another(model, data, tm
     assert {row["protocol"] for row in json.loads(target.read_text()).values()} == {"triplesumm"}
 
 
-def test_models_of_folds_are_scored_each_on_its_own_videos(model, data, tmp_path, capsys):
+def test_models_of_folds_are_scored_each_on_its_own_videos(model, dataset, tmp_path, capsys):
     """The first says the same of every second, and is tested on all films but one."""
     (tmp_path / "folds.txt").write_text(f"fold 1: film{' film'.join(map(str, range(11)))}\nfold 2: film11")
     for number in range(2):
         shutil.copytree(model, tmp_path / "models" / f"fold-{number}")
     weights = tmp_path / "models" / "fold-0" / "model.safetensors"
     save_file({name: torch.zeros_like(one) for name, one in load_file(weights).items()}, weights)
-    options = ["--model", str(tmp_path / "models"), "--dataset", str(data), "--folds"]
+    options = ["--model", str(tmp_path / "models"), "--dataset", str(dataset), "--folds"]
     target = ["--json", str(tmp_path / "results.json")]
     assert main([*options, str(tmp_path / "folds.txt"), *target]) == 0
     assert "mean and deviation over 2 folds of 12 videos, by" in capsys.readouterr().out
     results = json.loads((tmp_path / "results.json").read_text())
-    rows = read_dataset(data).rows("test", ["visual", "semantic", "dynamics"], 62.5)
+    rows = read_dataset(dataset).rows("test", ["visual", "semantic", "dynamics"], 62.5)
     last = scores_of(load_model(model), rows)[1]
     alone = measure([last], SimpleNamespace(labels=rows.labels[1:], summaries={}))
     assert results["models"]["spearman"] == pytest.approx(alone["spearman"] / 2, abs=1e-5)
@@ -72,18 +67,18 @@ def test_models_of_folds_are_scored_each_on_its_own_videos(model, data, tmp_path
     assert "has no column 'folds'; --folds FILE" in capsys.readouterr().err
 
 
-def test_one_of_several_processes_prints(model, data, tmp_path, capsys, monkeypatch):
+def test_one_of_several_processes_prints(model, dataset, tmp_path, capsys, monkeypatch):
     second = SimpleNamespace(is_main_process=False)
     monkeypatch.setattr("examples.evaluate.processes", lambda: second)
     target = tmp_path / "results.json"
-    assert main(["--model", str(model), "--dataset", str(data), "--json", str(target)]) == 0
+    assert main(["--model", str(model), "--dataset", str(dataset), "--json", str(target)]) == 0
     assert main(["--clips", "1"]) == 0
     assert capsys.readouterr() == ("", "") and not target.exists()
 
 
-def test_labels_alone_do_for_the_rules(model, data, capsys):
+def test_labels_alone_do_for_the_rules(model, dataset, capsys):
     """The made-up labels are in the loudness of the made-up sound."""
-    assert main(["--model", str(model), "--dataset", str(data), "--split", "validation"]) == 0
+    assert main(["--model", str(model), "--dataset", str(dataset), "--split", "validation"]) == 0
     rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| loud")]
     assert float(rows[0][5]) > 0.9
 
@@ -129,11 +124,11 @@ def test_what_is_not_there_is_told_in_a_sentence(arguments, told, capsys):
     assert told in error and error.count("\n") == 1
 
 
-def test_a_split_that_is_not_there(model, data, tmp_path, capsys):
+def test_a_split_that_is_not_there(model, dataset, tmp_path, capsys):
     folder = tmp_path / "films"
     (folder / "data").mkdir(parents=True)
-    for path in [*data.glob("*.json"), *data.glob("data/train*")]:
-        (folder / path.relative_to(data)).write_bytes(path.read_bytes())
+    for path in [*dataset.glob("*.json"), *dataset.glob("data/train*")]:
+        (folder / path.relative_to(dataset)).write_bytes(path.read_bytes())
     assert main(["--model", str(model), "--dataset", str(folder)]) == 1
     assert "has no split 'test'; it has train" in capsys.readouterr().err
 

@@ -21,7 +21,7 @@ def test_publishing_is_tried_again(monkeypatch, statuses, status):
 
 # The programs that a job starts run in forks of this one, which has imported what they would.
 JOB = """
-import contextlib, io, os, runpy, subprocess, sys
+import contextlib, io, os, runpy, sys
 os.environ["HF_TOKEN"] = "hf_alice"
 from types import SimpleNamespace
 from accelerate.commands import launch

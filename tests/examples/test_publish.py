@@ -63,8 +63,6 @@ def run_publish(
     code = f"""
 import contextlib, os, sys
 os.environ["HF_TOKEN"] = {token!r}
-from huggingface_hub.utils import disable_progress_bars
-disable_progress_bars()
 from examples import publish
 {before}
 with contextlib.redirect_stderr(sys.stdout):

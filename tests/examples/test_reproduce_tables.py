@@ -1,8 +1,6 @@
 import json
-from pathlib import Path
 
 import pytest
-from tiny_data import write_dataset
 from transformers import AutoConfig
 
 from examples import reproduce_tables
@@ -21,11 +19,6 @@ from examples.training.tables import cost_cells, headings, markdown, measured
 
 FEATURES = {"visual_dim": 1024, "semantic_dim": 2048, "log_mel_rate": 62.5}
 SMALL = {"dynamics_channels": [4, 4], "dynamics_basis_kernels": [1, 2], "dynamics_time_pooling": [8, 4]}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("data") / "films")
 
 
 @pytest.fixture
@@ -53,9 +46,9 @@ def narrow(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(("table", "seeds"), [("2", 1), ("3", 2)])
 def test_a_table_is_trained_printed_and_gone_on_with(
-    narrow, data, tmp_path, table, seeds, capsys, monkeypatch
+    narrow, dataset, tmp_path, table, seeds, capsys, monkeypatch
 ):
-    arguments = ["--table", table, "--dataset", str(data), "--seeds", str(seeds)]
+    arguments = ["--table", table, "--dataset", str(dataset), "--seeds", str(seeds)]
     arguments += ["--output", str(tmp_path / "out")]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
@@ -108,11 +101,11 @@ def test_cells_are_mean_and_deviation():
 
 
 @pytest.mark.slow
-def test_rows_that_are_the_same_network_are_trained_once(narrow, data, tmp_path, monkeypatch):
+def test_rows_that_are_the_same_network_are_trained_once(narrow, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce_tables, "ABLATIONS", {"3": ("early, multiply", "early, concat")})
     monkeypatch.setattr(reproduce_tables, "baseline_rows", lambda _: [])
     report = tmp_path / "docs" / "results.md"
-    wanted = ["--dataset", str(data), "--seeds", "1", "--output", str(tmp_path / "out")]
+    wanted = ["--dataset", str(dataset), "--seeds", "1", "--output", str(tmp_path / "out")]
     assert main(["--table", "1", "3", "benchmark", *wanted, "--report", str(report)]) == 0
     assert len(list((tmp_path / "out").glob("davihd-base-*/training.json"))) == 3
     text = report.read_text()
