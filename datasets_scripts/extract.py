@@ -53,6 +53,7 @@ from modeling_davihd.engines.manifest import blocks_of
 from modeling_davihd.engines.planning import plan_shards
 from modeling_davihd.engines.ray_engine import Cluster, import_ray, reports_of
 from modeling_davihd.engines.running import FAILURES, gathered, summary, write_failures
+from modeling_davihd.jobs import without_collection
 
 CARD = """---
 tags: [video-highlight-detection]
@@ -93,7 +94,9 @@ def extract_features(
     )
     blocks = blocks_of(table, plan)
     if cluster is None:
-        arriving = local_reports(blocks, data, DatasetBuilder(job))
+        with without_collection():
+            builder = DatasetBuilder(job)
+        arriving = local_reports(blocks, data, builder)
     else:
         deploy = partial(deployed, job=job, encoders=encoders)
         arriving = reports_of(blocks, data, deploy, cluster, [Path(__file__).parent])

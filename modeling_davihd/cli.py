@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import io
 import json
 import os
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .cli_options import MOST_JOBS, is_list, parse, reel_options, room_of, target
 from .console import clock, one_line, recorded, retold, say, succeeds, tell, warn_once
 from .highlights import is_flat
+from .jobs import without_collection
 from .loading import load_pipeline
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _run_highlight(options: argparse.Namespace) -> int:
         return _run_manifest(options)
     if options.formats and not _is_ready(options.output_dir):
         return 1
-    with _without_collection():
+    with without_collection():
         if (device := _device(options.device)) is None:
             return 2
         try:
@@ -200,18 +200,6 @@ def _threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Keep the collector from going through the million objects that imports make, and that stay."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        if gc.get_freeze_count() == 0:
-            gc.freeze()
-        gc.enable()
 
 
 def _highlight(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection, wait
 from threading import current_thread, main_thread
 from typing import Any, TypeVar
@@ -27,6 +29,26 @@ class Died:
         if self.exit_code is None or self.exit_code >= 0:
             return f"its process ended with status {self.exit_code}"
         return f"its process was killed by {signal.Signals(-self.exit_code).name}"
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Around imports and loading: keep the garbage collector from what they make, then and later.
+
+    These are a million objects that stay. Going through them takes half a second each time, and has a fork
+    copy the memory that it shares.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        _freeze()
+        gc.enable()
+
+
+@cache  # once: later it would keep what a run leaves behind
+def _freeze() -> None:
+    gc.freeze()
 
 
 def in_order(

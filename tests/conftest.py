@@ -39,29 +39,32 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Run all files that use the nursery in one worker, so that its imports are made once."""
+    """Run all files that use the processes below in one worker, so that their imports are made once."""
     from xdist.scheduler import LoadFileScheduling
 
     @cache
-    def uses_nursery(file: str) -> bool:
-        return "nursery" in (config.rootpath / file).read_text(encoding="utf-8")
+    def uses_processes(file: str) -> bool:
+        text = (config.rootpath / file).read_text(encoding="utf-8")
+        return "nursery" in text or "outsider" in text
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "nursery" if uses_nursery(file) else file
+            return "processes" if uses_processes(file) else file
 
     return Scheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have files with many slow tests begin first, so that in the end no worker waits long for the other."""
+    """Have files with many slow tests begin first, and then those that lie at the top, which start processes
+    of their own, so that in the end no worker waits long for the other.
+    """
     for item in items:
         if item.get_closest_marker("soak"):
             item.add_marker("slow")
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    items.sort(key=lambda item: (-slow[item.path], item.path.parent != Path(__file__).parent))
 
 
 def pytest_collection_finish() -> None:
@@ -88,3 +91,14 @@ def nursery(hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     process = Nursery(folder, hub.environment(folder / "home", "alice"))
     yield process
     process.close()
+
+
+@pytest.fixture(scope="session")
+def outsider(hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """A process that cannot import the package."""
+    from interpreters import NO_PACKAGE, Interpreter
+
+    folder = tmp_path_factory.mktemp("outsider")
+    python = Interpreter(folder, hub.environment(folder / "home"), NO_PACKAGE)
+    yield python
+    python.close()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ..console import one_line, say, tell
+from ..jobs import without_collection
 from ..loading import DEFAULT_MODEL, check_checkpoint, checkpoint_folder
 from ..precision import resolve_precision
 from .building import ShardReport, remove_unplanned, spare_shards
@@ -140,7 +141,8 @@ def _local_reports(
     blocks: Iterable[pa.Table], job: HighlightJob, device: torch.device
 ) -> Iterator[ShardReport]:
     """In forks, so that a film over which one dies is listed; on a GPU, which forks cannot share, in here."""
-    build = HighlightBuilder(job, str(device), uuid.uuid4().hex)
+    with without_collection():
+        build = HighlightBuilder(job, str(device), uuid.uuid4().hex)
     if device.type != "cpu":
         return local_reports(blocks, job.out / SHARDS, build)
     jobs = _workers(job.options) or len(os.sched_getaffinity(0))

@@ -21,6 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..jobs import without_collection
 from .building import ShardBuilder, ShardReport
 from .errors import DatasetError, UsageError
 from .local_engine import answer_of, refusal_of, report_of
@@ -186,12 +187,16 @@ class ShardWorker:
 
     def __call__(self, block: pa.Table) -> Iterator[dict[str, list[str]]]:
         try:
-            build = self._build = self._build or self._make()
+            build = self._build = self._build or self._made()
         except DatasetError as error:
             yield {"answer": [refusal_of(error)]}
             return
         for shard in shards_of(block, self._folder, build.video):
             yield {"answer": [answer_of(build, shard)]}
+
+    def _made(self) -> ShardBuilder:
+        with without_collection():
+            return self._make()
 
 
 __all__ = ["Cluster", "Deployed", "Machines", "import_ray", "reports_of"]

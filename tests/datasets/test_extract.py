@@ -256,7 +256,7 @@ def test_only_the_engine_imports_ray():
     assert importing == {"ray_engine.py"}
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_ray_writes_the_same_bytes(films, tmp_path, undisturbed, capfd, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.setenv("RAY_worker_niceness", "0")  # or workers would starve beside anything else

@@ -11,7 +11,7 @@ import torch
 import yaml
 from films import film_with_sound, tone
 from huggingface_hub import ModelCard, constants, parse_eval_result_entries
-from interpreters import NO_PACKAGE, TASK, Interpreter, scores_elsewhere
+from interpreters import TASK, scores_elsewhere
 from nursery import Repository
 from paths import ROOT
 from published import CODE
@@ -32,15 +32,6 @@ pytestmark = pytest.mark.slow
 def here(nursery):
     """Where `publish` is run as another user would."""
     return Repository(nursery)
-
-
-@pytest.fixture(scope="module")
-def elsewhere(hub, tmp_path_factory):
-    """A process that cannot import the package."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    python = Interpreter(folder, hub.environment(folder / "home"), NO_PACKAGE)
-    yield python
-    python.close()
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +70,7 @@ def scores_here(model: Path, film: Path) -> np.ndarray:
 # ------------------------------------------------------------------------------------------ remote code
 
 
-def test_remote_code_of_a_model_alone_keeps_its_pipeline(hub, here, elsewhere, trained, film, tmp_path):
+def test_remote_code_of_a_model_alone_keeps_its_pipeline(hub, here, outsider, trained, film, tmp_path):
     """Nothing but the model has been loaded before, from a folder or from the Hub: this test is the first."""
     assert run_publish(here, "model", trained, "alice/origin")[0] == 0
     code = f"""
@@ -96,16 +87,16 @@ for origin in ({str(trained)!r}, "alice/origin"):
         else:
             one.save_pretrained({str(tmp_path / "saved")!r})
 """
-    elsewhere.run(code)
+    outsider.run(code)
     for name in ("alice/pushed", str(tmp_path / "saved")):
-        found = scores_elsewhere(elsewhere, name, film)
+        found = scores_elsewhere(outsider, name, film)
         np.testing.assert_allclose(found, scores_here(trained, film), atol=1e-6)
-    elsewhere.run("import os; os.environ['HF_TOKEN'] = ''")
+    outsider.run("import os; os.environ['HF_TOKEN'] = ''")
     assert {path.name for path in (tmp_path / "saved").glob("*.py")} == CODE
     assert CODE <= set(hub.files("alice/pushed"))
 
 
-def test_remote_code_is_in_what_save_pretrained_writes(elsewhere, film, tmp_path):
+def test_remote_code_is_in_what_save_pretrained_writes(outsider, film, tmp_path):
     DAViHDModel.from_pretrained(DEFAULT_CHECKPOINT).save_pretrained(tmp_path / "saved")
     DAViHDFeatureExtractor.from_pretrained(DEFAULT_CHECKPOINT).save_pretrained(tmp_path / "saved")
     code = f"""
@@ -114,21 +105,21 @@ for auto in (AutoConfig, AutoModel, AutoFeatureExtractor):
     one = auto.from_pretrained({str(tmp_path / "saved")!r}, trust_remote_code=True)
     print(type(one).__module__.split(".")[0], type(one).__name__)
 """
-    lines = elsewhere.run(code).splitlines()
+    lines = outsider.run(code).splitlines()
     assert lines == [f"transformers_modules DAViHD{name}" for name in ("Config", "Model", "FeatureExtractor")]
-    found = scores_elsewhere(elsewhere, tmp_path / "saved", film)
+    found = scores_elsewhere(outsider, tmp_path / "saved", film)
     np.testing.assert_allclose(found, scores_here(DEFAULT_CHECKPOINT, film), atol=1e-6)
 
 
-def test_remote_code_survives_saving_without_the_package(elsewhere, trained, film, tmp_path):
+def test_remote_code_survives_saving_without_the_package(outsider, trained, film, tmp_path):
     code = f"""
 from transformers import pipeline
 detect = pipeline({TASK!r}, model={str(trained)!r}, trust_remote_code=True)
 detect.save_pretrained({str(tmp_path / "again")!r})
 """
-    elsewhere.run(code)
+    outsider.run(code)
     assert {path.name for path in (tmp_path / "again").glob("*.py")} == CODE
-    found = scores_elsewhere(elsewhere, tmp_path / "again", film)
+    found = scores_elsewhere(outsider, tmp_path / "again", film)
     np.testing.assert_allclose(found, scores_here(trained, film), atol=1e-6)
 
 
@@ -144,7 +135,7 @@ def test_remote_code_is_not_run_where_the_package_is(trained, film):
 # ------------------------------------------------------------------------------------------------ models
 
 
-def test_hub_model_comes_back_by_tag_and_branch(hub, here, elsewhere, trained, film, tmp_path):
+def test_hub_model_comes_back_by_tag_and_branch(hub, here, outsider, trained, film, tmp_path):
     assert run_publish(here, "model", trained, "alice/model")[0] == 0
     here.run("from huggingface_hub import HfApi; HfApi().create_tag('alice/model', tag='v1')")
     other = retouched(trained, tmp_path / "other")
@@ -152,7 +143,7 @@ def test_hub_model_comes_back_by_tag_and_branch(hub, here, elsewhere, trained, f
     assert run_publish(here, "model", trained, "alice/model", "--revision", "trial")[0] == 0
     assert set(hub.repos["models", "alice/model"].branches) == {"main", "trial"}
     for revision, folder in (("v1", trained), ("main", other), ("trial", trained)):
-        found = scores_elsewhere(elsewhere, "alice/model", film, revision=revision)
+        found = scores_elsewhere(outsider, "alice/model", film, revision=revision)
         np.testing.assert_allclose(found, scores_here(folder, film), atol=1e-6)
     assert np.abs(scores_here(trained, film) - scores_here(other, film)).max() > 1e-3
 
@@ -204,17 +195,17 @@ def test_hub_model_keeps_an_edited_card_only(hub, here, trained, tmp_path):
     assert status == 1 and "has no README.md" in text
 
 
-def test_hub_model_leaves_no_weights_of_an_earlier_version(hub, here, elsewhere, trained, film, monkeypatch):
+def test_hub_model_leaves_no_weights_of_an_earlier_version(hub, here, outsider, trained, film, monkeypatch):
     assert run_publish(here, "model", trained, "alice/shards")[0] == 0
     small = "publish.SHARD_SIZE = '5KB'"
     assert run_publish(here, "model", trained, "alice/shards", before=small)[0] == 0
     weights = [name for name in hub.files("alice/shards") if name.endswith(".safetensors")]
     assert len(weights) > 1 and "model.safetensors" not in weights
-    found = scores_elsewhere(elsewhere, "alice/shards", film)
+    found = scores_elsewhere(outsider, "alice/shards", film)
     np.testing.assert_allclose(found, scores_here(trained, film), atol=1e-6)
 
 
-def test_hub_model_pushed_by_its_own_method(hub, here, elsewhere, trained, film):
+def test_hub_model_pushed_by_its_own_method(hub, here, outsider, trained, film):
     code = f"""
 import os
 os.environ["HF_TOKEN"] = "hf_alice"
@@ -224,7 +215,7 @@ pipeline({TASK!r}, model={str(trained)!r}).push_to_hub("alice/pushed")
 """
     here.run(code)
     assert set(hub.files("alice/pushed")) >= CODE
-    found = scores_elsewhere(elsewhere, "alice/pushed", film)
+    found = scores_elsewhere(outsider, "alice/pushed", film)
     np.testing.assert_allclose(found, scores_here(trained, film), atol=1e-6)
 
 
@@ -250,7 +241,7 @@ print(type(model).__name__, sum(weights.double().sum().item() for weights in mod
     assert "--with-backbones needs one of DAViHD" in capsys.readouterr().err
 
 
-def test_hub_model_of_the_example_with_trainer(hub, here, elsewhere, dataset, film, tmp_path):
+def test_hub_model_of_the_example_with_trainer(hub, here, outsider, dataset, film, tmp_path):
     """It trains, measures the truth at every batch size, and publishes a model that takes films."""
     config = write_config(tmp_path / "config", modalities=["dynamics"])
     code = (ROOT / "docs" / "training.md").read_text().partition("```python\n")[2].partition("```")[0]
@@ -280,7 +271,7 @@ print(json.dumps([truth, found]))
     for figures in found:
         assert {name: figures[f"at_{name}"] for name in truth} == pytest.approx(truth, abs=1e-5)
     assert set(hub.files("alice/trainer")) >= CODE
-    assert np.isfinite(scores_elsewhere(elsewhere, "alice/trainer", film)).all()
+    assert np.isfinite(scores_elsewhere(outsider, "alice/trainer", film)).all()
 
 
 def test_hub_model_on_the_command_line_and_without_a_network(hub, here, trained, film, tmp_path):
@@ -456,7 +447,7 @@ print(api.repo_exists("alice/rows", **kind))
     assert lines == ["['main'] ['v2']", "3", "['README.md', 'data']", "[2, 5]", "False"]
 
 
-def test_hub_dataset_comes_back(hub, here, elsewhere, dataset):
+def test_hub_dataset_comes_back(hub, here, outsider, dataset):
     (dataset / "film.mp4").write_bytes(b"not to be sent")
     assert run_publish(here, "dataset", dataset, "alice/films", "--private")[0] == 0
     (dataset / "film.mp4").unlink()
@@ -474,7 +465,7 @@ films = load_dataset("alice/films")
 print(json.dumps({name: list(split["video_id"]) for name, split in films.items()}))
 del os.environ["HF_TOKEN"]
 """
-    found = json.loads(elsewhere.run(code))
+    found = json.loads(outsider.run(code))
     assert found["test"] == ["film10", "film11"] and len(found["train"]) == 8
 
 
@@ -533,7 +524,7 @@ def test_hub_dataset_that_is_not_whole_is_not_sent(hub, here, dataset, tmp_path)
     assert status == 1 and "videos" in text and ("datasets", "alice/half") not in hub.repos
 
 
-def test_metric_space_is_one_that_evaluate_loads(hub, here, elsewhere):
+def test_metric_space_is_one_that_evaluate_loads(hub, here, outsider):
     assert run_publish(here, "metric", "alice/highlight_detection")[0] == 0
     assert hub.repos["spaces", "alice/highlight_detection"].sdk == "gradio"
     code = """
@@ -541,7 +532,7 @@ import evaluate
 metric = evaluate.load("alice/highlight_detection")
 print(metric.compute(predictions=[[0.1, 0.9, 0.3, 0.2]], references=[[0.0, 1.0, 0.5, 0.2]])["f1"])
 """
-    assert elsewhere.run(code) == "1.0"
+    assert outsider.run(code) == "1.0"
 
 
 def test_demo_space_is_sent_as_it_is(hub, here):

@@ -1,4 +1,5 @@
 import contextlib
+import gc
 import multiprocessing
 import os
 import select
@@ -6,7 +7,7 @@ import signal
 
 import pytest
 
-from modeling_davihd.jobs import Died, in_order, unwinding
+from modeling_davihd.jobs import Died, in_order, unwinding, without_collection
 
 
 @pytest.fixture
@@ -98,3 +99,13 @@ def test_an_interrupt_is_one_whatever_a_library_makes_of_it(number):
     with pytest.raises(KeyboardInterrupt), unwinding(), contextlib.suppress(KeyboardInterrupt):
         signal.raise_signal(number)
     assert signal.getsignal(number) is before
+
+
+def test_what_is_loaded_is_out_of_the_collectors_way_and_what_runs_leave_is_not():
+    with without_collection():
+        assert not gc.isenabled()
+    assert gc.isenabled() and gc.get_freeze_count() > 0
+    kept = gc.get_freeze_count()
+    with without_collection():
+        left = [[] for _ in range(1000)]
+    assert gc.get_freeze_count() <= kept and len(left) == 1000

@@ -265,9 +265,9 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
 }
 
 
-@pytest.fixture
-def film(tmp_path):
-    return film_with_sound(tmp_path / "match.mp4", noise_within(3, 3, 3), 9)
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return film_with_sound(tmp_path_factory.mktemp("films") / "match.mp4", noise_within(3, 3, 3), 9)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

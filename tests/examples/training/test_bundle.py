@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from films import film_with_sound, tone
-from interpreters import NO_PACKAGE, Interpreter, scores_elsewhere
+from interpreters import scores_elsewhere
 from tiny_checkpoint import tiny_record, write_heads
 
 from examples import publish
@@ -13,15 +13,6 @@ from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor, DAViHDModel
 from modeling_davihd.backbones_davihd import InceptionV3Backbone, PANNsCNN14Backbone, panns_mel_filters
 from modeling_davihd.conversion import EncoderChoice, load_encoder
 from modeling_davihd.media import FrameSampling, stream_segments
-
-
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    """A process that cannot import the package."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    python = Interpreter(folder, {"HF_HOME": str(folder / "home")}, NO_PACKAGE)
-    yield python
-    python.close()
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +30,7 @@ def encoders(tmp_path_factory):
     return visual, semantic, [f"--{name}={folder / file}" for name, file in names.items()]
 
 
-def test_a_model_with_yamnet_needs_no_file_and_keeps_its_terms(elsewhere, tmp_path):
+def test_a_model_with_yamnet_needs_no_file_and_keeps_its_terms(outsider, tmp_path):
     torch.manual_seed(0)
     sizes = {"semantic_dim": 1024, "projection_dim": 16, "score_hidden_dim": 8}
     config = DAViHDConfig(modalities=["semantic"], **sizes)
@@ -62,10 +53,10 @@ def test_a_model_with_yamnet_needs_no_file_and_keeps_its_terms(elsewhere, tmp_pa
     with torch.no_grad():
         features = yamnet(yamnet.in_context(sound))[None]
         expected = DAViHDModel.from_pretrained(heads)(semantic_features=features).scores[0]
-    np.testing.assert_allclose(scores_elsewhere(elsewhere, whole, film), expected, atol=1e-5)
+    np.testing.assert_allclose(scores_elsewhere(outsider, whole, film), expected, atol=1e-5)
 
 
-def test_a_model_with_its_encoders_takes_films(elsewhere, encoders, tmp_path):
+def test_a_model_with_its_encoders_takes_films(outsider, encoders, tmp_path):
     heads = write_heads(tmp_path / "heads")
     visual, semantic, files = encoders
     options = publish.parse_arguments(["model", str(heads), "alice/films", "--with-backbones", *files])
@@ -78,5 +69,5 @@ def test_a_model_with_its_encoders_takes_films(elsewhere, encoders, tmp_path):
     with torch.no_grad():
         features = {"visual_features": visual(pixels)[None], "semantic_features": semantic(sound)[None]}
         expected = DAViHDModel.from_pretrained(heads)(**features, log_mel=log_mel[None]).scores[0]
-    found = scores_elsewhere(elsewhere, tmp_path / "whole", film)
+    found = scores_elsewhere(outsider, tmp_path / "whole", film)
     np.testing.assert_allclose(found, expected, atol=1e-5)
