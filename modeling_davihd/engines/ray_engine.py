@@ -150,7 +150,7 @@ def _machines(ray: ModuleType, cluster: Cluster, blocks: int) -> Machines:
 
 
 def _dataset(blocks: list[pa.Table], folder: Place, machines: Machines, deployed: Deployed) -> Any:
-    """The stream of the workers' answers. Each has one block at a time: none queues up work for later."""
+    """The stream of the workers' answers. Each has a block at hand for when it has done one, and no more."""
     data = machines.ray.data
     return data.from_arrow(blocks).map_batches(
         ShardWorker,
@@ -159,7 +159,7 @@ def _dataset(blocks: list[pa.Table], folder: Place, machines: Machines, deployed
             min_size=1,
             max_size=machines.workers,
             initial_size=machines.workers,
-            max_tasks_in_flight_per_actor=1,
+            max_tasks_in_flight_per_actor=2,
         ),
         batch_size=None,
         batch_format="pyarrow",

@@ -36,10 +36,10 @@ def until(condition: Callable[[], bool], process: subprocess.Popen) -> None:
 
 
 def watch(process: subprocess.Popen, look: Callable[[], object]) -> str:
-    """What a process says in the end; meanwhile looks twenty times a second."""
+    """What a process says in the end; meanwhile looks five times a second."""
     while process.poll() is None:
         look()
-        time.sleep(0.05)
+        time.sleep(0.2)
     said = process.stdout.read()
     assert process.returncode == 0, said
     return said

@@ -163,11 +163,11 @@ def pace(manifest: Path, out: Path, engine: str, workers: int) -> tuple[float, f
 def test_two_workers_against_one_and_a_cluster_against_this_machine(tmp_path):
     """On films of a minute in 720p; it takes a core for each worker that nothing else uses."""
     manifest = listed(tmp_path, [str(film_of(tmp_path, minutes=1))] * 24)
-    kinds = (("ray", 1), ("ray", 2), ("local", 2))
-    (one, _), (two, ray), (here, local) = (
+    kinds = (("ray", 1), ("ray", 2), ("local", 1), ("local", 2))
+    (one, _), (two, ray), (alone, _), (here, local) = (
         pace(manifest, tmp_path / f"{engine}{workers}", engine, workers) for engine, workers in kinds
     )
     assert contents(tmp_path / "ray1") == contents(tmp_path / "ray2") == contents(tmp_path / "local2")
     print(f"\nfilms a second: one worker {one:.3f}, two {two:.3f}, ratio {two / one:.2f} (target 1.7)")
-    print(f"two forks of --engine local {here:.3f}")
+    print(f"--engine local: one fork {alone:.3f}, two {here:.3f}, ratio {here / alone:.2f}")
     print(f"processor seconds a film: {local:.2f} local, {ray:.2f} on Ray, ratio {ray / local:.2f} (1.15)")
