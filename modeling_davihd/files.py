@@ -58,13 +58,14 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_files(folder: Path) -> Iterator[Path]:
+def whole_files(folder: Path, prepared_in: Path | None = None) -> Iterator[Path]:
     """As `all_whole`, for files that only the body can name: it gets an empty folder to put them in.
 
     They then move into `folder`, which may hold more, and is made with those above it if need be.
+    prepared_in: where the hidden folder lies, on the same disk; None for `folder`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _hidden(folder) as partial:
+    with _hidden(prepared_in or folder) as partial:
         yield partial
         for path in sorted(partial.iterdir()):
             os.replace(path, folder / path.name)

@@ -148,8 +148,8 @@ def commands(hub, nursery, tmp_path_factory) -> dict[str, Command]:
     (folder / "labels.csv").write_text(
         "video,second,score\n" + "".join(f"film{n}.mp4,{s},0.{s}\n" for n in range(FILMS) for s in range(9))
     )
-    cheers = np.concatenate([noise_within(9, 2, 4), noise_within(5, 2, 9)])
-    film = film_with_sound(folder / "match.mp4", cheers, 31)
+    cheers = np.concatenate([noise_within(6, 2, 3), noise_within(3, 2, 5)])
+    film = film_with_sound(folder / "match.mp4", cheers, 21)
     data = write_dataset(folder / "data")
     config = write_config(folder / "config")
     out = folder / "out"

@@ -14,7 +14,7 @@ import torch
 from films import film_with_sound, tone
 from stores import contents
 
-from modeling_davihd import cli, pipeline_davihd
+from modeling_davihd import cli, pipeline_davihd, writers
 from modeling_davihd.engines import command
 from modeling_davihd.engines.ray_engine import Machines
 
@@ -96,19 +96,20 @@ def test_a_run_goes_on_from_what_is_right(films, undisturbed, tmp_path, capsys, 
 def test_a_film_over_which_processes_die_is_listed_and_the_others_are_not_touched(
     films, undisturbed, tmp_path, monkeypatch
 ):
-    find = cli._found
+    write = writers.write_outputs
 
-    def deadly(detect, finish, path, options):
-        if path.stem == "two words":
+    def deadly(result, folder, formats):
+        paths = write(result, folder, formats)
+        if result.name == "the two words":
             os.kill(os.getpid(), signal.SIGKILL)
-        return find(detect, finish, path, options)
+        return paths
 
-    monkeypatch.setattr(cli, "_found", deadly)
+    monkeypatch.setattr(writers, "write_outputs", deadly)
     assert run(films, tmp_path / "out") == 1
     table = pq.read_table(tmp_path / "out" / "highlights.parquet").to_pylist()
     assert table[2]["reason"] == "3 processes died while decoding it."
     assert [row["status"] for row in table] == ["done", "failed", "failed", "failed", "done"]
-    assert not list((tmp_path / "out").rglob("*.begun"))
+    assert not list((tmp_path / "out").rglob("*.begun")) and not list((tmp_path / "out").rglob(".*"))
 
 
 def test_films_and_results_may_be_in_stores(films, undisturbed, tmp_path):
