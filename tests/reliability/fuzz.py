@@ -38,6 +38,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 import mutants as kinds  # noqa: E402
 import mutants_made  # noqa: E402, F401  (whose kinds it adds)
 
+from modeling_davihd.jobs import without_collection  # noqa: E402
+
 TIMEOUT = 30.0  # seconds of processor time for one mutant; the command has as many to be loaded
 PATIENCE = 300.0  # seconds by the clock
 MEMORY = 2000.0  # MB of resident memory at the most, libraries included
@@ -492,8 +494,13 @@ def main(arguments: list[str] | None = None) -> int:
     for part in ("--child", "--builder"):
         parser.add_argument(part, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.child or options.builder:
-        Child().serve() if options.child else serve_builder()
+    if options.child:
+        with without_collection():
+            child = Child()
+        child.serve()
+        return 0
+    if options.builder:
+        serve_builder()
         return 0
     plan = planned(options.mutants)
     if options.only:
