@@ -182,7 +182,7 @@ class HighlightBuilder(ShardBuilder):
         """The names of the files that were written. What cannot be written is tried again by the next run."""
         from ..writers import UnsuitableError, WriterError, write_outputs
 
-        prepared = whole_files_at(self._out, self._out / SHARDS)  # where what dies with its worker is removed
+        prepared = whole_files_at(self._out, SHARDS)  # where what dies with its worker is removed
         with writing(self._out), prepared as folder, _naming(folder, self._out):
             try:
                 paths = write_outputs(result, folder, self._formats)

@@ -119,10 +119,10 @@ def whole_at(place: Place) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_files_at(folder: Place, prepared_in: Place) -> Iterator[Path]:
-    """As `whole_files`, wherever both folders are."""
-    if isinstance(folder, Path) and isinstance(prepared_in, Path):
-        with whole_files(folder, prepared_in) as partial:
+def whole_files_at(folder: Place, prepared_in: str) -> Iterator[Path]:
+    """As `whole_files`, wherever the folder is; prepared_in: a folder in it."""
+    if isinstance(folder, Path):
+        with whole_files(folder, folder / prepared_in) as partial:
             yield partial
         return
     with tempfile.TemporaryDirectory(prefix="davihd-") as temporary:

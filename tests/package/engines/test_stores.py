@@ -26,7 +26,7 @@ def test_a_file_is_there_once_it_is_whole(folder):
 
 
 def test_files_are_found_moved_and_removed(folder):
-    with whole_files_at(folder, folder) as here:
+    with whole_files_at(folder, ".") as here:
         for name in ("b.parquet", "a.parquet", "a.begun"):
             (here / name).write_text(name)
     assert [path.name for path in folder.glob("*.parquet")] == ["a.parquet", "b.parquet"]
