@@ -6,7 +6,6 @@ python app.py [MODEL]    # a checkpoint folder, by default the embedded davihd-s
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -21,6 +20,7 @@ from handlers import NO_CUT, Space, empty_page
 from limits import Limits
 from scoring import collect_media_warnings
 
+from modeling_davihd.jobs import without_collection
 from modeling_davihd.loading import DEFAULT_MODEL
 
 HERE = Path(__file__).parent
@@ -228,10 +228,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with TemporaryDirectory(prefix="davihd-space-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # uploads, too, are gone when the server ends
         try:
-            page = build(limits, own and own.absolute())
+            with without_collection():
+                page = build(limits, own and own.absolute())
         except (ValueError, OSError) as error:
             parser.error(f"{own}: {error}")
-        gc.freeze()  # the million objects that imports make stay: no collection is to go through them
         launch(page, limits)
 
 

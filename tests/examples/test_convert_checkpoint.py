@@ -247,7 +247,6 @@ ENCODERS = {
     "inception-v3": (lambda: InceptionV3Backbone(8), convert_inception_state_dict, "visual", {}),
     "resnet3d-34": (ResNet3D34Backbone, convert_resnet3d_state_dict, "visual", {}),
 }
-SOAKING = [pytest.param(kind, marks=pytest.mark.soak) for kind in ("cnn14", "resnet3d-34")]
 
 
 def published_encoder(kind: str, folder: Path) -> tuple[torch.nn.Module, Path, list[str]]:
@@ -269,7 +268,7 @@ def published_encoder(kind: str, folder: Path) -> tuple[torch.nn.Module, Path, l
     return backbone, folder / "encoder.pth", options
 
 
-@pytest.mark.parametrize("kind", ["inception-v3", *SOAKING])
+@pytest.mark.parametrize("kind", ENCODERS)
 def test_an_encoder_alone_loads_and_claims_nothing(kind, room, capsys):
     backbone, file, options = published_encoder(kind, room)
     assert convert(file, room / "out", *options) == 0

@@ -44,7 +44,7 @@ def narrow(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("table", "seeds"), [("2", 1), pytest.param("3", 2, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("table", "seeds"), [("2", 1), ("3", 2)])
 def test_a_table_is_trained_printed_and_gone_on_with(
     narrow, dataset, tmp_path, table, seeds, capsys, monkeypatch
 ):

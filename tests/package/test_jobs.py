@@ -1,13 +1,15 @@
 import contextlib
-import gc
 import multiprocessing
 import os
 import select
 import signal
+import subprocess
+import sys
 
 import pytest
+from paths import ROOT
 
-from modeling_davihd.jobs import Died, in_order, unwinding, without_collection
+from modeling_davihd.jobs import Died, in_order, unwinding
 
 
 @pytest.fixture
@@ -102,10 +104,16 @@ def test_an_interrupt_is_one_whatever_a_library_makes_of_it(number):
 
 
 def test_what_is_loaded_is_out_of_the_collectors_way_and_what_runs_leave_is_not():
-    with without_collection():
-        assert not gc.isenabled()
-    assert gc.isenabled() and gc.get_freeze_count() > 0
-    kept = gc.get_freeze_count()
-    with without_collection():
-        left = [[] for _ in range(1000)]
-    assert gc.get_freeze_count() <= kept and len(left) == 1000
+    code = """
+import gc
+from modeling_davihd.jobs import without_collection
+with without_collection():
+    assert not gc.isenabled()
+    loaded = [[] for _ in range(1000)]
+assert gc.isenabled() and gc.get_freeze_count() > 1000
+kept = gc.get_freeze_count()
+with without_collection():
+    left = [[] for _ in range(1000)]
+assert gc.get_freeze_count() <= kept
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
