@@ -6,7 +6,9 @@ Every soundtrack, a minute long, has about five highlights of any of the twelve 
 sound of a place. Of each pair of kinds, those two are what was chosen, and all others stand out as much. The
 recordings of the training split teach; those of the other splits, which the embedded model has not heard
 either, are in the soundtracks that the taught models are tried on. Figures are average precisions of all of
-their seconds together. Beside the tastes there is a row for whatever stands out: all kinds chosen.
+their seconds together. Beside the tastes there is a row for whatever stands out: all kinds chosen. Where
+fewer than two of the soundtracks to teach with have such a highlight, `teach.py` would refuse them: the row
+says so, and the mean leaves it out.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,9 +91,14 @@ class World:
         lessons = make_lessons(library, seeds, splits)
         return [(study(self.network, lesson), events) for lesson, events in lessons]
 
-    def measure(self, count: int, kinds: Collection[str]) -> dict[str, float]:
-        """Teach with so many soundtracks. Returns average precisions, and what the taught model finds."""
+    def measure(self, count: int, kinds: Collection[str]) -> dict[str, float] | None:
+        """Teach with so many soundtracks. Returns average precisions, and what the taught model finds.
+
+        None where too few of them have a highlight of those kinds to learn from one and to try another.
+        """
         films = [with_taste(*one, kinds) for one in self._taught[:count]]
+        if sum(film.chosen.any() for film in films) < 2:
+            return None
         tried = [with_taste(*one, kinds) for one in self._tried]
         with tempfile.TemporaryDirectory() as folder:
             scores = cross_validate(films, self.network, Path(folder))
@@ -118,11 +125,23 @@ def measure_all(options: argparse.Namespace) -> None:
     tastes = {" and ".join(pair): pair for pair in PAIRS[: options.pairs]}
     for count in options.films:
         rows = {name: world.measure(count, kinds) for name, kinds in tastes.items()}
-        means = {name: float(np.mean([row[name] for row in rows.values()])) for name in COLUMNS}
-        rows["mean of tastes"] = means
+        rows["mean of tastes"] = mean_of([row for row in rows.values() if row is not None])
         rows["whatever stands out"] = world.measure(count, KINDS)
-        cells = {name: [f"{row[column]:.2f}" for column in COLUMNS] for name, row in rows.items()}
-        print(f"\n{count} soundtracks\n\n{markdown(['chosen', *COLUMNS], cells)}", flush=True)
+        print(f"\n{count} soundtracks\n\n{markdown(['chosen', *COLUMNS], cells_of(rows))}", flush=True)
+
+
+def mean_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+    """The mean of every column; None of no rows."""
+    return {name: float(np.mean([row[name] for row in rows])) for name in COLUMNS} if rows else None
+
+
+def cells_of(rows: Mapping[str, Mapping[str, float] | None]) -> dict[str, list[str]]:
+    """The cells of a table, by row; a row that has no figures says why."""
+    refused = ["too few", *[""] * (len(COLUMNS) - 1)]
+    return {
+        name: refused if row is None else [f"{row[column]:.2f}" for column in COLUMNS]
+        for name, row in rows.items()
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
