@@ -1,6 +1,8 @@
-"""Labels of films, from the entries of a list, which may need cutting and merging."""
+"""Labels of films, from the entries of a list, which may need cutting; ranges that overlap are merged."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from datasets_scripts.building.label_files.labels import (
     END_TOLERANCE,
@@ -41,7 +43,7 @@ def _usable(listed: Listed, film: str) -> list[Interval]:
         elif entry.end > end + END_TOLERANCE:
             late = f"ends {entry.end - end:g} s after the end of {film}; it is cut there"
             tell(f"{entry.where}: {_range(entry)} {late}.")
-    return _merged(f"{listed.path}: {film}", [_interval(entry, end) for entry in inside])
+    return [_interval(entry, end) for entry in inside]
 
 
 def _interval(entry: Entry, end: float) -> Interval:
@@ -49,18 +51,26 @@ def _interval(entry: Entry, end: float) -> Interval:
     return Interval(entry.start, min(entry.end, end), score, entry.words)
 
 
+def merged(labels: LabelFile) -> LabelFile:
+    """The labels with overlapping ranges of a kind as one; a ListWarning says so of those that differ."""
+    videos = {
+        film: replace(video, intervals=_merged(f"{labels.source}: {film}", video.intervals))
+        for film, video in labels.videos.items()
+    }
+    return replace(labels, videos=videos)
+
+
 def _merged(where: str, intervals: list[Interval]) -> list[Interval]:
-    """Merge overlapping ranges of the same kind and score, with a warning about those that differ."""
-    merged: dict[tuple[float, str], list[Interval]] = {}
+    groups: dict[tuple[float, str], list[Interval]] = {}
     for interval in sorted(intervals):
-        alike = merged.setdefault((interval.score, interval.kind), [])
+        alike = groups.setdefault((interval.score, interval.kind), [])
         if not alike or interval.start >= alike[-1].end:
             alike.append(interval)
             continue
         if interval[:2] != alike[-1][:2]:
             tell(f"{where}: {_range(alike[-1])} and {_range(interval)} overlap; they are merged.")
         alike[-1] = alike[-1]._replace(end=max(alike[-1].end, interval.end))
-    return sorted(interval for group in merged.values() for interval in group)
+    return sorted(interval for group in groups.values() for interval in group)
 
 
 def _range(interval: Interval | Entry) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from datasets_scripts.building.label_files.collecting import label_file_of
+from datasets_scripts.building.label_files.collecting import label_file_of, merged
 from datasets_scripts.building.label_files.json_lists import read_json
 from datasets_scripts.building.label_files.labels import LabelFile, VideoLabels
 from datasets_scripts.building.label_files.reels import read_reels
@@ -46,7 +46,8 @@ def read_labels(
     if not (paths or reels):
         raise UsageError("Neither --labels nor --reels is given; one of them is needed.")
     files = [file for path in paths for file in _files(path)]
-    labels = _joined([*(_read(file, films) for file in files), *read_reels(reels, films)])
+    read = (*(_read(file, films) for file in files), *read_reels(reels, films))
+    labels = _joined([merged(one) for one in read])
     return _only(labels, only) if only else labels
 
 

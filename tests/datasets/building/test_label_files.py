@@ -139,6 +139,32 @@ def test_overlapping_highlights_give_the_larger_score():
     np.testing.assert_allclose(labels, [0.5, 0.5, 1.0])
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("l.csv", "video,start,end,kind\na,2,4,goal\na,1,2.5,goal\na,2,3,cheer\na,6,7,goal\n"),
+        (
+            "l.json",
+            {
+                "a": [
+                    {"start": start, "end": end, "kind": kind}
+                    for start, end, kind in [
+                        (2, 4, "goal"),
+                        (1, 2.5, "goal"),
+                        (2, 3, "cheer"),
+                        (6, 7, "goal"),
+                    ]
+                ]
+            },
+        ),
+    ],
+)
+def test_ranges_of_a_kind_that_overlap_are_merged_with_a_line(films, tmp_path, name, content):
+    found, said = read(films, written(tmp_path / name, content))
+    assert found == {"a": [(1, 4, 1, "goal"), (2, 3, 1, "cheer"), (6, 7, 1, "goal")]}
+    assert said == [f"{name}: a: 1-2.5 s and 2-4 s overlap; they are merged."]
+
+
 def test_a_highlight_may_end_where_the_headers_say_that_its_film_does():
     np.testing.assert_allclose(scores_of_intervals("a", [Interval(1, 3.02)], 2.99), [0, 1, 1])
     with pytest.raises(DatasetError, match="from 1 s to 3.2 s ends after the video"):
