@@ -7,8 +7,8 @@ sound of a place. Of each pair of kinds, those two are what was chosen, and all 
 recordings of the training split teach; those of the other splits, which the embedded model has not heard
 either, are in the soundtracks that the taught models are tried on. Figures are average precisions of all of
 their seconds together. Beside the tastes there is a row for whatever stands out: all kinds chosen. Where
-fewer than two of the soundtracks to teach with have such a highlight, `teach.py` would refuse them: the row
-says so, and the mean leaves it out.
+the soundtracks to teach with are so few, or so few have such a highlight, that `teach.py` would refuse them,
+the row says so and the mean leaves it out.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ from datasets_scripts.synthesis.labels import Event
 from datasets_scripts.synthesis.library import Library
 from examples.benchmarking.soundtracks import KINDS, PAIRS, soundtrack
 from examples.teaching.choosing import UNTAUGHT, best_way, cross_validate, gain_over, taught
-from examples.teaching.lessons import SEMANTIC, Lesson, Span, chosen_of
+from examples.teaching.lessons import SEMANTIC, Lesson, Span, check_chosen, chosen_of
 from examples.teaching.tuning import Studied, study
 from examples.training.tables import markdown
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel
 from modeling_davihd.edges import joined
+from modeling_davihd.engines.errors import DatasetError
 from modeling_davihd.loading import load_model
 from modeling_davihd.metrics.highlight_detection import event_scores
 from modeling_davihd.metrics.highlight_detection.scores import average_precision
@@ -94,15 +95,17 @@ class World:
     def measure(self, count: int, kinds: Collection[str]) -> dict[str, float] | None:
         """Teach with so many soundtracks. Returns average precisions, and what the taught model finds.
 
-        None where too few of them have a highlight of those kinds to learn from one and to try another.
+        None where they are too few to learn from and to be tried on.
         """
         films = [with_taste(*one, kinds) for one in self._taught[:count]]
-        if sum(film.chosen.any() for film in films) < 2:
+        chosen = [film.chosen for film in films]
+        try:
+            check_chosen(chosen)
+        except DatasetError:
             return None
         tried = [with_taste(*one, kinds) for one in self._tried]
         with tempfile.TemporaryDirectory() as folder:
             scores = cross_validate(films, self.network, Path(folder))
-        chosen = [film.chosen for film in films]
         best, _ = best_way(scores, chosen)
         kept = best if gain_over(scores[UNTAUGHT], scores[best], chosen).is_real else UNTAUGHT
         alone = {way: each for way, each in scores.items() if way.steps and not way.gate}

@@ -96,7 +96,7 @@ def make_lessons(films: Films, labels: dict[str, VideoLabels], work: Path) -> li
         arrays = rows.arrays(index, ["log_mel", "semantic_features"])
         log_mel, features = (torch.from_numpy(array) for array in arrays.values())
         lessons.append(Lesson(name, log_mel, features.float(), spans, fitted(chosen, len(features))))
-    check_lessons(lessons)
+    check_chosen([lesson.chosen for lesson in lessons])
     return lessons
 
 
@@ -123,20 +123,20 @@ def read_lessons(dataset: HighlightDataset) -> list[Lesson]:
     for name, row in (pair for part in parts for pair in zip(part.video_ids, part, strict=False)):
         spans, chosen = chosen_by_scores(row["labels"].numpy(), highest / 2)
         lessons.append(Lesson(name, row["log_mel"], row["semantic_features"].float(), spans, chosen))
-    check_lessons(lessons)
+    check_chosen([lesson.chosen for lesson in lessons])
     return lessons
 
 
-def check_lessons(lessons: Sequence[Lesson]) -> None:
-    """Raise DatasetError if they are too few to learn from and to be tried on."""
-    if len(lessons) < FEWEST:
-        raise DatasetError(f"Only {len(lessons)} labelled films can be read; at least {FEWEST} are needed.")
-    if (count := sum(bool(lesson.chosen.any()) for lesson in lessons)) < 2:
+def check_chosen(chosen: Sequence[np.ndarray]) -> None:
+    """Raise DatasetError if films are too few to learn from and to be tried on. chosen: (T,) of each."""
+    if len(chosen) < FEWEST:
+        raise DatasetError(f"Only {len(chosen)} labelled films can be read; at least {FEWEST} are needed.")
+    if (count := sum(bool(seconds.any()) for seconds in chosen)) < 2:
         raise DatasetError(
-            f"Only {count} of {len(lessons)} films has highlights; at least 2 are needed, to learn from one "
+            f"Only {count} of {len(chosen)} films has highlights; at least 2 are needed, to learn from one "
             "and be tried on the other."
         )
-    if all(lesson.chosen.all() for lesson in lessons):
+    if all(seconds.all() for seconds in chosen):
         raise DatasetError("Every second of every film is a highlight, so there is nothing to tell apart.")
 
 

@@ -147,13 +147,10 @@ def test_overlapping_highlights_give_the_larger_score():
             "l.json",
             {
                 "a": [
-                    {"start": start, "end": end, "kind": kind}
-                    for start, end, kind in [
-                        (2, 4, "goal"),
-                        (1, 2.5, "goal"),
-                        (2, 3, "cheer"),
-                        (6, 7, "goal"),
-                    ]
+                    {"start": 2, "end": 4, "kind": "goal"},
+                    {"start": 1, "end": 2.5, "kind": "goal"},
+                    {"start": 2, "end": 3, "kind": "cheer"},
+                    {"start": 6, "end": 7, "kind": "goal"},
                 ]
             },
         ),
