@@ -85,9 +85,24 @@ class Resampler:
             limiter = {"limit": str(LOUDEST_MIX), "level": "0", "latency": "1"}
             steps += [("alimiter", limiter), ("aformat", shape | {"sample_fmts": "flt"})]
         self._chain = Chain.of_sound(like, steps, frame_size)
+        self._in_time = bool(following)
+        self._waiting = av.AudioFifo()
 
     def resample(self, item: Decoded | None) -> Iterator[av.AudioFrame]:
-        """Yield what comes out once an item has gone in, or, for None, what is still to come out."""
-        if item is not None:
+        """Yield what comes out once an item has gone in, or, for None, what is still to come out.
+
+        Where time stamps do not count, frames wait until they are a second: each frame by itself would take
+        twice as long, most of it in Python.
+        """
+        if item is None:
+            if self._waiting.samples:
+                yield from self._chain.passed(self._waiting.read())
+            yield from self._chain.passed(None)
+        elif self._in_time:
             item.frame.pts = round(item.time * TICKS)
-        return self._chain.passed(item and item.frame)
+            yield from self._chain.passed(item.frame)
+        else:
+            item.frame.pts = None
+            self._waiting.write(item.frame)
+            if self._waiting.samples >= item.frame.sample_rate:
+                yield from self._chain.passed(self._waiting.read())

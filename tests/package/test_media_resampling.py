@@ -1,14 +1,15 @@
 """What the sound of a reel is like: how loud, and when."""
 
+import av
 import numpy as np
 import pytest
 from film_contents import decode
 from films import click_times, clicks, make_film, tone
 
-from modeling_davihd import media_reading
+from modeling_davihd import media_reading, media_resampling
 from modeling_davihd.media import MediaWarning, cut_reel, probe
 from modeling_davihd.media_reading import Sound
-from modeling_davihd.media_tracks import Track
+from modeling_davihd.media_tracks import Decoded, Track
 
 BROWSER = "film.mkv"  # its time stamps are rounded to milliseconds
 
@@ -69,6 +70,28 @@ def test_sound_that_drifts_stays_in_step_without_a_gap(tmp_path):
         power = np.convolve(waveform[1600:190000] ** 2, np.full(160, 1 / 160), "valid")
         # The tone is never gone for 10 ms, and once for less, where the drift is first noticed.
         assert power.min() > 1e-4 and (power < 0.003).mean() < 0.002
+
+
+@pytest.mark.parametrize("following", [{}, media_resampling.IN_STEP_AGAIN])
+def test_the_sound_is_the_same_whatever_frames_it_comes_in(following):
+    sound = (30000 * tone(2.7, 44100)).astype(np.int16)[None]
+
+    def resampled(size: int) -> np.ndarray:
+        pieces = [av.AudioFrame.from_ndarray(sound[:, at : at + size], "s16", "mono") for at in starts(size)]
+        for piece in pieces:
+            piece.sample_rate = 44100
+        items = [Decoded(at / 44100, 0.0, piece, 0) for at, piece in zip(starts(size), pieces, strict=True)]
+        resampler = media_resampling.Resampler(pieces[0], 16000, "mono", 4000, following)
+        frames = [frame for item in [*items, None] for frame in resampler.resample(item)]
+        return np.concatenate([frame.to_ndarray()[0] for frame in frames])
+
+    def starts(size: int) -> range:
+        return range(0, sound.shape[1], size)
+
+    whole = resampled(sound.shape[1])
+    assert len(whole) == pytest.approx(2.7 * 16000, abs=40)
+    for size in (441, 1024, 50000):
+        assert np.array_equal(resampled(size), whole)
 
 
 def test_sound_in_shreds_needs_few_resamplers_and_stays_where_it_is(tmp_path, monkeypatch):
