@@ -274,9 +274,9 @@ class Sound:
     def _new_resampler(self, frame: av.AudioFrame, torn: bool) -> Resampler:
         unnamed = any(word in frame.layout.name for word in ("channels", "ambisonic"))  # FFmpeg cannot mix it
         layout = frame.layout.name if unnamed else "mono" if self._channels == 1 else "stereo"
-        # A quarter of a second at once: with the frames of most codecs, Python would take half of the time.
+        # A second at once: with the frames of most codecs, Python would take most of the time.
         following = WHERE_IT_IS if torn else IN_STEP_AGAIN if self._drifts else {}
-        return Resampler(frame, self._rate, layout, self._rate // 4, following)
+        return Resampler(frame, self._rate, layout, self._rate, following)
 
     def _go_to(self, sample: int) -> Iterator[Array]:
         for begin in range(self._written, sample, 10 * self._rate):
