@@ -2,9 +2,9 @@
 
 `media_limits`: how much a film may ask for. `media_times`: time stamps, and where they begin anew.
 `media_sounds`: which sound tracks are heard. `media_tracks`: its headers, and its frames with their times;
-`media_holes`: those times where packets are lost. `media_pictures`, `media_resampling`: what they are meant
-to look and sound like, by FFmpeg's filters (`media_filters`, `media_tones` for HDR). `media_reading`:
-segments of one second.
+`media_holes`: those times where packets are lost; `media_thinning`: which frames need not be decoded.
+`media_pictures`, `media_resampling`: what they are meant to look and sound like, by FFmpeg's filters
+(`media_filters`, `media_tones` for HDR). `media_reading`: segments of one second.
 `media_writing`: reels, clips and films, as `media_options` says: `media_plans` for what is when in them,
 `media_playing` for how it is got, on the canvas of `media_canvas`, `media_joins` for how sound is joined and
 `media_encoders` for how pictures are encoded. `media_subtitles`: what is said.

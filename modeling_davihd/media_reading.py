@@ -208,7 +208,6 @@ class Sound:
     def __init__(self, track: Track, start: float, rate: int, channels: int) -> None:
         self._start, self._rate, self._channels = start, rate, channels
         self._track, self._drifts = track, False
-        self._complaints: set[str] = set()
         self._setup: tuple | None = None
         self._resampler: Any = None  # a Resampler from the first frame on
         self._begun = 0  # resamplers
@@ -260,13 +259,8 @@ class Sound:
     def _is_one_form_too_many(self, frame: av.AudioFrame) -> bool:
         if self._begun < MOST_FORMS or (self._setup and self._setup[:3] == _form(frame)):
             return False
-        self._complain_once(f"changes its form over {MOST_FORMS} times; silence stands in for some of it")
+        self._track.complain(f"changes its form over {MOST_FORMS} times; silence stands in for some of it")
         return True
-
-    def _complain_once(self, what: str) -> None:
-        if what not in self._complaints:
-            self._track.complain(what)
-        self._complaints.add(what)
 
     def _flushed(self) -> Iterator[Array]:
         return map(self._placed, self._resampler.resample(None) if self._resampler else [])
@@ -287,7 +281,7 @@ class Sound:
         """Samples that are no numbers, or so large that they are not sound, as silence."""
         bad = ~(np.abs(samples) < LOUDEST)
         if bad.any():
-            self._complain_once("holds samples that are no sound (not finite); silence stands in for them")
+            self._track.complain("holds samples that are no sound (not finite); silence stands in for them")
             samples = np.where(bad, np.float32(0), samples)
         return samples
 
@@ -406,7 +400,7 @@ class Pictures:
 def _nearest(track: Track, per_segment: int) -> Iterator[Decoded]:
     """Yield, for k = 0, 1, ... endlessly, the frame nearest to (k + 0.5) / per_segment, or the earlier."""
     shown, wanted = None, 0
-    for item in track.frames():
+    for item in track.frames_nearest(per_segment):
         if shown is not None and item.time <= shown.time:
             continue
         before, shown = shown or item, item

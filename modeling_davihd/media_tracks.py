@@ -21,6 +21,7 @@ from av.stream import Discard, Disposition
 from .media_holes import COUNTING, put_in_place
 from .media_limits import DEFAULT_LIMITS, JITTER, Budget, DecodingLimits, MediaError, MediaWarning
 from .media_sounds import SoundTrack, sound_tracks
+from .media_thinning import Nearest
 from .media_times import Clock, Restarts, Undated, find_restarts, rebased
 
 MAX_OVERLAP = 10.0  # seconds; time stamps that step back further are damage, and what follows is ignored
@@ -228,6 +229,9 @@ class Track:
         self._info = info
         self._index = next((one.index for one in info.sounds if one.heard), -1) if index is None else index
         self._from = -math.inf  # packets before this time are not wanted
+        self._wanted: Nearest | None = None  # pictures; the others may be left out
+        self._interlaced = False
+        self._complaints: set[str] = set()
         self._lost: list[float] = []  # times at which a packet could not be decoded
         self._good, self._covered = 0, 0.0  # how many frames could, and how many seconds they last
         self._open()
@@ -264,6 +268,23 @@ class Track:
         self.finished = True
         self._check_lost()
 
+    def frames_nearest(self, rate: int) -> Iterator[Decoded]:
+        """Yield all frames that are nearest to (k + 0.5) / rate seconds, k = 0, 1, ..., and some others.
+
+        Pictures that are not, and that no other is made from, are not decoded. Where a picture is damaged,
+        those beside it count: from there on, all are decoded.
+        """
+        self._wanted, reached = Nearest(rate), -math.inf
+        for item in self.frames():
+            if item.run:
+                break
+            reached = item.time
+            yield item
+        self._wanted = None
+        if self._lost:
+            self._lost = []
+            yield from (item for item in self.frames() if item.time > reached)
+
     def seconds(self) -> Iterator[None]:
         """Yield once for every second that the stream reaches into, without decoding it."""
         reached = 0
@@ -274,10 +295,11 @@ class Track:
         self.finished = True
 
     def complain(self, what: str) -> None:
-        """Give a MediaWarning that says what is wrong with the stream."""
+        """Give a MediaWarning that says what is wrong with the stream, once."""
         self.complained = True
-        if not self._quiet:
+        if not self._quiet and what not in self._complaints:
             warnings.warn(f"{self.path}: its {self.kind} {what}.", MediaWarning, stacklevel=2)
+        self._complaints.add(what)
 
     # The container
 
@@ -346,7 +368,7 @@ class Track:
             self._good, self._covered = self._good + 1, self._covered + length
             self.budget.check_end(self.end)
             yield Decoded(time, length, item, len(self._lost))
-        if self._lost:
+        if self._lost and self._wanted is None:
             count = f"{len(self._lost)} packet{'s' * (len(self._lost) > 1)}"
             self.complain(f"is damaged: {count} left out from {self._lost[0]:.1f} s on")
 
@@ -384,23 +406,60 @@ class Track:
     def _undated(self, decode: bool, after_seek: bool) -> Iterator[Undated]:
         """Yield the frames of each packet or, where nothing is to be decoded, the packet itself."""
         shown = -math.inf  # when the last one of the pictures so far is
-        for packet in self._packets(after_seek):
+        packets = self._packets(after_seek)
+        if decode and self._wanted is not None and self.stream.codec_context.codec.intra_only:
+            packets = self._thinned(packets, self._wanted)
+        for packet in packets:
             if decode:
                 shown = self._leave_out(packet, shown)
                 yield from self._decoded(packet)
             elif packet is not None and packet.size and not packet.is_discard:
                 yield packet
 
+    def _thinned(self, packets: Iterator[av.Packet | None], wanted: Nearest) -> Iterator[av.Packet | None]:
+        """Leave out pictures, none of which is made from another, each once it is known what follows it."""
+        held: list[av.Packet | None] = []
+        for packet in packets:
+            time = self._known_time(packet)
+            if time is not None:
+                wanted.know(time)
+            if held and self._is_wanted(held[0], wanted):
+                yield held[0]
+            held = [packet]
+        yield from held
+
+    def _is_wanted(self, packet: av.Packet | None, wanted: Nearest) -> bool:
+        time = self._known_time(packet)
+        if packet is None or time is None or wanted.may_be(time):
+            return True
+        self._covered += self._clock.length(packet)
+        return False
+
+    def _known_time(self, packet: av.Packet | None) -> float | None:
+        """When the picture of a packet is shown, if there is one and if it is."""
+        return (
+            self._clock.time(packet) if packet is not None and packet.size and not packet.is_discard else None
+        )
+
     def _leave_out(self, packet: av.Packet | None, shown: float) -> float:
-        """Have the decoder leave a picture out if it can and another one, before `needed_from`, follows it.
+        """Have the decoder leave a picture out if it can, and if another one follows it before `needed_from`,
+        or others are nearer to what is wanted.
 
         shown: when the last picture before this packet is; with it is returned.
         """
         context = self.stream.codec_context
-        if packet is None or packet.pts is None or context.name not in LEAVING_OUT:
+        if context.name not in LEAVING_OUT:
             return shown
-        time = self._clock.time(packet) or 0.0
-        context.skip_frame = "NONREF" if time < shown <= self.needed_from else "DEFAULT"
+        context.skip_frame, time = "DEFAULT", self._known_time(packet)
+        if packet is None or packet.pts is None or time is None:
+            return shown
+        passed = shown <= self.needed_from
+        if self._wanted is not None:
+            self._wanted.know(time)
+            # The two halves of an interlaced picture may come in two packets.
+            passed = self._good > 0 and not self._interlaced and not self._is_wanted(packet, self._wanted)
+        if time < shown and passed:
+            context.skip_frame = "NONREF"
         return max(shown, time)
 
     def _packets(self, after_seek: bool) -> Iterator[av.Packet | None]:
@@ -438,6 +497,7 @@ class Track:
                 self._check_lost()
             return []
         if self.kind == "video":
+            self._interlaced |= any(frame.interlaced_frame for frame in frames)
             self.budget.spend_pixels(sum(frame.width * frame.height for frame in frames))
         return frames
 

@@ -30,7 +30,8 @@ CODE = {
     *("media_canvas.py", "media_encoders.py", "media_holes.py", "media_joins.py", "media_limits.py"),
     *("media_options.py", "media_pictures.py", "media_plans.py", "media_playing.py", "media_reading.py"),
     *("media_resampling.py", "media_sounds.py"),
-    *("media_subtitles.py", "media_times.py", "media_tones.py", "media_tracks.py", "media_writing.py"),
+    *("media_subtitles.py", "media_thinning.py", "media_times.py", "media_tones.py", "media_tracks.py"),
+    "media_writing.py",
     *("modeling_davihd.py", "normed_convolution_davihd.py", "objectives_davihd.py", "pipeline_davihd.py"),
     *("streaming_davihd.py", "streams_davihd.py"),
 }

@@ -1,0 +1,29 @@
+"""Which of a film's pictures have to be decoded where few of them are wanted."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect, bisect_left
+
+REMEMBERED = 64  # pictures; no codec changes their order by more
+ROUNDING = 1e-6  # of the distance between two times that are asked for
+
+
+class Nearest:
+    """Knows when pictures are shown, and which may be nearest to (k + 0.5) / rate seconds, k = 0, 1, ..."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate, self._times = rate, [-math.inf]
+
+    def know(self, time: float) -> None:
+        """Take one more picture; they come in any order, none after REMEMBERED later ones."""
+        self._times.insert(bisect(self._times, time), time)
+        del self._times[1:-REMEMBERED]
+
+    def may_be(self, time: float) -> bool:
+        """Whether none of the others known is nearer to all of those times than the picture of this time."""
+        place = bisect_left(self._times, time)
+        before, after = self._times[place - 1], (*self._times[place + 1 : place + 2], math.inf)[0]
+        since = 0.0 if before == -math.inf else (before + time) / 2 * self._rate
+        first = max(math.ceil(since - 0.5 - ROUNDING), 0)
+        return first + 0.5 <= (time + after) / 2 * self._rate + ROUNDING
