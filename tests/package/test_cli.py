@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -274,6 +275,13 @@ def test_wrong_usage_ends_with_status_2(arguments, message, capsys):
         run("match.mp4", *arguments)
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_package_runs_as_the_command(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["modeling_davihd", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("modeling_davihd", run_name="__main__")
+    assert ended.value.code in (None, 0) and capsys.readouterr().out.startswith("davihd ")
 
 
 def test_model_that_cannot_be_loaded_is_one_line(film, tmp_path, capsys):

@@ -35,3 +35,11 @@ def test_a_gain_is_real_only_beyond_the_spread():
 def test_of_equal_ways_the_simplest_is_best():
     assert best_way(dict.fromkeys(WAYS, FLAT), TRUTH)[0] == UNTAUGHT
     assert best_way({UNTAUGHT: FLAT, GATED: RIGHT}, TRUTH)[0] == GATED
+
+
+def test_a_simpler_way_is_taken_unless_another_is_better_beyond_the_spread():
+    nearly = [RIGHT[0], np.array([0.4, 0.3, 0.1, 0.2]), *RIGHT[2:]]  # one film of three is worse
+    tuned = WAYS[2]
+    assert best_way({UNTAUGHT: FLAT, GATED: nearly, tuned: RIGHT}, TRUTH)[0] == GATED
+    assert best_way({UNTAUGHT: FLAT, GATED: [one[::-1] for one in RIGHT], tuned: RIGHT}, TRUTH)[0] == tuned
+    assert best_way({UNTAUGHT: nearly, tuned: RIGHT}, TRUTH)[0] == tuned  # to be untaught is no way to teach
