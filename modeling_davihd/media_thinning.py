@@ -6,7 +6,7 @@ import math
 from bisect import bisect, bisect_left
 
 REMEMBERED = 64  # pictures; no codec changes their order by more
-ROUNDING = 1e-6  # of the distance between two times that are asked for
+ROUNDING = 1e-6  # times the distance of two times that are asked for; as near as that counts as nearest
 
 
 class Nearest:
@@ -21,7 +21,7 @@ class Nearest:
         del self._times[1:-REMEMBERED]
 
     def may_be(self, time: float) -> bool:
-        """Whether none of the others known is nearer to all of those times than the picture of this time."""
+        """Whether, of the pictures known, the one of this time is nearest to one of those times."""
         place = bisect_left(self._times, time)
         before, after = self._times[place - 1], (*self._times[place + 1 : place + 2], math.inf)[0]
         since = 0.0 if before == -math.inf else (before + time) / 2 * self._rate

@@ -271,8 +271,8 @@ class Track:
     def frames_nearest(self, rate: int) -> Iterator[Decoded]:
         """Yield all frames that are nearest to (k + 0.5) / rate seconds, k = 0, 1, ..., and some others.
 
-        Pictures that are not, and that no other is made from, are not decoded. Where a picture is damaged,
-        those beside it count: from there on, all are decoded.
+        Pictures that are not, and that no other is made from, are not decoded. Where one is damaged, those
+        beside it count: from there on, all are decoded.
         """
         self._wanted, reached = Nearest(rate), -math.inf
         for item in self.frames():
@@ -283,7 +283,8 @@ class Track:
         self._wanted = None
         if self._lost:
             self._lost = []
-            yield from (item for item in self.frames() if item.time > reached)
+            yield from (item for item in self.frames(max(reached, 0.0)) if item.time > reached)
+            self.finished = True
 
     def seconds(self) -> Iterator[None]:
         """Yield once for every second that the stream reaches into, without decoding it."""
