@@ -19,7 +19,11 @@ BATCH_NORMS = (DAViHDBatchNorm, nn.modules.batchnorm._BatchNorm)
 
 @torch.no_grad()
 def start_from(model: nn.Module, checkpoint: str, fresh: Sequence[str] = ()):
-    """Give a model the weights of a checkpoint; input channels that the checkpoint lacks begin at zero.
+    """Give a model the weights of a checkpoint.
+
+    Of a convolution that has more input channels than the checkpoint's, as with another view of the sound, every second
+    filter reads the last channels with its weights, the others the first. Channels that begin at zero hardly
+    move from there: filters that already find what they need in the first ones have little use for them.
 
     fresh: parts that are not taken from it: they begin anew, or the model has none. Raises ValueError naming
     the checkpoint unless all else fits.
@@ -38,10 +42,12 @@ def start_from(model: nn.Module, checkpoint: str, fresh: Sequence[str] = ()):
         )
     for name in taken:
         given, tensor = stored[name], own[name]
-        if given.shape != tensor.shape:
+        if given.shape == tensor.shape:
+            tensor.copy_(given)
+        else:
             tensor.zero_()
-            tensor = tensor[:, : given.shape[1]]
-        tensor.copy_(given)
+            tensor[::2, : given.shape[1]] = given[::2]
+            tensor[1::2, -given.shape[1] :] = given[1::2]
 
 
 def _fits(stored: torch.Tensor | None, own: torch.Tensor) -> bool:
