@@ -21,9 +21,9 @@ BATCH_NORMS = (DAViHDBatchNorm, nn.modules.batchnorm._BatchNorm)
 def start_from(model: nn.Module, checkpoint: str, fresh: Sequence[str] = ()):
     """Give a model the weights of a checkpoint.
 
-    Of a convolution that has more input channels than the checkpoint's, as with another view of the sound, every second
-    filter reads the last channels with its weights, the others the first. Channels that begin at zero hardly
-    move from there: filters that already find what they need in the first ones have little use for them.
+    Of a convolution that has more input channels than the checkpoint's, as with another view of the sound,
+    every second filter reads the last channels with its weights, the others the first. Channels that begin at
+    zero hardly move from there: filters that find what they need in the first have little use for more.
 
     fresh: parts that are not taken from it: they begin anew, or the model has none. Raises ValueError naming
     the checkpoint unless all else fits.
