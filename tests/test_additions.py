@@ -31,12 +31,12 @@ from modeling_davihd.registration import register
 from modeling_davihd.streams_davihd import STREAMS, LogMel, Stream
 from modeling_davihd.writers import WRITERS, FileWriter
 
-SECONDS = 9
+SECONDS = 15
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    sound = noise_within(3, 3, 3)
+    sound = noise_within(6, 3, 6)
     return film_with_sound(tmp_path_factory.mktemp("films") / "film.mp4", sound, SECONDS)
 
 
@@ -157,7 +157,10 @@ def test_a_frozen_encoder(monkeypatch, film, tmp_path, capsys):
     monkeypatch.setitem(BACKBONES["semantic"], "envelope", Envelope)
     manifest, data, model = tmp_path / "films.csv", tmp_path / "data", str(tmp_path / "model")
     splits = ["train", "train", "validation", "test"]
-    rows = [f"film{i},{film},{split},{' '.join(['0.1', '0.9', '0.1'] * 3)}" for i, split in enumerate(splits)]
+    rows = [
+        f"film{i},{film},{split},{' '.join(['0.1', '0.9', '0.1'] * (SECONDS // 3))}"
+        for i, split in enumerate(splits)
+    ]
     manifest.write_text("\n".join(["video_id,path,split,labels", *rows]))
     options = ["--manifest", str(manifest), "--out", str(data), "--semantic-backbone", "envelope"]
     assert extract(options) == 0
@@ -207,7 +210,7 @@ def test_a_frozen_encoder_with_weights(monkeypatch, film, tmp_path, capsys):
     assert extract([*options, "--semantic-weights", str(weights)]) == 0
     features = read_dataset(data).splits["train"].arrays(0, ["semantic_features"])["semantic_features"]
     assert features.shape == (SECONDS, 1)
-    assert features[3:6] == pytest.approx(2 * 0.25, rel=0.03)  # the mean level of noise up to half scale
+    assert features[6:9] == pytest.approx(2 * 0.25, rel=0.03)  # the mean level of noise up to half scale
 
 
 # ------------------------------------------------------------------------------------------------ a stream

@@ -267,7 +267,7 @@ ATTACKS: dict[str, tuple[Attack, str]] = {
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    return film_with_sound(tmp_path_factory.mktemp("films") / "match.mp4", noise_within(3, 3, 3), 9)
+    return film_with_sound(tmp_path_factory.mktemp("films") / "match.mp4", noise_within(6, 3, 6), 15)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -553,7 +553,7 @@ def test_a_pca_that_means_harm_is_refused(tmp_path, name):
     [
         (
             DEFAULT_CHECKPOINT,
-            [0.1512, 0.1826, 0.1277, 0.1759, 0.1982, 0.1547, 0.2232, 0.2124, 0.3413, 0.441, 0.489, 0.4261],
+            [0.1396, 0.1813, 0.1246, 0.1606, 0.1916, 0.1233, 0.1897, 0.1883, 0.2821, 0.3564, 0.3909, 0.3661],
         ),
         (
             ROOT / "configuration" / "davihd-small" / "generated",
