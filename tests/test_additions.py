@@ -157,10 +157,8 @@ def test_a_frozen_encoder(monkeypatch, film, tmp_path, capsys):
     monkeypatch.setitem(BACKBONES["semantic"], "envelope", Envelope)
     manifest, data, model = tmp_path / "films.csv", tmp_path / "data", str(tmp_path / "model")
     splits = ["train", "train", "validation", "test"]
-    rows = [
-        f"film{i},{film},{split},{' '.join(['0.1', '0.9', '0.1'] * (SECONDS // 3))}"
-        for i, split in enumerate(splits)
-    ]
+    labels = " ".join(["0.1", "0.9", "0.1"] * (SECONDS // 3))
+    rows = [f"film{i},{film},{split},{labels}" for i, split in enumerate(splits)]
     manifest.write_text("\n".join(["video_id,path,split,labels", *rows]))
     options = ["--manifest", str(manifest), "--out", str(data), "--semantic-backbone", "envelope"]
     assert extract(options) == 0
