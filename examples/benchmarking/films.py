@@ -15,7 +15,6 @@ from typing import TypeVar
 import av
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 from datasets_scripts.synthesis.soundtrack import generate_soundtrack
 from examples.benchmarking import textbook
@@ -32,6 +31,7 @@ from examples.benchmarking.measuring import (
 from modeling_davihd import DEFAULT_CHECKPOINT, DAViHDModel, VideoHighlightDetectionPipeline
 from modeling_davihd.feature_extraction_davihd import feature_extractor_for
 from modeling_davihd.media import cut_reel, probe, stream_segments, write_film
+from modeling_davihd.metrics.highlight_detection.scores import dense_ranks, spearman
 from modeling_davihd.precision import resolve_precision, set_precision
 
 Result = TypeVar("Result")
@@ -173,7 +173,7 @@ def _full_in_16_bits(
         return
     set_precision(ours.model, precision)
     times = bench.seconds(*(partial(detect, film) for detect in (ours, other)), repeats=3)
-    rho = spearmanr(*(detect(film)["scores"] for detect in (ours, other))).statistic
+    rho = spearman(*(dense_ranks(np.array(detect(film)["scores"])) for detect in (ours, other)))
     yield bench.faster(f"the last, in {precision} (Spearman of the scores {rho:.5f})", *times, 1.8)
 
 

@@ -45,7 +45,7 @@ def test_a_model_starts_with_the_scores_of_the_checkpoint(checkpoint):
 
 
 def test_every_second_filter_reads_the_view_that_the_checkpoint_lacks(checkpoint):
-    """So both are used: with one film's two backgrounds alike, scores are those of the checkpoint."""
+    """So both are used; where they are alike, the convolution gives what the checkpoint's does."""
     started = model(log_mel_film_background=True)
     start_from(started, str(checkpoint))
     weight = started.dynamics_encoder.blocks[0].conv.weight
