@@ -82,7 +82,7 @@ class Encoding:
             return found
         encoder, options = ENCODERS[codec]
         if codec == "h264":
-            return cls(encoder, options, "yuv420p")
+            return cls(encoder, options | _x264_parameters(), "yuv420p")
         pixel_format = "yuv420p10le" if deep else "yuv420p"
         if codec == "hevc":
             parameters = ":".join(X265_BASE + (light.x265() if light else []))
@@ -90,6 +90,17 @@ class Encoding:
         os.environ.setdefault("SVT_LOG", SVT_QUIET)
         parameters = ":".join(light.svt() if light else [])
         return cls(encoder, options | {"svtav1-params": parameters}, pixel_format)
+
+
+@functools.cache
+def _x264_parameters() -> dict[str, str]:
+    """What keeps x264 from instructions of AVX-512, with which it reads beyond some pictures.
+
+    Of pictures whose width is no multiple of 128, the bytes of a film would depend on what was in memory.
+    """
+    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+    has_avx512 = any(name.startswith(("AVX512", "X86_V4")) for name in found)
+    return {"x264-params": "asm=AVX2"} if has_avx512 else {}
 
 
 @functools.cache
