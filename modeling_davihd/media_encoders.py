@@ -98,8 +98,8 @@ def _x264_parameters() -> dict[str, str]:
 
     Of pictures whose width is no multiple of 128, the bytes of a film would depend on what was in memory.
     """
-    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
-    has_avx512 = any(name.startswith(("AVX512", "X86_V4")) for name in found)
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})  # NumPy leaves out what is empty
+    has_avx512 = any(name.startswith(("AVX512", "X86_V4")) for name in extensions.get("found", []))
     return {"x264-params": "asm=AVX2"} if has_avx512 else {}
 
 
