@@ -92,7 +92,6 @@ class Encoding:
         return cls(encoder, options | {"svtav1-params": parameters}, pixel_format)
 
 
-@functools.cache
 def _x264_parameters() -> dict[str, str]:
     """What keeps x264 from instructions of AVX-512, with which it reads beyond some pictures.
 

@@ -246,10 +246,8 @@ def test_reels_are_cut_where_numpy_finds_no_instructions_beyond_its_own(tmp_path
     film = make_film(tmp_path / "film.mp4", times=np.arange(4) / 10, fps=10, size=(64, 64))
     for said in ({}, {"SIMD Extensions": {"baseline": ["NEON"]}}):
         monkeypatch.setattr(np, "show_config", lambda mode, said=said: said)
-        media_encoders._x264_parameters.cache_clear()
         cut_reel(film, [(0, 0.4)], tmp_path / "reel.mp4")
         assert [number for _, number in shown(tmp_path / "reel.mp4")[0]] == list(range(4))
-    media_encoders._x264_parameters.cache_clear()
 
 
 def test_an_encoder_that_fails_or_reorders_does_not_work():
