@@ -216,8 +216,10 @@ def _found(
     """One film, scored, with its highlights, their edges clean, and what is heard in them."""
     search = {"min_length": options.min_length, "max_length": options.max_length}
     search |= {"top_k": options.top_k, "duration": options.duration}
-    result = _scored(detect, path, options, features="png" in options.formats)
-    return finish(result.with_highlights(**search), options.duration)
+    result = _scored(detect, path, options, features="png" in options.formats).with_highlights(**search)
+    if result.highlights and is_flat(result.scores):
+        say(f"{result.source_name}: all seconds score alike, so that its highlights are spread evenly")
+    return finish(result, options.duration)
 
 
 def _candidates(

@@ -120,8 +120,13 @@ class Calibration:
     confidence: Sequence[Sequence[float]] | None = None
 
     def find(self, scores: ArrayLike, **search: Any) -> list[Highlight]:
-        """The highlights that `find_highlights` chooses, with their confidence; `search`: its arguments."""
-        return [self.judged(one) for one in find_highlights(scores, **{"level": self.level, **search})]
+        """The highlights that `find_highlights` chooses, with their confidence; `search`: its arguments.
+
+        Who asks for some with `top_k` or `duration` gets some: those of a film whose seconds all score alike
+        lie evenly over it.
+        """
+        found = find_highlights(scores, **{"level": self.level, **search})
+        return [self.judged(one) for one in found or _even_highlights(np.asarray(scores), **search)]
 
     def judged(self, highlight: Highlight) -> Highlight:
         """The highlight with the confidence that goes with its score, if that is known."""
@@ -194,6 +199,34 @@ def find_highlights(
     found = [highlight_of(scores, clip.start, clip.end) for clip in sorted(chosen)]
     asked = top_k is not None or duration is not None
     return found if asked or any(highlight.score >= level for highlight in found) else []
+
+
+def _even_highlights(
+    scores: np.ndarray,
+    *,
+    top_k: int | None = None,
+    duration: float | None = None,
+    min_length: float = 2,
+    max_length: float = 30,
+    **_: Any,
+) -> list[Highlight]:
+    """The highlights that are asked for of a flat curve: alike, evenly spread; none of any other curve.
+
+    They cover `duration`, or what those chosen without a question would, as far as the limits allow.
+    """
+    if (top_k is None and duration is None) or not is_flat(scores):
+        return []
+    film = len(scores)
+    shortest, longest = _check_lengths(min_length, max_length, film)
+    total = max(AUTOMATIC_SHARE * film, AUTOMATIC_SECONDS) if duration is None else min(duration, film)
+    wanted = top_k or max(AUTOMATIC_COUNT, math.ceil(total / longest))
+    count = min(wanted, int((film if duration is None else total) / shortest))
+    if not count:
+        return []
+    part = film / count
+    length = min(max(total / count, shortest), longest, part)
+    starts = [part * (number + 0.5) - length / 2 for number in range(count)]
+    return [highlight_of(scores, start, start + length) for start in starts]
 
 
 def clip_highlights(highlights: Sequence[Highlight], duration: float) -> list[Highlight]:
@@ -307,7 +340,7 @@ def _check_boundaries(boundaries: Sequence[float] | None, film: int) -> np.ndarr
 
 
 def is_flat(scores: np.ndarray) -> bool:
-    """Whether all seconds of a film, (T,), score alike but for rounding: it has no highlights."""
+    """Whether all seconds of a film, (T,), score alike but for rounding: nothing in it stands out."""
     return _quantise(np.asarray(scores, np.float64)) is None
 
 

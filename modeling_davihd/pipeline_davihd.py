@@ -99,11 +99,12 @@ class VideoHighlightDetectionPipeline(Pipeline):
 
         Returns, for each file, `{"duration": seconds, "scores": (T,) float32, "highlights": [{"start", "end",
         "score", "peak"}]}`, with a "confidence" in each if the config has `highlight_confidence`. A film in
-        which nothing stands out has no highlights, unless `top_k` or `duration` asks for some. One without
-        audible sound gets scores of 0, no highlights and a MediaWarning from a model that only listens. A
-        model trained with `stream_dropout` scores a film that lacks picture or audible sound by what there
-        is, with a MediaWarning. Raises MediaError, in one sentence, if the file cannot be read or lacks a
-        picture that the model needs, and ValueError if the model's scores are not finite.
+        which nothing stands out has no highlights, unless `top_k` or `duration` asks for some; those of one
+        whose seconds all score alike lie evenly. One without audible sound gets scores of 0 and a
+        MediaWarning from a model that only listens. A model trained with `stream_dropout` scores a film that
+        lacks picture or audible sound by what there is, with a MediaWarning. Raises MediaError, in one
+        sentence, if the file cannot be read or lacks a picture that the model needs, and ValueError if the
+        model's scores are not finite.
         """
         if isinstance(inputs, list) and not inputs:
             return []

@@ -166,6 +166,15 @@ def test_silent_film_gets_a_warning_and_flat_scores(tmp_path, capsys):
     assert not (tmp_path / "silent.highlights.mp4").exists()
 
 
+def test_who_asks_for_highlights_of_a_silent_film_gets_them(tmp_path, capsys):
+    silent = film_with_sound(tmp_path / "silent.mp4", np.zeros(160000, np.float32), 10)
+    assert run(silent, "--output-dir", tmp_path, "--top-k", 3, "--formats", "json,mp4") == 0
+    assert "silent.mp4: all seconds score alike, so that" in capsys.readouterr().err
+    result = json.loads((tmp_path / "silent.highlights.json").read_text())
+    assert [one["sounds"] for one in result["highlights"]] == [[], [], []]
+    assert probe(tmp_path / "silent.highlights.mp4").duration > 6
+
+
 def test_films_side_by_side_give_the_same_files_and_messages(tmp_path, capsys):
     names = ["first.mp4", "notes.mp4", "silent.mp4", "last.mp4"]
     films = [tmp_path / name for name in names]

@@ -193,6 +193,33 @@ def test_a_flat_film_has_no_highlights(length):
     assert find_highlights((0.7 + noise).astype(np.float32), top_k=3) == []
 
 
+@pytest.mark.parametrize(
+    "seconds, asked, found",
+    [
+        (60, {"top_k": 3}, [(7.5, 12.5), (27.5, 32.5), (47.5, 52.5)]),
+        (1000, {"top_k": 2}, [(235, 265), (735, 765)]),
+        (6, {"top_k": 3}, [(0, 2), (2, 4), (4, 6)]),
+        (5, {"top_k": 3}, [(0, 2.5), (2.5, 5)]),
+        (1, {"top_k": 3}, [(0, 1)]),
+        (60, {"top_k": 2, "duration": 12, "max_length": 4}, [(13, 17), (43, 47)]),
+        (40, {"duration": 20}, [(2 * start + 1, 2 * start + 3) for start in range(0, 20, 2)]),
+        (30, {"duration": 1}, []),
+    ],
+)
+def test_highlights_that_are_asked_for_of_a_flat_film_lie_evenly(seconds, asked, found):
+    calibration = Calibration(level=0.7, confidence=[[0.2, 0.1], [0.6, 0.9]])
+    highlights = calibration.find(np.full(seconds, 0.2), **asked)
+    assert spans(highlights) == found
+    assert all((one.score, one.confidence) == (pytest.approx(0.2), 0.1) for one in highlights)
+    assert calibration.find(np.full(seconds, 0.8)) == []
+
+
+def test_much_of_a_flat_film_can_be_asked_for():
+    found = Calibration().find(np.zeros(1000), duration=600)
+    assert sum(one.end - one.start for one in found) == pytest.approx(600)
+    assert {one.end - one.start for one in found} == {30}
+
+
 def test_a_film_shorter_than_the_shortest_clip_is_one_clip():
     assert spans(find_highlights([0.1, 0.9, 0.3], min_length=10)) == [(0, 3)]
 
