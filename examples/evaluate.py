@@ -1,7 +1,8 @@
 """Score models on a dataset, or on soundtracks made for it, alongside rules that need no network.
 
 python examples/evaluate.py --model DIR_OR_HUB_ID --dataset DIR --split test
-python examples/evaluate.py --sounds DIR    # the embedded model, on soundtracks of recorded sounds
+python examples/evaluate.py --sounds DIR    # the embedded model, on films mixed of recorded sounds
+python examples/evaluate.py --sounds DIR --world single    # on single sounds over one background
 python examples/evaluate.py --model DIR --dataset DIR --folds    # fold-0, fold-1, ..., each on its own
 """
 
@@ -25,6 +26,7 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
 
 from datasets_scripts.building.console import run_command
 from datasets_scripts.building.splits import SPLITS
+from datasets_scripts.synthesis import RECORDED_WORLDS, WORLDS
 from examples.training import rules
 from examples.training.data import HighlightDataset, Rows, read_dataset
 from examples.training.folds import fold_models, listed_folds, own_folds
@@ -117,18 +119,18 @@ def fold_results(
     return found
 
 
-def soundtracks(split: str, clips: int, sounds: Path | None, **settings: Any) -> SyntheticClips:
-    """The soundtracks that models are scored on: generated ones, or those of the recordings in a folder.
+def soundtracks(world: str, split: str, clips: int, sounds: Path | None, **settings: Any) -> SyntheticClips:
+    """The soundtracks of a world that models are scored on, with the recordings in a folder, if any.
 
+    Labels are as narrow as those of plain generated soundtracks there, and rise and fall slowly elsewhere.
     settings: of the log-Mel spectrogram, for the feature extractor.
     """
     from datasets_scripts.synthesis.library import Library
     from datasets_scripts.synthesis.soundtrack import Ramp
     from examples.training.generated import FIRST_SEEDS, SyntheticClips, Worlds
 
-    worlds = Worlds({"generated": 1.0})
-    if sounds is not None:
-        worlds = Worlds({"recorded": 1.0}, Library.open(sounds), Ramp())
+    library = None if sounds is None else Library.open(sounds)
+    worlds = Worlds({world: 1.0}, library, None if world == "generated" else Ramp())
     extractor = DAViHDFeatureExtractor(**settings)
     return SyntheticClips(extractor, worlds, split, clips, FIRST_SEEDS[split])
 
@@ -190,6 +192,12 @@ def add_options_of_scoring(parser: argparse.ArgumentParser):
         help="score on soundtracks made of the recordings in this folder (datasets_scripts/sounds.py)",
     )
     parser.add_argument(
+        "--world",
+        choices=WORLDS,
+        help="kind of soundtrack: plain generated ones (default), films of generated or (default with "
+        "--sounds) of recorded sounds, or single sounds over one background",
+    )
+    parser.add_argument(
         "--protocol",
         choices=PROTOCOLS,
         default=PROTOCOL,
@@ -229,8 +237,19 @@ def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace):
         parser.error("--without goes with a model, not with --folds")
     if options.dataset == SYNTHETIC and options.without:
         parser.error("--without needs --dataset; soundtracks have one stream")
-    if options.dataset != SYNTHETIC and options.sounds is not None:
-        parser.error("--sounds makes soundtracks; leave out --dataset")
+    made = [name for name in ("sounds", "world") if getattr(options, name) is not None]
+    if options.dataset != SYNTHETIC and made:
+        parser.error(f"--{made[0]} makes soundtracks; leave out --dataset")
+    world = world_of(options)
+    if options.sounds is None and world == "recorded":
+        parser.error("--world recorded needs --sounds")
+    if options.sounds is not None and world not in RECORDED_WORLDS:
+        parser.error(f"--world {world} has no recorded sounds; leave out --sounds")
+
+
+def world_of(options: argparse.Namespace) -> str:
+    """The kind of soundtrack that is asked for."""
+    return options.world or ("generated" if options.sounds is None else "recorded")
 
 
 def open_models(checkpoints: Sequence[str]) -> dict[str, PreTrainedModel]:
@@ -256,12 +275,12 @@ def evaluate(options: argparse.Namespace):
     settings, *others = [log_mel_settings(model.config) for model in models.values()]
     if any(other != settings for other in others):
         raise ValueError("The models of --model read log-Mel at different rates; score one after the other.")
-    clips = soundtracks(options.split, options.clips, options.sounds, **settings)
+    clips = soundtracks(world_of(options), options.split, options.clips, options.sounds, **settings)
     predictions = {name: scores_of(model, clips) for name, model in models.items()}
     found = evaluate_rules(clips, None, options.protocol)
     found |= {name: measure(scores, clips, options.protocol) for name, scores in predictions.items()}
-    made = "generated soundtracks" if options.sounds is None else f"soundtracks of {options.sounds}"
-    report(single(found), f"{made} of 60 s, split {options.split}, {len(clips)} videos", options)
+    source = "" if options.sounds is None else f", recordings of {options.sounds}"
+    report(single(found), f"{clips.name}{source}", options)
     if processes().is_main_process:
         print(f"\n{found_by_kind(predictions, clips)}")
 

@@ -14,12 +14,13 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import oaconvolve
 
 from datasets_scripts.building.splits import SPLITS
-from datasets_scripts.synthesis import distractors, rooms
+from datasets_scripts.synthesis import RECORDED_WORLDS, WORLDS, distractors, rooms
 from datasets_scripts.synthesis.beds import BEDS
 from datasets_scripts.synthesis.events import EVENTS as PLAIN_EVENTS
 from datasets_scripts.synthesis.labels import Event, Ramp, Soundtrack, label_seconds, ramp_seconds
 from datasets_scripts.synthesis.material import Material
 from datasets_scripts.synthesis.mixing import active_part, choose, evened, is_free, rms, surrounding_level
+from datasets_scripts.synthesis.singles import make_singles
 from datasets_scripts.synthesis.tools import (
     HOP,
     RATE,
@@ -46,7 +47,6 @@ REACTIONS = {
     "validation": ("audience_laughter", "crowd_gasp"),
     "test": ("booing", "crowd_song"),
 }
-WORLDS = ("generated", "wider", "recorded")
 Rng = np.random.Generator
 
 
@@ -63,19 +63,21 @@ def generate_soundtrack(
     """The soundtrack of a seed, always the same; `duration` in seconds, at least 4.
 
     `world` is "generated" (one scene or two, the usual test), "wider" (films of several scenes, more kinds of
-    sound) or "recorded" (as wider, most sounds from the recordings of `library`). The splits share no kind of
-    event and no recording. `eventless` leaves the highlights out. With a `ramp` the labels rise and fall
-    about a highlight; without one they have narrow shoulders. Events of low prominence (below 0.3) are small
-    things of minor interest. Raises ValueError for an unknown split or world, a negative seed, less than 4 s
-    or recorded sound without a library.
+    sound), "recorded" (as wider, most sounds from the recordings of `library`) or "single" (single sounds
+    over one background, most of them recordings if there is a library). The splits share no kind of event and
+    no recording. `eventless` leaves the highlights out. With a `ramp` the labels rise and fall about a
+    highlight; without one they have narrow shoulders. Events of low prominence (below 0.3) are small things
+    of minor interest. Raises ValueError for an unknown split or world, a negative seed, less than 4 s or
+    recorded sound without a library.
     """
     _check_arguments(seed, duration, split, world, library)
     entropy = [seed, SPLITS.index(split), round(duration * 1000)]
     if world == "generated":
         waveform, events, beds = _generate(np.random.SeedSequence(entropy), duration, split, eventless)
     else:
-        source = Material(split, library if world == "recorded" else None)
-        waveform, events, beds = make_film([*entropy, WORLDS.index(world)], duration, source, eventless)
+        source = Material(split, library if world in RECORDED_WORLDS else None)
+        make = make_singles if world == "single" else make_film
+        waveform, events, beds = make([*entropy, WORLDS.index(world)], duration, source, eventless)
     labels = label_seconds(events, duration) if ramp is None else ramp_seconds(events, duration, ramp)
     return Soundtrack(waveform, labels, events, beds)
 

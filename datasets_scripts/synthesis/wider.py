@@ -88,18 +88,23 @@ def distract(rng: Rng, film: np.ndarray, source: Material) -> None:
 
 @dataclass
 class Shoot:
-    """The highlights of a film: mixes them into `film` and lists them in `events`, outside `closed`."""
+    """The highlights of a film: mixes them into `film` and lists them in `events`, outside `closed`.
+
+    own_band_share: of the highlights whose level is told from what is around them in their own band alone.
+    response: of the room that they are heard in, if any.
+    """
 
     rng: Rng
     film: np.ndarray
     source: Material
     closed: list[Stretch]
     events: list[Event] = field(default_factory=list)
+    own_band_share: float = 0.5
 
     def __post_init__(self) -> None:
         self._before, self._reference = self.film.copy(), rms(self.film)
         self._seconds = len(self.film) / RATE
-        self._response = rooms.room(self.rng) if self.rng.random() < 0.6 else None
+        self.response = rooms.room(self.rng) if self.rng.random() < 0.6 else None
         self._usual = self.rng.uniform(3, 18)
 
     def add_highlights(self) -> None:
@@ -143,20 +148,20 @@ class Shoot:
     def _add_single(self, kind: EventKind, longest: float) -> float:
         """One highlight, perhaps with a reaction. Returns the seconds they fill."""
         longest = min(max(longest, 1.5), 0.4 * self._seconds)
-        sound = evened(self.source.event(self.rng, kind, longest), self._response)
+        sound = evened(self.source.event(self.rng, kind, longest), self.response)
         start = self._free(len(sound) / RATE)
         if start is None:
             return 0.0
         ratio = float(np.clip(self._usual + self.rng.normal(0, 3.5), 3, 20))
-        if not self._place(kind, sound, start, ratio):
+        if not self.place(kind, sound, start, ratio):
             return 0.0
         reactions = self.source.kinds(self.rng, 1, REACTION_WORDS) if self.rng.random() < 0.2 else []
         for reaction in reactions:
             after = start + min(len(sound) / RATE, 1.5) * self.rng.uniform(0.3, 1.2)
-            self._place(reaction, evened(self.source.event(self.rng, reaction, 6.0)), after, ratio - 2)
+            self.place(reaction, evened(self.source.event(self.rng, reaction, 6.0)), after, ratio - 2)
         return len(sound) / RATE
 
-    def _place(self, kind: EventKind, sound: np.ndarray, start: float, ratio: float) -> bool:
+    def place(self, kind: EventKind, sound: np.ndarray, start: float, ratio: float) -> bool:
         """Mixes in a highlight, `ratio` dB above its surroundings, as far as the film goes and is open.
 
         Returns whether there was room for it.
@@ -170,7 +175,7 @@ class Shoot:
         if not sound.any():
             return False
         first = int(start * RATE)
-        own_band = bool(self.rng.random() < 0.5)
+        own_band = bool(self.rng.random() < self.own_band_share)
         level = surrounding_level(self._before, sound, first, self._reference, own_band)
         sound = sound * np.float32(level * decibels(ratio))
         mix_in(self.film, sound, first)
@@ -189,9 +194,7 @@ class Shoot:
 
     def _violence(self, kinds: list[EventKind], n: int) -> np.ndarray:
         """n samples dense with a few sounds that come again and again, rising and easing off."""
-        hits = [
-            evened(self.source.event(self.rng, kind, 3.0), self._response) for kind in kinds for _ in "12"
-        ]
+        hits = [evened(self.source.event(self.rng, kind, 3.0), self.response) for kind in kinds for _ in "12"]
         track, time = np.zeros(n, dtype=np.float32), 0.0
         gap = log_uniform(self.rng, 0.2, 0.9)
         while time < n / RATE - 0.5:

@@ -29,10 +29,9 @@ NOTABLE = 0.3  # prominence from which an event is a highlight, and not a small 
 class Worlds:
     """Where soundtracks come from: how often from each world, the recordings, and the labels' slopes.
 
-    shares: by world ("generated", "wider", "recorded"), relative to each other. library: the recordings that
-    "recorded" takes, or None. ramp: of the labels; None for those with soft shoulders
-    alone. eventless: share of the soundtracks to train on that
-    have no highlight.
+    shares: by world ("generated", "wider", "recorded", "single"), relative to each other. library: the
+    recordings that the last two take, or None. ramp: of the labels; None for those with soft shoulders alone.
+    eventless: share of the soundtracks to train on that have no highlight.
     """
 
     shares: Mapping[str, float]
@@ -50,6 +49,7 @@ class Worlds:
         shares = {"generated": recipe.generated_share, "wider": recipe.wider_share}
         if library is not None:
             shares["recorded"] = recipe.recorded_share
+        shares["single"] = recipe.single_share
         shares = {world: share for world, share in shares.items() if share > 0}
         if not shares:
             raise ValueError("Every share of soundtracks is 0; recorded ones need --sounds, a folder.")

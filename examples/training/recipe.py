@@ -28,7 +28,7 @@ CRITERIA = (*METRICS, EVENTS_AND_RANK)
 SELECTIONS = ("validation", "test")
 # What a recipe says of a config: how a model is trained, and what it can do without in use.
 CONFIG_FIELDS = ("loss", "correlation_weight", "ranking_weight", "stream_dropout")
-SHARES = ("generated_share", "wider_share", "recorded_share")
+SHARES = ("generated_share", "wider_share", "recorded_share", "single_share")
 
 
 def option(default: object, document: str) -> dataclasses.Field:
@@ -67,6 +67,7 @@ class Recipe:
     generated_share: float = option(1.0, "for 'synthetic': share of soundtracks of the plain generated world")
     wider_share: float = option(0.0, "for 'synthetic': share of those of the wider generated world")
     recorded_share: float = option(0.0, "for 'synthetic': share of those with recordings, if there are any")
+    single_share: float = option(0.0, "for 'synthetic': share of those of single sounds over one background")
     eventless_share: float = option(0.0, "for 'synthetic': share of soundtracks without a highlight, of all")
     sounds: str | None = option(None, "for 'synthetic': folder of recordings (datasets_scripts/sounds.py)")
     label_rise: float | None = option(

@@ -97,7 +97,7 @@ def test_the_rules_are_scored_by_summaries_too(tmp_path):
 def test_generated_soundtracks_are_the_default(capsys):
     assert main(["--clips", "2"]) == 0
     printed = capsys.readouterr().out
-    assert "generated soundtracks of 60 s, split test, 2 videos" in printed and "davihd-small" in printed
+    assert "2 generated soundtracks of 60 s, split test" in printed and "davihd-small" in printed
 
 
 def test_models_are_compared_on_recorded_sounds_by_kind_of_event(tmp_path, capsys):
@@ -105,8 +105,11 @@ def test_models_are_compared_on_recorded_sounds_by_kind_of_event(tmp_path, capsy
     sounds = ["--sounds", str(write_library(tmp_path / "sounds")), "--clips", "2"]
     assert main(["--model", first, str(DEFAULT_CHECKPOINT), *sounds]) == 0
     printed = capsys.readouterr().out
-    assert "2 videos" in printed and "| found | right |" in printed
+    assert "2 recorded soundtracks of 60 s, split test, recordings of" in printed
+    assert "| found | right |" in printed
     assert "| events found, by kind | events | first, % | davihd-small, % |" in printed
+    assert main(["--world", "single", *sounds]) == 0
+    assert "2 single soundtracks of 60 s" in capsys.readouterr().out
     assert main(["--model", first, first, *sounds]) == 1
     assert "their last parts need to differ" in capsys.readouterr().err
 
@@ -133,8 +136,18 @@ def test_a_split_that_is_not_there(model, dataset, tmp_path, capsys):
     assert "has no split 'test'; it has train" in capsys.readouterr().err
 
 
-def test_wrong_usage():
-    for arguments in (["--clips", "0"], ["--split", "train"], ["--split", "every"]):
-        with pytest.raises(SystemExit) as exit:
-            main(arguments)
-        assert exit.value.code == 2
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["--clips", "0"], "--clips is 0"),
+        (["--split", "train"], "--split train needs --dataset"),
+        (["--split", "every"], "invalid choice: 'every'"),
+        (["--world", "recorded"], "--world recorded needs --sounds"),
+        (["--world", "wider", "--sounds", "sounds"], "--world wider has no recorded sounds"),
+        (["--world", "single", "--dataset", "films"], "--world makes soundtracks; leave out --dataset"),
+    ],
+)
+def test_wrong_usage(arguments, told, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2 and told in capsys.readouterr().err

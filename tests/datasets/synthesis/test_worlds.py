@@ -1,10 +1,13 @@
-"""The wider and the recorded world: films of several scenes."""
+"""The wider and the recorded world, films of several scenes, and that of single sounds."""
+
+import itertools
 
 import numpy as np
 import pytest
 from sounds import write_library, write_wav
 
 from datasets_scripts.building.splits import SPLITS
+from datasets_scripts.synthesis import RECORDED_WORLDS, WORLDS
 from datasets_scripts.synthesis.delivery import CODECS, clip_peaks, coded, downmix, normalise_loudness
 from datasets_scripts.synthesis.labels import Event, Ramp, ramp_seconds
 from datasets_scripts.synthesis.library import Library, split_by_name
@@ -44,7 +47,7 @@ def make(seed, world, library, **settings):
     return generate_soundtrack(seed, world=world, library=library, **settings)
 
 
-@pytest.mark.parametrize("world", ["wider", "recorded"])
+@pytest.mark.parametrize("world", ["wider", "recorded", "single"])
 def test_a_seed_always_gives_the_same_film(world, library):
     first, again, other = (make(seed, world, library, duration=20) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first.waveform, again.waveform)
@@ -52,7 +55,7 @@ def test_a_seed_always_gives_the_same_film(world, library):
     assert not np.array_equal(first.waveform, other.waveform)
 
 
-@pytest.mark.parametrize("world", ["wider", "recorded"])
+@pytest.mark.parametrize("world", ["wider", "recorded", "single"])
 @pytest.mark.parametrize("split", SPLITS)
 def test_films_have_the_length_and_the_range_of_soundtracks(world, split, library):
     for seed, duration in ((0, 4.0), (1, 17.3), (2, 60.0)):
@@ -66,10 +69,11 @@ def test_films_have_the_length_and_the_range_of_soundtracks(world, split, librar
         assert all(0.3 <= event.prominence <= 1 for event in track.events)
 
 
-def test_the_recorded_world_hears_recordings_of_its_split_alone(library):
+@pytest.mark.parametrize("world", RECORDED_WORLDS)
+def test_worlds_with_recordings_hear_those_of_their_split_alone(world, library):
     for split in SPLITS:
         ears = Listening(library)
-        tracks = [make(seed, "recorded", ears, duration=30, split=split) for seed in range(6)]
+        tracks = [make(seed, world, ears, duration=30, split=split) for seed in range(8)]
         assert ears.read_splits == {split}
         assert ("foreground", "speech") not in ears.read_kinds and len(ears.read_kinds) > 4
         assert {event.kind for track in tracks for event in track.events} & {"explosion", "dog"}
@@ -82,6 +86,18 @@ def test_the_recorded_world_needs_a_library():
         generate_soundtrack(0, world="wide")
 
 
+def test_single_sounds_lie_apart_over_one_background(library):
+    counts = []
+    for seed in range(12):
+        track = make(seed, "single", library, duration=120)
+        assert len(track.beds) == 1
+        assert all(first.end <= then.start for first, then in itertools.pairwise(track.events))
+        assert max(event.end - event.start for event in track.events) < 6
+        counts.append(len(track.events))
+    assert min(counts) < 5 and 8 < max(counts) <= 12
+    assert make(0, "single", None, duration=8).events
+
+
 def test_a_silent_recording_is_named(tmp_path):
     write_wav(tmp_path / "foreground" / "bang" / "nothing.wav", np.zeros(RATE))
     with pytest.raises(ValueError, match="nothing.wav: is silent"):
@@ -89,7 +105,7 @@ def test_a_silent_recording_is_named(tmp_path):
             make(seed, "recorded", Library.open(tmp_path), duration=8, split=split_by_name("nothing.wav"))
 
 
-@pytest.mark.parametrize("world", ["generated", "wider", "recorded"])
+@pytest.mark.parametrize("world", WORLDS)
 def test_a_film_without_highlights_has_labels_of_zero(world, library):
     for seed in range(3):
         track = make(seed, world, library, duration=12, eventless=True, ramp=Ramp())
