@@ -226,7 +226,7 @@ def _even_highlights(
     part = film / count
     length = min(max(total / count, shortest), longest, part)
     starts = [part * (number + 0.5) - length / 2 for number in range(count)]
-    return [highlight_of(scores, start, start + length) for start in starts]
+    return [highlight_of(scores, start, min(start + length, film)) for start in starts]
 
 
 def clip_highlights(highlights: Sequence[Highlight], duration: float) -> list[Highlight]:

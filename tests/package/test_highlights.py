@@ -220,6 +220,13 @@ def test_much_of_a_flat_film_can_be_asked_for():
     assert {one.end - one.start for one in found} == {30}
 
 
+@pytest.mark.parametrize("top_k", [7, 11, 13])
+def test_all_of_a_flat_film_can_be_asked_for(top_k):
+    """Where rounding would have the last one end after the film."""
+    found = Calibration().find(np.zeros(5), top_k=top_k, min_length=0.3)
+    assert len(found) == top_k and 4.999 < found[-1].end <= 5
+
+
 def test_a_film_shorter_than_the_shortest_clip_is_one_clip():
     assert spans(find_highlights([0.1, 0.9, 0.3], min_length=10)) == [(0, 3)]
 
