@@ -26,12 +26,11 @@ if __package__ in (None, ""):  # from examples/, "evaluate" would be this script
 
 from datasets_scripts.building.console import run_command
 from datasets_scripts.building.splits import SPLITS
-from datasets_scripts.synthesis import RECORDED_WORLDS, WORLDS
 from examples.training import rules
 from examples.training.data import HighlightDataset, Rows, read_dataset
 from examples.training.folds import fold_models, listed_folds, own_folds
 from examples.training.machine import processes
-from examples.training.recipe import SYNTHETIC, TEST_CLIPS
+from examples.training.recipe import SYNTHETIC, TEST_CLIPS, WORLDS
 from examples.training.runs import log_mel_settings
 from examples.training.scoring import PROTOCOL, WithoutStreams, measure, open_model, scores_of
 from examples.training.tables import headings, markdown, measured
@@ -243,7 +242,7 @@ def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace):
     world = world_of(options)
     if options.sounds is None and world == "recorded":
         parser.error("--world recorded needs --sounds")
-    if options.sounds is not None and world not in RECORDED_WORLDS:
+    if options.sounds is not None and world in ("generated", "wider"):
         parser.error(f"--world {world} has no recorded sounds; leave out --sounds")
 
 

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import oaconvolve
 
 from datasets_scripts.building.splits import SPLITS
-from datasets_scripts.synthesis import RECORDED_WORLDS, WORLDS, distractors, rooms
+from datasets_scripts.synthesis import distractors, rooms
 from datasets_scripts.synthesis.beds import BEDS
 from datasets_scripts.synthesis.events import EVENTS as PLAIN_EVENTS
 from datasets_scripts.synthesis.labels import Event, Ramp, Soundtrack, label_seconds, ramp_seconds
@@ -47,6 +47,8 @@ REACTIONS = {
     "validation": ("audience_laughter", "crowd_gasp"),
     "test": ("booing", "crowd_song"),
 }
+WORLDS = ("generated", "wider", "recorded", "single")
+RECORDED_WORLDS = ("recorded", "single")  # that have recorded sounds, if there is a library
 Rng = np.random.Generator
 
 

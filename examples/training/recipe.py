@@ -28,7 +28,8 @@ CRITERIA = (*METRICS, EVENTS_AND_RANK)
 SELECTIONS = ("validation", "test")
 # What a recipe says of a config: how a model is trained, and what it can do without in use.
 CONFIG_FIELDS = ("loss", "correlation_weight", "ranking_weight", "stream_dropout")
-SHARES = ("generated_share", "wider_share", "recorded_share", "single_share")
+WORLDS = ("generated", "wider", "recorded", "single")  # kinds of soundtrack
+SHARES = tuple(f"{world}_share" for world in WORLDS)
 
 
 def option(default: object, document: str) -> dataclasses.Field:

@@ -7,13 +7,12 @@ import pytest
 from sounds import write_library, write_wav
 
 from datasets_scripts.building.splits import SPLITS
-from datasets_scripts.synthesis import RECORDED_WORLDS, WORLDS
 from datasets_scripts.synthesis.delivery import CODECS, clip_peaks, coded, downmix, normalise_loudness
 from datasets_scripts.synthesis.labels import Event, Ramp, ramp_seconds
 from datasets_scripts.synthesis.library import Library, split_by_name
 from datasets_scripts.synthesis.material import Material
 from datasets_scripts.synthesis.scenes import Stretch
-from datasets_scripts.synthesis.soundtrack import generate_soundtrack
+from datasets_scripts.synthesis.soundtrack import RECORDED_WORLDS, WORLDS, generate_soundtrack
 from datasets_scripts.synthesis.spectacle import EVENTS
 from datasets_scripts.synthesis.tools import RATE, of_split
 from datasets_scripts.synthesis.wider import Shoot
