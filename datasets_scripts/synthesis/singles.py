@@ -34,11 +34,12 @@ def make_singles(
         distract(setting, film, source)
     shoot = Shoot(action, film, source, closed=[], own_band_share=0.0)
     if not eventless:
-        _add_highlights(action, shoot, duration)
+        _add_highlights(shoot, duration)
     return deliver(chain, film), shoot.events, [bed]
 
 
-def _add_highlights(rng: np.random.Generator, shoot: Shoot, duration: float) -> None:
+def _add_highlights(shoot: Shoot, duration: float) -> None:
+    rng = shoot.rng
     count = max(1, round(rng.uniform(1, 6) * duration / 60))
     room = duration / count
     for number in range(count):

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from datasets_scripts.synthesis.library import Library
 from datasets_scripts.synthesis.soundtrack import Event, Ramp, Soundtrack, generate_soundtrack
 from examples.training.data import Batch, collate
-from examples.training.recipe import SYNTHETIC, Recipe
+from examples.training.recipe import SYNTHETIC, WORLDS, Recipe
 from examples.training.runs import Run
 from modeling_davihd import DAViHDConfig, DAViHDFeatureExtractor
 
@@ -46,10 +46,9 @@ class Worlds:
         Raises ValueError if nothing is left, or the folder is not a library.
         """
         library = None if recipe.sounds is None else Library.open(Path(recipe.sounds))
-        shares = {"generated": recipe.generated_share, "wider": recipe.wider_share}
-        if library is not None:
-            shares["recorded"] = recipe.recorded_share
-        shares["single"] = recipe.single_share
+        shares = {world: getattr(recipe, f"{world}_share") for world in WORLDS}
+        if library is None:
+            del shares["recorded"]
         shares = {world: share for world, share in shares.items() if share > 0}
         if not shares:
             raise ValueError("Every share of soundtracks is 0; recorded ones need --sounds, a folder.")
